@@ -1,0 +1,46 @@
+/**
+ * What the mesh knows of a link's carrier. TCP, UDP and WebSocket all come down to whole messages
+ * in, whole messages out (a memory pair in tests too).
+ */
+
+/** One live connection to a neighbour. The side that got it closes it. */
+export interface Session {
+  /** For logs and errors, such as `tcp 192.0.2.1:27199`. */
+  readonly description: string;
+  /**
+   * The next batch of whole messages, at least one, or `null` when the neighbour closed. The views
+   * are valid until the next call. Rejects when the connection broke or a message is malformed.
+   */
+  receive(): Promise<readonly Uint8Array[] | null>;
+  /**
+   * Sends whole messages in order; resolves when the carrier took them all, which is the
+   * back-pressure. One call at a time. The messages may be reused afterwards.
+   */
+  send(messages: readonly Uint8Array[]): Promise<void>;
+  close(): void;
+}
+
+/** A listener or a dialler: something that produces sessions until it is told to stop. */
+export interface Backend {
+  /** For logs, such as `tcp-listener 0.0.0.0:27199`. */
+  readonly description: string;
+  /**
+   * Produces sessions until `signal` aborts; redials as configured. `onSession` resolves when that
+   * session is over; its result says whether the link ever came up, which resets a redial delay.
+   * Resolves after the last session ended. Rejects when it cannot run at all (port in use).
+   */
+  run(
+    onSession: (session: Session) => Promise<{ established: boolean }>,
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+/** What policy the mesh applies to the sessions of one backend. */
+export interface LinkPolicy {
+  /** Cost of a link, above 0. */
+  readonly cost: number;
+  /** Cost by node id of the neighbour, instead of `cost`. Listeners only. */
+  readonly nodeCost: Readonly<Record<string, number>>;
+  /** Node ids that may connect; undefined for all. */
+  readonly allowedPeers?: readonly string[] | undefined;
+}

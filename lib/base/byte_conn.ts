@@ -1,0 +1,27 @@
+/**
+ * The one shape of a two-way byte stream in this project. `Deno.Conn` (unix, TCP, TLS) has it
+ * already and mesh streams implement it, so the control service, work results and services never
+ * ask what carries their bytes.
+ */
+export interface ByteConn {
+  /**
+   * Reads at least one byte into `into`, or resolves to `null` at the peer's end of stream (its
+   * half-close). Rejects when the connection broke.
+   */
+  read(into: Uint8Array): Promise<number | null>;
+  /**
+   * Writes some of `bytes` and resolves to how many; waits while the peer's window is full, which
+   * is the back-pressure. Rejects when the connection broke. `bytes` may be reused afterwards.
+   */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Ends our direction (half-close) once all that was written is on its way. */
+  closeWrite(): Promise<void>;
+  /** Ends both directions now. Safe to call more than once on a mesh stream. */
+  close(): void;
+}
+
+/** Writes all of `bytes`, however many writes that takes. */
+export async function writeAll(conn: Pick<ByteConn, "write">, bytes: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) written += await conn.write(bytes.subarray(written));
+}

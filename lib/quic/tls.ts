@@ -1,0 +1,38 @@
+/**
+ * What a QUIC endpoint needs to know of TLS, all in DER. Who is trusted is decided by the caller's
+ * check, in TypeScript, during the handshake: a refusal becomes a TLS alert that the peer sees.
+ */
+
+/** Our own certificate chain, leaf first, and its private key (PKCS #8). */
+export interface Identity {
+  readonly chain: readonly Uint8Array[];
+  readonly privateKey: Uint8Array;
+}
+
+/**
+ * Checks the peer's chain (leaf first) against the mesh node that it claims to be. Returns nothing
+ * when it is acceptable and throws a `CertificateRefused` otherwise. Must be synchronous: it runs
+ * inside the handshake.
+ */
+export type VerifyPeer = (chain: readonly Uint8Array[], remoteNode: string) => void;
+
+export interface ClientTls {
+  /** Sent when the server asks for a certificate. */
+  readonly identity?: Identity | undefined;
+  readonly verifyServer: VerifyPeer;
+}
+
+export interface ServerTls {
+  readonly identity: Identity;
+  /** Present when client certificates are required. */
+  readonly verifyClient?: VerifyPeer | undefined;
+}
+
+/** Why a certificate is not acceptable, as the TLS alert to send and words for both logs. */
+export class CertificateRefused extends Error {
+  override readonly name = "CertificateRefused";
+  /** `alert` is a TLS AlertDescription number: 42 bad_certificate, 45 expired, 48 unknown_ca, … */
+  constructor(message: string, readonly alert: number = 42, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
