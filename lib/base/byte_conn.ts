@@ -25,3 +25,12 @@ export async function writeAll(conn: Pick<ByteConn, "write">, bytes: Uint8Array)
   let written = 0;
   while (written < bytes.length) written += await conn.write(bytes.subarray(written));
 }
+
+/** Closes a connection that may be closed already, at which Deno's own would throw. */
+export function closeQuietly(conn: Pick<ByteConn, "close">): void {
+  try {
+    conn.close();
+  } catch {
+    // Closed already is what is wanted.
+  }
+}

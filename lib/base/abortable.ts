@@ -1,0 +1,22 @@
+/** Giving up a wait whose source takes no signal of its own. */
+
+/**
+ * Settles as `promise` does, or rejects with the signal's reason when that aborts first. What
+ * `promise` stands for goes on: the caller ends it (closes the connection) or keeps it.
+ */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    const settle = () => signal.removeEventListener("abort", onAbort);
+    promise.then((value) => {
+      settle();
+      resolve(value);
+    }, (error) => {
+      settle();
+      reject(error);
+    });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,58 @@
+/** Joins two connections, as netcat would. */
+import { type ByteConn, closeQuietly, writeAll } from "./byte_conn.ts";
+
+/**
+ * Bytes that one direction holds at most. Large, since the cost of a read and a write in Deno is
+ * mostly per call; an idle or chatty bridge stays at the small first buffer.
+ */
+const BUFFER_BYTES = 256 * 1024;
+const FIRST_BUFFER_BYTES = 4096;
+
+/**
+ * Copies both ways until both sides have ended their direction; a half-close is passed on as such.
+ * At the end, or on the first failure, both connections are closed; a failure is thrown, an abort
+ * as the signal's reason.
+ */
+export async function bridge(
+  left: ByteConn,
+  right: ByteConn,
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  const { signal } = options;
+  const closeBoth = () => {
+    closeQuietly(left);
+    closeQuietly(right);
+  };
+  let failure: { error: unknown } | undefined;
+  const copyOrEnd = async (from: ByteConn, to: ByteConn) => {
+    try {
+      await copy(from, to);
+    } catch (error) {
+      failure ??= { error };
+      closeBoth();
+    }
+  };
+  signal?.addEventListener("abort", closeBoth, { once: true });
+  try {
+    signal?.throwIfAborted();
+    await Promise.all([copyOrEnd(left, right), copyOrEnd(right, left)]);
+    signal?.throwIfAborted();
+    if (failure !== undefined) throw failure.error;
+  } finally {
+    signal?.removeEventListener("abort", closeBoth);
+    closeBoth();
+  }
+}
+
+async function copy(from: ByteConn, to: ByteConn): Promise<void> {
+  let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  while (true) {
+    const count = await from.read(buffer);
+    if (count === null) break;
+    await writeAll(to, buffer.subarray(0, count));
+    if (count === buffer.length && buffer.length < BUFFER_BYTES) {
+      buffer = new Uint8Array(BUFFER_BYTES);
+    }
+  }
+  await to.closeWrite();
+}

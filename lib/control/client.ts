@@ -1,0 +1,320 @@
+/**
+ * The client's half of the control protocol, for receptorctl and for work on a remote node: one
+ * connection, one command at a time, any number of commands one after the other.
+ */
+import { abortable } from "../base/abortable.ts";
+import { type ByteConn, writeAll } from "../base/byte_conn.ts";
+import { LineReader } from "../base/line_reader.ts";
+import { ControlError } from "./control_error.ts";
+import type { SubmitRequest } from "./work_service.ts";
+
+/** The peer does not speak the control protocol as expected. */
+export class ControlProtocolError extends Error {
+  override readonly name = "ControlProtocolError";
+}
+
+/** A submit as sent: what is left out is not sent. */
+export type SubmitFields =
+  & Pick<SubmitRequest, "node" | "workType">
+  & Partial<SubmitRequest>;
+
+export interface SubmitReply {
+  unitId: string;
+  result: string;
+}
+
+export interface SubmitOptions {
+  /** Called with the unit's id before any payload is sent; a promise is awaited. */
+  onCreated?: ((unitId: string) => void | Promise<void>) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ResultsOptions {
+  /** JWT for a unit of a signed type, "" for none. */
+  signature?: string | undefined;
+  /**
+   * Ends our direction once the stream has begun, as the Python client does: the server then knows
+   * that no more commands come.
+   */
+  halfClose?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** A unit's output as it arrives; whoever got it closes it. */
+export type ResultsStream = Pick<ByteConn, "read" | "close">;
+
+/**
+ * Bound of one reply. Generous: `work list` of a node with tens of thousands of units, or the
+ * status of a large mesh, is one line.
+ */
+const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+const MAX_GREETING_BYTES = 4096;
+
+const GREETING = /^Receptor Control, node (.+)$/;
+const CREATED = /^Work unit created with ID (.+)\. Send stdin data and EOF\.$/;
+const STREAMING = /^Streaming results for work unit (.+)$/;
+const ERROR_PREFIX = "ERROR:";
+/**
+ * An abort of any call closes the connection, since what the server would still send is then
+ * anyone's guess. A failed command (`ControlError`) leaves it open for the next.
+ */
+export class ControlClient implements Disposable {
+  #lines: LineReader;
+  #node: string;
+
+  private constructor(lines: LineReader, node: string) {
+    this.#lines = lines;
+    this.#node = node;
+  }
+
+  /**
+   * Takes over `conn` and reads the greeting. On failure `conn` is closed and a
+   * `ControlProtocolError` says what came instead.
+   */
+  static async connect(
+    conn: ByteConn,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<ControlClient> {
+    const lines = new LineReader(conn);
+    return new ControlClient(lines, await readGreeting(lines, options.signal));
+  }
+
+  /** The node that answers, from its greeting. */
+  get node(): string {
+    return this.#node;
+  }
+
+  /**
+   * Sends words (a line as it is, so it must not hold a newline) or an object (as JSON) and
+   * resolves to the parsed reply. Throws a `ControlError` with the text behind `ERROR: `.
+   */
+  command(
+    command: string | Record<string, unknown>,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Record<string, unknown>> {
+    return this.#exclusively(options.signal, async (signal) => {
+      await this.#send(command);
+      return parseReply(await this.#reply(signal));
+    });
+  }
+
+  /**
+   * Submits a unit with its payload; afterwards the connection is at its end and closed. A server
+   * that refuses while the payload is still on its way makes the call throw its `ControlError`.
+   */
+  async submit(
+    request: SubmitFields,
+    payload: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: SubmitOptions = {},
+  ): Promise<SubmitReply> {
+    const command = submitCommand(request);
+    try {
+      return await this.#exclusively(options.signal, async (signal) => {
+        await this.#send(command);
+        const unitId = matchOrThrow(CREATED, await this.#reply(signal), "a new unit's id");
+        await abortable(Promise.resolve(options.onCreated?.(unitId)), signal);
+        const { result } = await this.#sendPayload(payload, signal);
+        return { unitId, result: String(result) };
+      });
+    } finally {
+      this.close();
+    }
+  }
+
+  /**
+   * Opens a unit's output from byte `startPos` on. The connection becomes that stream: no command
+   * may follow. The signal covers the opening; closing the stream ends it later.
+   */
+  results(
+    unitId: string,
+    startPos: number,
+    options: ResultsOptions = {},
+  ): Promise<ResultsStream> {
+    const command = options.signature
+      ? {
+        command: "work",
+        subcommand: "results",
+        unitid: unitId,
+        startpos: startPos,
+        signature: options.signature,
+      }
+      : `work results ${unitId} ${startPos}`;
+    return this.#exclusively(options.signal, async (signal) => {
+      await this.#send(command);
+      matchOrThrow(STREAMING, await this.#reply(signal), "the start of results");
+      if (options.halfClose) await this.#lines.closeWrite();
+      return this.#lines;
+    });
+  }
+
+  /**
+   * Has the server dial a service in the mesh: the connection becomes the stream to it, at the server's first byte.
+   */
+  connectService(
+    node: string,
+    service: string,
+    tlsClient = "",
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<ByteConn> {
+    return this.#exclusively(options.signal, async (signal) => {
+      // The trailing blank of an absent third word is what the Python client sends, too.
+      await this.#send(`connect ${node} ${service} ${tlsClient}`);
+      const reply = await this.#reply(signal);
+      if (!reply.startsWith("Connecting")) throw unexpected(reply, "Connecting");
+      return this.#lines;
+    });
+  }
+
+  /** Goes on as a client of another node's control service, reached through this one. */
+  async connectControl(
+    node: string,
+    tlsClient = "",
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    await this.connectService(node, "control", tlsClient, options);
+    this.#node = await readGreeting(this.#lines, options.signal);
+  }
+
+  close(): void {
+    this.#lines.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #exclusively<T>(
+    signal: AbortSignal | undefined,
+    exchange: (signal: AbortSignal | undefined) => Promise<T>,
+  ): Promise<T> {
+    const onAbort = () => this.close();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      signal?.throwIfAborted();
+      return await exchange(signal);
+    } catch (error) {
+      // The closed connection fails in its own words: the caller is told of its own abort.
+      if (signal?.aborted) throw signal.reason;
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #send(command: string | Record<string, unknown>): Promise<void> {
+    const line = typeof command === "string" ? command : JSON.stringify(command);
+    if (line.includes("\n")) throw new TypeError("control command must not hold a newline");
+    return writeAll(this.#lines, new TextEncoder().encode(`${line}\n`));
+  }
+
+  async #reply(signal: AbortSignal | undefined): Promise<string> {
+    const line = await this.#lines.readLine({ maxBytes: MAX_REPLY_BYTES, signal });
+    if (line === null) {
+      throw new ControlProtocolError("the node closed the connection without a reply");
+    }
+    const reply = line.trim();
+    if (reply.startsWith(ERROR_PREFIX)) {
+      throw new ControlError(reply.slice(ERROR_PREFIX.length).trimStart());
+    }
+    return reply;
+  }
+
+  async #sendPayload(
+    payload: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    signal: AbortSignal | undefined,
+  ): Promise<Record<string, unknown>> {
+    try {
+      for await (const bytes of payload) {
+        signal?.throwIfAborted();
+        await writeAll(this.#lines, bytes);
+      }
+      await this.#lines.closeWrite();
+    } catch (error) {
+      // A broken pipe has a cause, and the server may have said it before it hung up.
+      throw await this.#refusalBehind(error);
+    }
+    return parseReply(await this.#reply(signal));
+  }
+
+  async #refusalBehind(error: unknown): Promise<unknown> {
+    if (!(error instanceof Error) || !PEER_CLOSED.some((kind) => error instanceof kind)) {
+      return error;
+    }
+    try {
+      await this.#reply(undefined);
+      return error;
+    } catch (reply) {
+      return reply instanceof ControlError ? reply : error;
+    }
+  }
+}
+
+const PEER_CLOSED = [Deno.errors.BrokenPipe, Deno.errors.ConnectionReset];
+
+async function readGreeting(lines: LineReader, signal: AbortSignal | undefined): Promise<string> {
+  try {
+    const line = await lines.readLine({ maxBytes: MAX_GREETING_BYTES, signal });
+    const node = GREETING.exec(line?.trim() ?? "")?.[1];
+    if (node !== undefined) return node;
+    throw new ControlProtocolError(
+      line === null
+        ? "the peer closed the connection without a greeting"
+        : `expected the greeting of a control service, got ${quoted(line)}`,
+    );
+  } catch (error) {
+    lines.close();
+    throw error;
+  }
+}
+
+/**
+ * The fields of a submit as the original's clients send them. Throws a `TypeError` for a parameter
+ * that would stand in for one of them.
+ */
+function submitCommand(request: SubmitFields): Record<string, string> {
+  // Parameters come from users: without a prototype even `__proto__` is a name as any other.
+  const command: Record<string, string> = Object.assign(Object.create(null), {
+    command: "work",
+    subcommand: "submit",
+    node: request.node,
+    worktype: request.workType,
+  });
+  if (request.tlsClient) command.tlsclient = request.tlsClient;
+  if (request.ttl) command.ttl = request.ttl;
+  if (request.signWork) command.signwork = "true";
+  if (request.signature) command.signature = request.signature;
+  if (request.workUnitId) command.workUnitID = request.workUnitId;
+  for (const [name, value] of Object.entries(request.params ?? {})) {
+    if (name in command) throw new TypeError(`Duplicate or illegal parameter ${name}`);
+    command[name] = value;
+  }
+  return command;
+}
+
+function parseReply(reply: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(reply);
+  } catch (cause) {
+    throw new ControlProtocolError(`expected a reply in JSON, got ${quoted(reply)}`, { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ControlProtocolError(`expected a JSON object as reply, got ${quoted(reply)}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function matchOrThrow(pattern: RegExp, reply: string, wanted: string): string {
+  const match = pattern.exec(reply)?.[1];
+  if (match === undefined) throw unexpected(reply, wanted);
+  return match;
+}
+
+function unexpected(reply: string, wanted: string): ControlProtocolError {
+  return new ControlProtocolError(`expected ${wanted}, got ${quoted(reply)}`);
+}
+
+/** A reply for an error message, cut to a length that a terminal bears. */
+function quoted(reply: string): string {
+  return JSON.stringify(reply.length > 200 ? `${reply.slice(0, 200)}…` : reply);
+}
