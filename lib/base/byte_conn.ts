@@ -16,7 +16,11 @@ export interface ByteConn {
   write(bytes: Uint8Array): Promise<number>;
   /** Ends our direction (half-close) once all that was written is on its way. */
   closeWrite(): Promise<void>;
-  /** Ends both directions now. Safe to call more than once on a mesh stream. */
+  /**
+   * Ends both directions now. As with a kernel's socket, what was written before a `closeWrite()`
+   * still reaches the peer; without one, it may be lost. Safe to call more than once on a mesh
+   * stream.
+   */
   close(): void;
 }
 

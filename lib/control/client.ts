@@ -32,11 +32,6 @@ export interface SubmitOptions {
 export interface ResultsOptions {
   /** JWT for a unit of a signed type, "" for none. */
   signature?: string | undefined;
-  /**
-   * Ends our direction once the stream has begun, as the Python client does: the server then knows
-   * that no more commands come.
-   */
-  halfClose?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -142,13 +137,15 @@ export class ControlClient implements Disposable {
     return this.#exclusively(options.signal, async (signal) => {
       await this.#send(command);
       matchOrThrow(STREAMING, await this.#reply(signal), "the start of results");
-      if (options.halfClose) await this.#lines.closeWrite();
+      // The original (1.6.9) waits for the next command at the end of the output: only this
+      // half-close makes it end the stream. The Python client does the same.
+      await this.#lines.closeWrite();
       return this.#lines;
     });
   }
 
   /**
-   * Has the server dial a service in the mesh: the connection becomes the stream to it, at the server's first byte.
+   * Has the server dial a service in the mesh: the connection becomes the stream to it.
    */
   connectService(
     node: string,

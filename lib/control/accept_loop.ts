@@ -1,0 +1,42 @@
+/** Serves every connection of a listener, whatever carries it. */
+import type { ByteConn } from "../base/byte_conn.ts";
+import type { MeshConn } from "../netceptor/mesh.ts";
+import type { ControlServer } from "./server.ts";
+import type { Caller } from "./work_service.ts";
+
+/**
+ * Serves the connections of `listener` side by side until it ends, which is up to its owner.
+ * Resolves after the last session is over; aborting `signal` ends the sessions. Rejects when the
+ * listener fails.
+ */
+export async function serveConnections<Conn extends ByteConn>(
+  server: Pick<ControlServer, "serve">,
+  listener: AsyncIterable<Conn>,
+  callerOf: (conn: Conn) => Caller,
+  signal: AbortSignal,
+): Promise<void> {
+  const sessions = new Set<Promise<void>>();
+  try {
+    for await (const conn of listener) {
+      const session = server.serve(conn, callerOf(conn), signal)
+        .finally(() => sessions.delete(session));
+      sessions.add(session);
+    }
+  } finally {
+    await Promise.all(sessions);
+  }
+}
+
+/** A client on the local socket: trusted as far as the socket's permissions go. */
+export function unixCaller(): Caller {
+  return { via: "unix", secure: false, description: "unix" };
+}
+
+/** A client from the mesh. */
+export function meshCaller(conn: MeshConn): Caller {
+  return {
+    via: "mesh",
+    secure: conn.secure,
+    description: `${conn.remoteNode}:${conn.remoteService}`,
+  };
+}

@@ -1,0 +1,57 @@
+/** What a control command is to the server: two ways to write it, and one way to run it. */
+import type { LineReader } from "../base/line_reader.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Mesh } from "../netceptor/mesh.ts";
+import type { ClientTls } from "../quic/tls.ts";
+import type { Caller, WorkService } from "./work_service.ts";
+
+/** The members of a JSON command; names and values are the client's. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Both parsers throw a `ControlError` for what they cannot read. */
+export interface CommandType {
+  /** From the text behind the command word and its blank, "" for none. */
+  fromWords(words: string): CommandRun;
+  fromFields(fields: Fields): CommandRun;
+}
+
+/**
+ * Resolves to the reply, or to `undefined` when the connection has served as a stream and the
+ * session is over.
+ */
+export type CommandRun = (context: CommandContext) => Promise<Fields | undefined>;
+
+/** Facts of this machine and program that `status` shows. */
+export interface SystemInfo {
+  readonly version: string;
+  readonly cpuCount: number;
+  readonly memoryMiB: number;
+}
+
+/** What the commands work on; the daemon puts it together once. */
+export interface ControlParts {
+  readonly mesh: Pick<Mesh, "nodeId" | "status" | "ping" | "traceroute" | "dial">;
+  readonly system: SystemInfo;
+  /** Without it `work` is an unknown command. */
+  readonly work?: WorkService | undefined;
+  /** Reads the configuration again; throws a `ReloadError`. Absent when there is no file. */
+  readonly reload?: (() => Promise<void>) | undefined;
+  /** A `tls-client` config by its name, `undefined` when there is none of that name. */
+  readonly clientTls?: ((name: string) => ClientTls | undefined) | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface CommandContext {
+  readonly parts: ControlParts;
+  /** The client, past the command's newline. */
+  readonly conn: LineReader;
+  readonly caller: Caller;
+  readonly signal: AbortSignal;
+}
+
+/** A failure after which what the client still sends can no longer be read as commands. */
+export class SessionOverError extends Error {
+  override readonly name = "SessionOverError";
+}

@@ -1,0 +1,59 @@
+/** `connect`: the client's connection becomes a stream to a service in the mesh. */
+import { bridge } from "../../base/bridge.ts";
+import { writeAll } from "../../base/byte_conn.ts";
+import type { CommandContext, CommandRun, CommandType } from "../command.ts";
+import { ControlError } from "../control_error.ts";
+import { member, stringMember } from "../json_fields.ts";
+import { connecting, refusals } from "../texts.ts";
+
+export const connect: CommandType = {
+  fromWords(words) {
+    const [node, service, tlsClient = "", ...rest] = words.split(" ");
+    if (node === undefined || service === undefined) {
+      throw new ControlError(refusals.noConnectTarget);
+    }
+    if (rest.length > 0) throw new ControlError(refusals.connectParameters);
+    return connectTo(node, service, tlsClient);
+  },
+
+  fromFields(fields) {
+    const node = stringMember(
+      fields,
+      "node",
+      refusals.noConnectNode,
+      refusals.connectNodeNotString,
+    );
+    const service = stringMember(
+      fields,
+      "service",
+      refusals.noConnectService,
+      refusals.connectServiceNotString,
+    );
+    const tlsClient = member(fields, "tls") ?? "";
+    if (typeof tlsClient !== "string") throw new ControlError(refusals.connectTlsNotString);
+    return connectTo(node, service, tlsClient);
+  },
+};
+
+function connectTo(node: string, service: string, tlsClient: string): CommandRun {
+  return async ({ parts, conn, caller, signal }: CommandContext) => {
+    const tls = tlsClient === "" ? undefined : parts.clientTls?.(tlsClient);
+    if (tlsClient !== "" && tls === undefined) {
+      throw new ControlError(refusals.unknownTls(tlsClient));
+    }
+    const stream = await parts.mesh.dial(node, service, { tls, signal });
+    try {
+      await writeAll(conn, new TextEncoder().encode(`${connecting}\n`));
+      await bridge(conn, stream, { signal });
+    } catch (error) {
+      // The client has seen `Connecting`: an error line would be read as the service's bytes.
+      parts.log.debug(`Bridge of control service to ${node}:${service} ended: ${error}`, {
+        remote_id: node,
+        caller: caller.description,
+      });
+    } finally {
+      stream.close();
+    }
+    return undefined;
+  };
+}

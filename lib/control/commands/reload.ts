@@ -1,0 +1,26 @@
+/** `reload`: reads the configuration again. What is behind it is the daemon's. */
+import type { CommandRun, CommandType } from "../command.ts";
+import { ReloadError, ReloadErrorCode } from "../reload_error.ts";
+import { refusals } from "../texts.ts";
+
+/** Parameters are ignored in both forms, as in the original. */
+export const reload: CommandType = {
+  fromWords: () => run,
+  fromFields: () => run,
+};
+
+/** A reload that fails is a reply, with the code that receptorctl exits with. */
+const run: CommandRun = async ({ parts }) => {
+  try {
+    if (parts.reload === undefined) {
+      throw new ReloadError(refusals.noReload, ReloadErrorCode.BrokenConfig);
+    }
+    await parts.reload();
+    return { Success: true };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    parts.log.warning(`Reload not successful: ${message}`);
+    const code = error instanceof ReloadError ? ` ERRORCODE ${error.code}` : "";
+    return { Error: message + code, Success: false };
+  }
+};

@@ -1,0 +1,94 @@
+/** `work results <id> [startpos]`: streams a unit's output, as long as the unit runs. */
+import { writeAll } from "../../base/byte_conn.ts";
+import { sleep } from "../../base/clock.ts";
+import type { CommandContext, CommandRun } from "../command.ts";
+import { ControlError } from "../control_error.ts";
+import { integerMember, optionalString, parseInteger, stringMember } from "../json_fields.ts";
+import { refusals, streamingResults } from "../texts.ts";
+import type { WorkService } from "../work_service.ts";
+import type { WorkSubcommand } from "./work_subcommand.ts";
+
+/** How often a silent stream to a client that has half-closed is tried for being there at all. */
+const LIVENESS_INTERVAL_MS = 10_000;
+
+export function workResults(work: WorkService): WorkSubcommand {
+  return {
+    fromWords(words) {
+      const [unitId, startPos, ...rest] = words;
+      if (unitId === undefined) throw new ControlError(refusals.unitIdMissing("results"));
+      if (rest.length > 0) throw new ControlError(refusals.resultsWords);
+      return results(work, unitId, startPos === undefined ? 0 : startPosition(startPos), "");
+    },
+    fromFields(fields) {
+      const unitId = stringMember(fields, "unitid");
+      const startPos = integerMember(fields, "startpos");
+      return results(work, unitId, startPos, optionalString(fields, "signature"));
+    },
+  };
+}
+
+function startPosition(word: string): number {
+  try {
+    return parseInteger(word);
+  } catch (cause) {
+    if (!(cause instanceof ControlError)) throw cause;
+    throw new ControlError(refusals.startPosition(cause.message), { cause });
+  }
+}
+
+/**
+ * The session is over with the stream: its end is how a client learns that the unit is complete.
+ * A client's half-close ends nothing.
+ */
+function results(
+  work: WorkService,
+  unitId: string,
+  startPos: number,
+  signature: string,
+): CommandRun {
+  return async (context) => {
+    const { conn, caller } = context;
+    if (startPos < 0) throw new ControlError(refusals.startPositionNegative(startPos));
+    const gone = new AbortController();
+    const signal = AbortSignal.any([context.signal, gone.signal]);
+    const output = await work.results(unitId, { startPos, caller, signature, signal });
+    const watch = watchClient(context, gone);
+    try {
+      await writeAll(conn, new TextEncoder().encode(`${streamingResults(unitId)}\n`));
+      for await (const bytes of output) await writeAll(conn, bytes);
+      await conn.closeWrite();
+    } catch (error) {
+      // The line that announced the stream is out: there is no place left for an error line.
+      context.parts.log.debug(`Results of work unit ${unitId} to a client ended: ${error}`, {
+        unit_id: unitId,
+        caller: caller.description,
+      });
+    } finally {
+      gone.abort();
+      conn.close();
+      await watch;
+    }
+    return undefined;
+  };
+}
+
+/**
+ * Aborts `gone` once nobody reads any more, which a job that is silent for hours would not find
+ * out by writing. Resolves when the connection closed.
+ */
+async function watchClient(
+  { conn, parts }: CommandContext,
+  gone: AbortController,
+): Promise<void> {
+  try {
+    const ignored = new Uint8Array(4096);
+    while (await conn.read(ignored) !== null);
+    // A full close of a Unix socket reads as a half-close; writing nothing tells them apart.
+    while (!gone.signal.aborted) {
+      await sleep(parts.clock, LIVENESS_INTERVAL_MS, { signal: gone.signal });
+      await conn.write(new Uint8Array(0));
+    }
+  } catch (error) {
+    if (!gone.signal.aborted) gone.abort(error);
+  }
+}

@@ -1,0 +1,84 @@
+/** `work submit`: makes a unit, takes its payload until the client's half-close, and starts it. */
+import { writeAll } from "../../base/byte_conn.ts";
+import type { LineReader } from "../../base/line_reader.ts";
+import { type CommandRun, type Fields, SessionOverError } from "../command.ts";
+import { ControlError } from "../control_error.ts";
+import { optionalString, stringMember } from "../json_fields.ts";
+import { refusals, unitCreated } from "../texts.ts";
+import type { PendingUnit, SubmitRequest, WorkService } from "../work_service.ts";
+import type { WorkSubcommand } from "./work_subcommand.ts";
+
+const PAYLOAD_BUFFER_BYTES = 256 * 1024;
+
+/** Members with a meaning of their own; every other one is a parameter of the work type. */
+const NOT_PARAMETERS = new Set([
+  "command",
+  "subcommand",
+  "node",
+  "worktype",
+  "tlsclient",
+  "ttl",
+  "signwork",
+  "signature",
+  "workUnitID",
+]);
+
+export function workSubmit(work: WorkService): WorkSubcommand {
+  return {
+    fromWords([node, workType, ...params]) {
+      if (node === undefined || workType === undefined) {
+        throw new ControlError(refusals.submitWords);
+      }
+      return submit(work, {
+        node,
+        workType,
+        tlsClient: "",
+        ttl: "",
+        signWork: false,
+        signature: "",
+        workUnitId: "",
+        params: params.length === 0 ? {} : { params: params.join(" ") },
+      });
+    },
+    fromFields: (fields) => submit(work, requestFrom(fields)),
+  };
+}
+
+function requestFrom(fields: Fields): SubmitRequest {
+  const notString = Object.entries(fields).find(([, value]) => typeof value !== "string");
+  if (notString !== undefined) throw new ControlError(refusals.submitFieldNotString(notString[0]));
+  const params = Object.entries(fields).filter(([name]) => !NOT_PARAMETERS.has(name));
+  return {
+    node: stringMember(fields, "node"),
+    workType: stringMember(fields, "worktype"),
+    tlsClient: optionalString(fields, "tlsclient"),
+    ttl: optionalString(fields, "ttl"),
+    signWork: optionalString(fields, "signwork") === "true",
+    signature: optionalString(fields, "signature"),
+    workUnitId: optionalString(fields, "workUnitID"),
+    params: Object.fromEntries(params) as Record<string, string>,
+  };
+}
+
+function submit(work: WorkService, request: SubmitRequest): CommandRun {
+  return async ({ conn, caller }) => {
+    const unit = await work.submit(request, caller);
+    await takePayload(unit, conn);
+    return { result: await unit.start(), unitid: unit.unitId };
+  };
+}
+
+/** Whatever breaks off the payload also breaks the session: its rest is not made of commands. */
+async function takePayload(unit: PendingUnit, conn: LineReader): Promise<void> {
+  try {
+    await writeAll(conn, new TextEncoder().encode(`${unitCreated(unit.unitId)}\n`));
+    const buffer = new Uint8Array(PAYLOAD_BUFFER_BYTES);
+    for (let count; (count = await conn.read(buffer)) !== null;) {
+      await unit.writePayload(buffer.subarray(0, count));
+    }
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    await unit.abandon(`Error reading input data: ${message}`);
+    throw new SessionOverError(message, { cause: error });
+  }
+}
