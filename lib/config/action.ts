@@ -1,0 +1,80 @@
+/**
+ * The form of an action's declaration. Parser, types, help, completion and the check of a reload
+ * all come from it: to add an action is to declare it once.
+ */
+import type { Position } from "./position.ts";
+import type { ValueType } from "./value_type.ts";
+
+export interface ParameterSpec<T> {
+  readonly type: ValueType<T>;
+  readonly description: string;
+  readonly required?: true;
+  readonly default?: T;
+  /** Takes a value without `name=`; at most one in an action. */
+  readonly bare?: true;
+  /** No error, warning or log may show its value. */
+  readonly secret?: true;
+  /**
+   * What the value names, such as `work type`: no two actions of a configuration may give the same
+   * name to such a thing.
+   */
+  readonly unique?: string;
+  /** Understood, but has no effect in this version: a value other than the default is refused. */
+  readonly planned?: true;
+}
+
+/** Headings of the help, in its order. */
+export type Section =
+  | "general"
+  | "resources"
+  | "backends"
+  | "services"
+  | "workers"
+  | "certificates";
+
+// deno-lint-ignore no-explicit-any -- the one place where parameters of all types meet
+type AnyParameter = ParameterSpec<any>;
+
+export interface ActionSpec {
+  readonly name: string;
+  readonly section: Section;
+  readonly description: string;
+  readonly parameters: Readonly<Record<string, AnyParameter>>;
+  /** At most one in a configuration. */
+  readonly once?: true;
+  /** Stands alone: it does its work and the program ends. */
+  readonly exclusive?: true;
+  /** A reload applies changes; those of other actions need a restart. */
+  readonly reloadable?: true;
+  /** Parses, but this version cannot do it yet. */
+  readonly planned?: true;
+}
+
+type ValueOf<P> = P extends { type: ValueType<infer T> }
+  ? P extends { required: true } | { default: unknown } ? T : T | undefined
+  : never;
+
+/** The values of an action: what has no default and need not be given may be undefined. */
+export type ConfigOf<A extends ActionSpec> = {
+  readonly [K in keyof A["parameters"]]: ValueOf<A["parameters"][K]>;
+};
+
+/** One action of a configuration, ready to use. */
+export interface Configured<A extends ActionSpec> {
+  readonly action: A;
+  readonly values: ConfigOf<A>;
+  readonly position: Position;
+}
+
+/** Declares an action; only there to have each default checked against its type. */
+export function defineAction<const A extends ActionSpec>(
+  action: A & {
+    parameters: {
+      [K in keyof A["parameters"]]: A["parameters"][K] extends { type: ValueType<infer T> }
+        ? ParameterSpec<T>
+        : never;
+    };
+  },
+): A {
+  return action;
+}

@@ -1,0 +1,103 @@
+/** Actions about the node itself. */
+import { defineAction } from "../action.ts";
+import { firewallRules } from "../composite_types.ts";
+import { bool, choice, duration, filename, nodeId, string } from "../value_type.ts";
+
+/** Links that are silent for this long are dead; the original takes no shorter time (21 s). */
+const LEAST_IDLE_TIMEOUT_MS = 21_000;
+
+export const node = defineAction({
+  name: "node",
+  section: "general",
+  description: "Specifies the node configuration of this instance",
+  once: true,
+  parameters: {
+    id: {
+      type: nodeId,
+      bare: true,
+      description: "Node ID. Defaults to the local hostname.",
+    },
+    datadir: {
+      type: filename,
+      default: "/tmp/receptor",
+      description: "Directory in which to store node data.",
+    },
+    firewallrules: {
+      type: firewallRules,
+      description: "Firewall rules: the first that matches a message decides. Each has an action " +
+        "(accept, reject or drop) and any of fromnode, tonode, fromservice, toservice.",
+    },
+    maxidleconnectiontimeout: {
+      type: duration({ leastMs: LEAST_IDLE_TIMEOUT_MS }),
+      description: "Maximum duration with no traffic before a backend connection is timed out " +
+        "and refreshed. Without it, 21s.",
+    },
+    receptorkubesupportreconnect: {
+      type: string,
+      description: "Accepted, without effect.",
+    },
+    receptorkubeclientsetqps: {
+      type: string,
+      description: "Accepted, without effect.",
+    },
+    receptorkubeclientsetburst: {
+      type: string,
+      description: "Accepted, without effect.",
+    },
+    receptorkubeclientsetratelimiter: {
+      type: string,
+      description: "Accepted, without effect.",
+    },
+  },
+});
+
+export const localOnly = defineAction({
+  name: "local-only",
+  section: "general",
+  description: "Runs a self-contained node with no backend",
+  once: true,
+  reloadable: true,
+  parameters: {
+    local: {
+      type: bool,
+      description: "Accepted, without effect: the action alone is enough.",
+    },
+  },
+});
+
+export const version = defineAction({
+  name: "version",
+  section: "general",
+  description: "Displays the Receptor version.",
+  once: true,
+  exclusive: true,
+  parameters: {},
+});
+
+export const logLevel = defineAction({
+  name: "log-level",
+  section: "general",
+  description: "Specifies the verbosity level for command output. Without this action, Info.",
+  once: true,
+  parameters: {
+    level: {
+      type: choice("Error", "Warning", "Info", "Debug"),
+      bare: true,
+      default: "Error",
+      description: "The least urgent level to show.",
+    },
+    format: {
+      type: choice("text", "json"),
+      description: "Lines of text, or one JSON object a line. Without it, the environment " +
+        "variable RECEPTOR_LOG_FORMAT decides, else text.",
+    },
+  },
+});
+
+export const trace = defineAction({
+  name: "trace",
+  section: "general",
+  description: "Enables packet tracing output",
+  once: true,
+  parameters: {},
+});

@@ -1,0 +1,140 @@
+/** Actions about units of work: their types, and who may submit them. */
+import { defineAction } from "../action.ts";
+import { anything } from "../composite_types.ts";
+import { bool, choice, duration, filename, string } from "../value_type.ts";
+
+/** How long a signature is good for (`pkg/workceptor` in the original). */
+const DEFAULT_TOKEN_EXPIRATION_MS = 5 * 60_000;
+
+const workTypeParameter = {
+  type: string,
+  required: true,
+  unique: "work type",
+  description: "Name for this worker type",
+} as const;
+
+const verifySignatureParameter = {
+  type: bool,
+  default: false,
+  planned: true,
+  description: "Verify a signed work submission",
+} as const;
+
+function allow(description: string) {
+  return { type: bool, default: false, description } as const;
+}
+
+export const workSigning = defineAction({
+  name: "work-signing",
+  section: "workers",
+  description: "Private key to sign work submissions",
+  once: true,
+  planned: true,
+  parameters: {
+    privatekey: {
+      type: filename,
+      bare: true,
+      description: "Private key to sign work submissions",
+    },
+    tokenexpiration: {
+      type: duration(),
+      default: DEFAULT_TOKEN_EXPIRATION_MS,
+      description: "Expiration of the signed json web token, e.g. 3h or 3h30m",
+    },
+  },
+});
+
+export const workVerification = defineAction({
+  name: "work-verification",
+  section: "workers",
+  description: "Public key to verify work submissions",
+  once: true,
+  planned: true,
+  parameters: {
+    publickey: {
+      type: filename,
+      bare: true,
+      description: "Public key to verify signed work submissions",
+    },
+  },
+});
+
+export const workCommand = defineAction({
+  name: "work-command",
+  section: "workers",
+  description: "Run a worker using an external command",
+  parameters: {
+    worktype: workTypeParameter,
+    command: {
+      type: filename,
+      required: true,
+      description: "Command to run to process units of work",
+    },
+    params: { type: string, description: "Command-line parameters" },
+    allowruntimeparams: allow("Allow users to add more parameters"),
+    verifysignature: verifySignatureParameter,
+  },
+});
+
+export const workKubernetes = defineAction({
+  name: "work-kubernetes",
+  section: "workers",
+  description: "Run a worker using Kubernetes",
+  planned: true,
+  parameters: {
+    worktype: workTypeParameter,
+    namespace: { type: string, description: "Kubernetes namespace to create pods in" },
+    image: { type: string, description: "Container image to use for the worker pod" },
+    command: {
+      type: string,
+      description: "Command to run in the container (overrides entrypoint)",
+    },
+    params: { type: string, description: "Command-line parameters to pass to the entrypoint" },
+    authmethod: {
+      type: choice("kubeconfig", "incluster", "runtime"),
+      default: "incluster",
+      description: "Where the access to the Kubernetes API comes from",
+    },
+    kubeconfig: {
+      type: filename,
+      description: "Kubeconfig filename (for authmethod=kubeconfig)",
+    },
+    pod: { type: filename, description: "Pod definition filename, in json or yaml format" },
+    allowruntimeauth: allow("Allow passing API parameters at runtime"),
+    allowruntimecommand: allow("Allow specifying image & command at runtime"),
+    allowruntimeparams: allow("Allow adding command parameters at runtime"),
+    allowruntimepod: allow("Allow passing Pod at runtime"),
+    deletepodonrestart: {
+      type: bool,
+      default: true,
+      description: "On restart, delete the pod if in pending state",
+    },
+    streammethod: {
+      type: choice("logger", "tcp"),
+      default: "logger",
+      description: "Method for connecting to worker pods",
+    },
+    verifysignature: verifySignatureParameter,
+  },
+});
+
+export const workPython = defineAction({
+  name: "work-python",
+  section: "workers",
+  description: "Run a worker using a Python plugin (deprecated by the original)",
+  planned: true,
+  parameters: {
+    worktype: workTypeParameter,
+    plugin: {
+      type: string,
+      required: true,
+      description: "Python module name of the worker plugin",
+    },
+    function: {
+      type: string,
+      required: true,
+      description: "Receptor-exported function to call",
+    },
+    config: { type: anything, description: "Plugin-specific configuration" },
+  },
+});

@@ -1,0 +1,170 @@
+/** Gives written actions their meaning by the table of actions: pure, and all mistakes at once. */
+import type { ActionSpec, Configured, ParameterSpec } from "./action.ts";
+import { actionTable, findAction } from "./action_table.ts";
+import { ConfigError, InvalidConfigError } from "./config_error.ts";
+import { didYouMean } from "./nearest_name.ts";
+import { describePosition, type Position } from "./position.ts";
+import type { RawAction, RawParameter, RawValue } from "./raw_action.ts";
+import { ValueMismatch } from "./value_type.ts";
+
+/** Longest value that an error repeats. */
+const MAX_SHOWN_LENGTH = 60;
+
+/** Throws an `InvalidConfigError`. */
+export function checkActions(
+  written: readonly RawAction[],
+): { actions: Configured<ActionSpec>[]; warnings: string[] } {
+  const errors: ConfigError[] = [];
+  const warnings: string[] = [];
+  const actions: Configured<ActionSpec>[] = [];
+  for (const raw of written) {
+    const action = findAction(raw.name);
+    if (action) actions.push(checkAction(action, raw, errors, warnings));
+    else errors.push(unknownAction(raw));
+  }
+  checkTogether(actions, errors);
+  if (errors.length > 0) throw new InvalidConfigError(errors);
+  return { actions, warnings };
+}
+
+function unknownAction({ name, position }: RawAction): ConfigError {
+  if (/^(help|h|bash-completion|config|c)$/i.test(name)) {
+    return new ConfigError(`${JSON.stringify(name)} is possible on the command line only`, {
+      position,
+    });
+  }
+  const hint = didYouMean(name, actionTable.map((action) => action.name));
+  return new ConfigError(`unknown action ${JSON.stringify(name)}${hint}`, { position });
+}
+
+function checkAction(
+  action: ActionSpec,
+  raw: RawAction,
+  errors: ConfigError[],
+  warnings: string[],
+): Configured<ActionSpec> {
+  const values: Record<string, unknown> = {};
+  const given = new Set<string>();
+  for (const parameter of raw.parameters) {
+    try {
+      const name = parameterName(action, parameter);
+      const spec = action.parameters[name]!;
+      if (given.has(name) && !spec.type.join) {
+        const { message } = new ConfigError(
+          `parameter ${JSON.stringify(name)} is given more than once: the last one counts`,
+          { action: action.name, position: parameter.position },
+        );
+        warnings.push(message);
+      }
+      const joined = given.has(name) ? values[name] : undefined;
+      given.add(name);
+      const value = readValue(action, name, spec, parameter);
+      values[name] = joined !== undefined && spec.type.join ? spec.type.join(joined, value) : value;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      errors.push(error);
+    }
+  }
+  for (const [name, spec] of Object.entries(action.parameters)) {
+    if (spec.required && !given.has(name)) {
+      errors.push(
+        new ConfigError(`missing required parameter ${JSON.stringify(name)}`, {
+          action: action.name,
+          parameter: name,
+          position: raw.position,
+        }),
+      );
+    }
+    // An empty text is no value, unless it turns a default off.
+    if (values[name] === undefined || (values[name] === "" && spec.default === undefined)) {
+      values[name] = spec.default;
+    }
+  }
+  return { action, values, position: raw.position };
+}
+
+/** The name in the table that a written parameter has. Throws a `ConfigError`. */
+function parameterName(action: ActionSpec, { name, position }: RawParameter): string {
+  const known = Object.keys(action.parameters);
+  if (name === undefined) {
+    const bare = known.find((candidate) => action.parameters[candidate]!.bare);
+    if (bare !== undefined) return bare;
+    throw new ConfigError(
+      "a value needs the name of its parameter" +
+        (known.length > 0 ? `, one of ${known.join(", ")}` : ", and this action has none"),
+      { action: action.name, position },
+    );
+  }
+  if (Object.hasOwn(action.parameters, name.toLowerCase())) return name.toLowerCase();
+  throw new ConfigError(`unknown parameter ${JSON.stringify(name)}${didYouMean(name, known)}`, {
+    action: action.name,
+    parameter: name,
+    position,
+  });
+}
+
+function readValue(
+  action: ActionSpec,
+  name: string,
+  spec: ParameterSpec<unknown>,
+  { value, position }: RawParameter,
+): unknown {
+  const options = { action: action.name, parameter: name, position };
+  if (spec.required && value === "") throw new ConfigError(`${name}: expected a value`, options);
+  try {
+    return spec.type.read(value);
+  } catch (cause) {
+    if (!(cause instanceof ValueMismatch)) throw cause;
+    const got = spec.secret ? "" : `, got ${show(value)}`;
+    throw new ConfigError(`${name}: ${cause.message}${got}`, { ...options, cause });
+  }
+}
+
+function show(value: RawValue): string {
+  if (value === null) return "nothing";
+  if (typeof value === "string") {
+    return JSON.stringify(
+      value.length > MAX_SHOWN_LENGTH ? `${value.slice(0, MAX_SHOWN_LENGTH)}…` : value,
+    );
+  }
+  return Array.isArray(value) ? "a list" : "a map";
+}
+
+/** What no action can know alone. */
+function checkTogether(actions: readonly Configured<ActionSpec>[], errors: ConfigError[]): void {
+  const once = new Map<ActionSpec, Position>();
+  const unique = new Map<string, Position>();
+  for (const { action, values, position } of actions) {
+    const options = { action: action.name, position };
+    const first = once.get(action);
+    if (action.once && first) {
+      errors.push(
+        new ConfigError(
+          `only one ${JSON.stringify(action.name)} is allowed, the first is at ` +
+            describePosition(first),
+          options,
+        ),
+      );
+    }
+    if (!first) once.set(action, position);
+    if (action.exclusive && actions.length > 1) {
+      errors.push(new ConfigError("cannot be combined with other actions", options));
+    }
+    for (const [parameter, spec] of Object.entries(action.parameters)) {
+      const value = values[parameter];
+      if (spec.unique === undefined || value === undefined || value === "") continue;
+      const thing = `${spec.unique} ${JSON.stringify(value)}`;
+      const taken = unique.get(thing);
+      if (taken) {
+        errors.push(
+          new ConfigError(`${thing} is already taken, at ${describePosition(taken)}`, {
+            ...options,
+            parameter,
+          }),
+        );
+      } else {
+        unique.set(thing, position);
+      }
+    }
+  }
+}

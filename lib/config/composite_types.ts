@@ -1,0 +1,110 @@
+/**
+ * Parameters that hold several values. In YAML they are lists and maps; a text that starts with
+ * `[` or `{` is JSON, which is how the command line gives them.
+ */
+import { parseJsonValue, type RawValue } from "./raw_action.ts";
+import { cost, ValueMismatch, type ValueType } from "./value_type.ts";
+
+function expandJson(raw: RawValue, opening: "[" | "{", expected: string): RawValue {
+  if (typeof raw !== "string" || !raw.trimStart().startsWith(opening)) return raw;
+  try {
+    return parseJsonValue(raw);
+  } catch (cause) {
+    throw new ValueMismatch(`${expected}, in valid JSON`, { cause });
+  }
+}
+
+const LIST_EXPECTED = "a list of texts";
+
+/** A list of texts: a YAML list, a JSON list, or one text; repeated, they add up. */
+export const strings: ValueType<readonly string[]> = {
+  label: "string, may be repeated",
+  read(raw) {
+    const list = expandJson(raw, "[", LIST_EXPECTED);
+    if (list === null) return [];
+    if (typeof list === "string") return [list];
+    if (!Array.isArray(list) || !list.every((item) => typeof item === "string")) {
+      throw new ValueMismatch(LIST_EXPECTED);
+    }
+    return list;
+  },
+  print: (list) => JSON.stringify(list),
+  join: (first, second) => [...first, ...second],
+};
+
+/** Costs of links by the neighbour's node id. */
+export const costsByNode: ValueType<Readonly<Record<string, number>>> = {
+  label: "JSON dict of node id to float",
+  read(raw) {
+    const expected = "a map of node ids to costs, each a number above 0";
+    const map = expandJson(raw, "{", expected);
+    if (map === null) return {};
+    if (!(map instanceof Map)) throw new ValueMismatch(expected);
+    try {
+      return Object.fromEntries([...map].map(([node, value]) => [node, cost.read(value)]));
+    } catch (cause) {
+      throw new ValueMismatch(expected, { cause });
+    }
+  },
+  print: (costs) => JSON.stringify(costs),
+};
+
+/**
+ * A firewall rule as written: each part is a literal, or a regular expression between slashes.
+ * The mesh compiles them.
+ */
+export interface FirewallRuleConfig {
+  readonly action: "accept" | "reject" | "drop";
+  readonly fromnode?: string;
+  readonly tonode?: string;
+  readonly fromservice?: string;
+  readonly toservice?: string;
+}
+
+const RULE_ACTIONS = ["accept", "reject", "drop"] as const;
+const RULE_CONDITIONS = ["fromnode", "tonode", "fromservice", "toservice"] as const;
+
+export const firewallRules: ValueType<readonly FirewallRuleConfig[]> = {
+  label: "JSON list of rules",
+  read(raw) {
+    const expected = "a list of firewall rules";
+    const list = expandJson(raw, "[", expected);
+    if (list === null) return [];
+    if (!Array.isArray(list)) throw new ValueMismatch(expected);
+    return list.map(readRule);
+  },
+  print: (rules) => JSON.stringify(rules),
+  join: (first, second) => [...first, ...second],
+};
+
+function readRule(raw: RawValue, index: number): FirewallRuleConfig {
+  const place = `firewall rule ${index + 1} to`;
+  if (!(raw instanceof Map)) throw new ValueMismatch(`${place} be a map`);
+  let action: FirewallRuleConfig["action"] | undefined;
+  const conditions: Record<string, string> = {};
+  for (const [writtenKey, value] of raw as ReadonlyMap<string, RawValue>) {
+    const key = writtenKey.toLowerCase();
+    if (typeof value !== "string") throw new ValueMismatch(`${place} have text as its ${key}`);
+    if (key === "action") {
+      action = RULE_ACTIONS.find((known) => known === value.toLowerCase());
+    } else if (RULE_CONDITIONS.some((known) => known === key)) {
+      // An empty condition is no condition, as in the original.
+      if (value !== "") conditions[key] = value;
+    } else {
+      throw new ValueMismatch(
+        `${place} have only action, ${RULE_CONDITIONS.join(", ")}, not ${JSON.stringify(key)}`,
+      );
+    }
+  }
+  if (action === undefined) {
+    throw new ValueMismatch(`${place} have one of ${RULE_ACTIONS.join(", ")} as its action`);
+  }
+  return { action, ...conditions };
+}
+
+/** Anything, as written. */
+export const anything: ValueType<RawValue> = {
+  label: "JSON dict",
+  read: (raw) => expandJson(raw, "{", "a map"),
+  print: String,
+};

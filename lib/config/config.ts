@@ -1,0 +1,79 @@
+/** A whole configuration, read and checked. */
+import type { ActionSpec, Configured } from "./action.ts";
+import { ConfigError, InvalidConfigError } from "./config_error.ts";
+
+export class Config {
+  /**
+   * @param actions In the order in which they were written, command line and files together.
+   * @param nodeId As given, or made from the host name.
+   * @param warnings Complete messages about what is tolerated and probably not meant.
+   */
+  constructor(
+    readonly actions: readonly Configured<ActionSpec>[],
+    readonly nodeId: string,
+    readonly warnings: readonly string[],
+  ) {}
+
+  /** The actions of one kind, in order. */
+  all<A extends ActionSpec>(action: A): Configured<A>[] {
+    return this.actions.filter((configured) => configured.action === action) as Configured<A>[];
+  }
+
+  /** The first action of a kind: the only one, of those that may be given once. */
+  find<A extends ActionSpec>(action: A): Configured<A> | undefined {
+    return this.actions.find(({ action: candidate }) => candidate === action) as
+      | Configured<A>
+      | undefined;
+  }
+}
+
+/**
+ * Refuses what parses but has no effect in this version, so that nobody believes in, say, a TLS
+ * that is not there. Throws an `InvalidConfigError`.
+ */
+export function refuseUnsupported(config: Config): void {
+  const errors: ConfigError[] = [];
+  for (const { action, values, position } of config.actions) {
+    if (action.planned) {
+      errors.push(
+        new ConfigError("not supported yet by this version", { action: action.name, position }),
+      );
+      continue;
+    }
+    for (const [parameter, spec] of Object.entries(action.parameters)) {
+      const value = values[parameter];
+      if (!spec.planned || value === undefined || sameValue(value, spec.default)) continue;
+      errors.push(
+        new ConfigError(
+          `parameter ${JSON.stringify(parameter)} is not supported yet by this version`,
+          {
+            action: action.name,
+            parameter,
+            position,
+          },
+        ),
+      );
+    }
+  }
+  if (errors.length > 0) throw new InvalidConfigError(errors);
+}
+
+/**
+ * Whether two actions mean the same, however they were written: what a reload asks to find out
+ * which of them changed.
+ */
+export function sameAction(a: Configured<ActionSpec>, b: Configured<ActionSpec>): boolean {
+  return a.action === b.action && sameValue(a.values, b.values);
+}
+
+/** Deep equality of configuration values; the order of keys does not count, undefined is absent. */
+function sameValue(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  if (Array.isArray(a) && a.length !== (b as unknown[]).length) return false;
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
+  return [...keys].every((key) => sameValue(left[key], right[key]));
+}

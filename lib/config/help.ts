@@ -1,0 +1,80 @@
+/** The text of `--help`, from the table of actions. */
+import type { ActionSpec, ParameterSpec, Section } from "./action.ts";
+import { actionTable } from "./action_table.ts";
+import { DEFAULT_CONFIG_PATH } from "./load_config.ts";
+
+const SECTION_TITLES: Readonly<Record<Section, string>> = {
+  general: "",
+  resources: "Commands that configure resources used by other commands:",
+  backends: "Commands to configure back-ends, which connect Receptor nodes together:",
+  services: "Commands to configure services that run on top of the Receptor mesh:",
+  workers: "Commands to configure workers that process units of work:",
+  certificates: "Commands to generate certificates and run a certificate authority:",
+};
+
+const INTRODUCTION = `\
+Usage: receptor [--<action> [<param>=<value> ...] ...]
+
+Without arguments, ${DEFAULT_CONFIG_PATH} is read. The name of a parameter in
+brackets may be left out. A value that starts with [ or { is JSON.
+
+   --help: Show this help
+
+   --config <filename>: Load additional config options from a YAML file
+
+   --bash-completion: Generate a completion script for the bash shell
+         Run ". <(receptor --bash-completion)" to activate now
+`;
+
+/** Lists every action that works in this version, and names those that do not work yet. */
+export function helpText(): string {
+  const working = actionTable.filter((action) => !action.planned);
+  const parts = [INTRODUCTION];
+  for (const [section, title] of Object.entries(SECTION_TITLES)) {
+    const actions = working.filter((action) => action.section === section);
+    if (actions.length === 0) continue;
+    if (title !== "") parts.push(`${title}\n`);
+    parts.push(...actions.map(actionHelp));
+  }
+  const planned = actionTable.filter((action) => action.planned).map(({ name }) => name);
+  if (planned.length > 0) {
+    parts.push(`Understood, but not supported yet by this version:\n${wrap(planned)}\n`);
+  }
+  return parts.join("\n");
+}
+
+function actionHelp(action: ActionSpec): string {
+  const lines = [`   --${action.name}: ${action.description}`];
+  for (const [name, spec] of Object.entries(action.parameters)) {
+    lines.push(parameterHelp(name, spec));
+  }
+  return lines.join("\n") + "\n";
+}
+
+function parameterHelp(name: string, spec: ParameterSpec<unknown>): string {
+  const notes = [
+    ...(spec.required ? ["required"] : []),
+    ...(spec.default !== undefined ? [`default: ${spec.type.print(spec.default)}`] : []),
+    ...(spec.planned ? ["not supported yet by this version"] : []),
+  ];
+  const key = spec.bare ? `[${name}=]` : `${name}=`;
+  const note = notes.length > 0 ? ` (${notes.join(", ")})` : "";
+  return `      ${key}<${spec.type.label}>: ${spec.description}${note}`;
+}
+
+const LINE_WIDTH = 80;
+
+function wrap(words: readonly string[]): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of words) {
+    if (line !== "" && 3 + line.length + 2 + word.length >= LINE_WIDTH) {
+      lines.push(`   ${line},`);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line}, ${word}`;
+    }
+  }
+  lines.push(`   ${line}`);
+  return lines.join("\n");
+}

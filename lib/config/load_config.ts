@@ -1,0 +1,119 @@
+/** From the program's arguments to a checked configuration: the reading of files is here. */
+import type { ActionSpec, Configured } from "./action.ts";
+import { node, version } from "./actions/general.ts";
+import { checkActions } from "./check_actions.ts";
+import { Config } from "./config.ts";
+import { ConfigError, InvalidConfigError } from "./config_error.ts";
+import type { RawAction } from "./raw_action.ts";
+import { type ConfigFile, readArguments } from "./read_arguments.ts";
+import { nodeId } from "./value_type.ts";
+
+/** Read when there are no arguments at all, if it is there. */
+export const DEFAULT_CONFIG_PATH = "/etc/receptor/receptor.conf";
+
+/** What the program was asked to do. */
+export type Command =
+  | { readonly kind: "help" }
+  | { readonly kind: "bash-completion" }
+  | { readonly kind: "version" }
+  | { readonly kind: "run"; readonly config: Config };
+
+/** The machine, as far as a configuration needs it; tests have others. */
+export interface ConfigHost {
+  readTextFile(path: string): Promise<string>;
+  hostname(): string;
+}
+
+export const systemConfigHost: ConfigHost = {
+  readTextFile: (path) => Deno.readTextFile(path),
+  hostname: () => Deno.hostname(),
+};
+
+/**
+ * Reads the command line and every file that it names. Changes nothing, so that a reload can call
+ * it again with the same arguments to learn what a new configuration would be. Throws an
+ * `InvalidConfigError` with all mistakes that could be found together.
+ */
+export async function loadCommand(
+  args: readonly string[],
+  host: ConfigHost = systemConfigHost,
+): Promise<Command> {
+  const written: RawAction[] = [];
+  const warnings: string[] = [];
+  const read = async (file: Pick<ConfigFile, "path"> & Partial<ConfigFile>) => {
+    const content = await readFile(file, host);
+    if (content === undefined) return false;
+    // The YAML reader and its library are loaded only when there is something to read.
+    const { readYaml } = await import("./read_yaml.ts");
+    const found = await readYaml(content, file.path);
+    written.push(...found.actions);
+    warnings.push(...found.warnings);
+    return true;
+  };
+
+  if (args.length === 0) {
+    if (!await read({ path: DEFAULT_CONFIG_PATH })) return { kind: "help" };
+  } else {
+    const request = readArguments(args);
+    if (request.kind !== "actions") return request;
+    for (const item of request.items) {
+      if ("path" in item) await read(item);
+      else written.push(item);
+    }
+  }
+
+  const checked = checkActions(written);
+  if (checked.actions[0]?.action === version) return { kind: "version" };
+  const config = new Config(
+    checked.actions,
+    checked.actions.some(({ action }) => action.exclusive) ? "" : nodeIdOf(checked.actions, host),
+    [...warnings, ...checked.warnings],
+  );
+  return { kind: "run", config };
+}
+
+/** Undefined when a file that nobody asked for is not there. */
+async function readFile(
+  { path, position }: Pick<ConfigFile, "path"> & Partial<ConfigFile>,
+  host: ConfigHost,
+): Promise<string | undefined> {
+  try {
+    return await host.readTextFile(path);
+  } catch (cause) {
+    const missing = cause instanceof Deno.errors.NotFound;
+    if (missing && position === undefined) return undefined;
+    const reason = missing
+      ? "there is no such file"
+      : cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable
+      ? "permission denied"
+      : cause instanceof Error
+      ? cause.message
+      : String(cause);
+    throw new InvalidConfigError([
+      new ConfigError(`cannot read the configuration file ${path}: ${reason}`, { cause, position }),
+    ]);
+  }
+}
+
+/** The id that the `node` action gives, else the host name. Throws an `InvalidConfigError`. */
+function nodeIdOf(actions: readonly Configured<ActionSpec>[], host: ConfigHost): string {
+  const configured = actions.find(({ action }) => action === node);
+  const given = configured?.values["id"] as string | undefined;
+  if (given !== undefined) return given;
+  const name = host.hostname();
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new InvalidConfigError([
+      new ConfigError(
+        `no id is given and the host name ${JSON.stringify(name)} ${why}: ` +
+          "choose one with --node id=NAME, or node: {id: NAME} in a file",
+        { position: configured?.position, action: node.name, parameter: "id", cause },
+      ),
+    ]);
+  };
+  if (/^localhost(\.|$)/i.test(name)) return refuse("tells nothing");
+  try {
+    return nodeId.read(name);
+  } catch (cause) {
+    return refuse("cannot be one", cause);
+  }
+}

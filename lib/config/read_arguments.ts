@@ -1,0 +1,102 @@
+/** Reads the command line: actions, their parameters, and which files to read more from. */
+import { ConfigError, InvalidConfigError } from "./config_error.ts";
+import type { Position } from "./position.ts";
+import type { RawAction, RawParameter } from "./raw_action.ts";
+
+export type Request =
+  | { readonly kind: "help" }
+  | { readonly kind: "bash-completion" }
+  /** Items in the order in which they take effect. */
+  | { readonly kind: "actions"; readonly items: readonly (RawAction | ConfigFile)[] };
+
+/** A file to put in place of a `--config`. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly position: Position;
+}
+
+interface OpenAction extends RawAction {
+  readonly parameters: RawParameter[];
+}
+
+/**
+ * Reads arguments as the original does, and a few more forms: an action is `--name` or `-name` in
+ * any case, `-- name` (a slip in the original's documentation that users copied) or `--name=value`;
+ * what follows are its parameters, `name=value` or a bare value. A lone `--` before an action means
+ * nothing. Throws an `InvalidConfigError`.
+ */
+export function readArguments(args: readonly string[]): Request {
+  const items: (RawAction | ConfigFile)[] = [];
+  const errors: ConfigError[] = [];
+  // What the next value belongs to.
+  let current: OpenAction | { readonly configFrom: Position } | undefined;
+  let loneDashes = false;
+
+  const endCurrent = () => {
+    if (current && "configFrom" in current) {
+      errors.push(
+        new ConfigError("--config needs the name of a file", { position: current.configFrom }),
+      );
+    }
+    current = undefined;
+  };
+  const takeValue = (written: string, position: Position) => {
+    if (current === undefined) {
+      errors.push(
+        new ConfigError(
+          `parameter ${JSON.stringify(written.split("=")[0])} before any action ` +
+            "(actions start with --, see --help)",
+          { position },
+        ),
+      );
+    } else if ("configFrom" in current) {
+      items.push({ path: written, position });
+      current = undefined;
+    } else {
+      current.parameters.push(readParameter(written, position));
+    }
+  };
+
+  for (const [i, written] of args.entries()) {
+    const position: Position = { kind: "argument", index: i + 1 };
+    if (written === "--") {
+      loneDashes = true;
+      continue;
+    }
+    const dashes = /^--?/.exec(written)?.[0];
+    if (dashes === undefined && !loneDashes) {
+      takeValue(written, position);
+      continue;
+    }
+    loneDashes = false;
+    endCurrent();
+
+    const [, actionName = "", value] = /^([^=]*)(?:=([^]*))?$/.exec(
+      written.slice(dashes?.length ?? 0),
+    )!;
+    const name = actionName.toLowerCase();
+    if (name === "help" || name === "h") return { kind: "help" };
+    if (name === "bash-completion") return { kind: "bash-completion" };
+    if (name === "config" || name === "c") {
+      current = { configFrom: position };
+    } else if (name === "config-v2") {
+      errors.push(
+        new ConfigError("configuration version 2 is not supported by this version", { position }),
+      );
+    } else {
+      current = { name, position, parameters: [] };
+      items.push(current);
+    }
+    if (value !== undefined) takeValue(value, position);
+  }
+  endCurrent();
+  if (errors.length > 0) throw new InvalidConfigError(errors);
+  return { kind: "actions", items };
+}
+
+function readParameter(written: string, position: Position): RawParameter {
+  const equals = written.indexOf("=");
+  return equals < 0
+    ? { name: undefined, value: written, position }
+    : { name: written.slice(0, equals), value: written.slice(equals + 1), position };
+}

@@ -1,0 +1,176 @@
+/**
+ * The types that parameters have. A type knows how to read what was written, how to print a
+ * default, and what help and completion say of it; one object each, so that a new kind of value
+ * is one declaration.
+ */
+import { formatGoDuration, parseGoDurationNs } from "../base/go_duration.ts";
+import type { RawValue } from "./raw_action.ts";
+
+export interface ValueType<T> {
+  /** What help shows between `<` and `>`. */
+  readonly label: string;
+  /** Reads a value; throws a `ValueMismatch`. */
+  read(raw: RawValue): T;
+  /** Prints a value as an operator would write it. */
+  print(value: T): string;
+  /** Joins the values of a parameter that may be repeated; without it, the last one wins. */
+  join?(first: T, second: T): T;
+  /** What completion offers. */
+  readonly candidates?: readonly string[] | "files";
+}
+
+/** Says what a value should have been; whoever knows the place and the value adds them. */
+export class ValueMismatch extends TypeError {
+  override readonly name = "ValueMismatch";
+  constructor(readonly expected: string, options?: ErrorOptions) {
+    super(`expected ${expected}`, options);
+  }
+}
+
+function readText(raw: RawValue, expected: string): string {
+  if (typeof raw !== "string") throw new ValueMismatch(expected);
+  return raw;
+}
+
+function text(label: string, candidates?: "files"): ValueType<string> {
+  return {
+    label,
+    read: (raw) => readText(raw, "text"),
+    print: (value) => value,
+    ...(candidates && { candidates }),
+  };
+}
+
+export const string = text("string");
+/** A path, which completion helps with. */
+export const filename = text("filename", "files");
+
+const NODE_ID = /^[A-Za-z0-9._@:-]+$/;
+
+/** A node id. `localhost` is the control protocol's word for the node itself. */
+export const nodeId: ValueType<string> = {
+  label: "string",
+  read(raw) {
+    const id = readText(raw, "a node id");
+    if (!NODE_ID.test(id)) throw new ValueMismatch("a node id of a-z, A-Z, 0-9 and . - _ @ : only");
+    if (id.toLowerCase() === "localhost") {
+      throw new ValueMismatch('a node id other than "localhost", which is reserved');
+    }
+    return id;
+  },
+  print: (value) => value,
+};
+
+/** A whole number in the bounds, decimal or with Go's prefixes 0x, 0o, 0b. */
+export function integer(bounds: { least: number; most: number }): ValueType<number> {
+  const expected = `a whole number from ${bounds.least} to ${bounds.most}`;
+  return {
+    label: "int",
+    read(raw) {
+      const written = readText(raw, expected);
+      const value = /^[+-]?(0|[1-9][0-9]*)(\.0*)?$|^0[xob][0-9a-f]+$/i.test(written)
+        ? Number(written)
+        : NaN;
+      if (!(value >= bounds.least && value <= bounds.most)) throw new ValueMismatch(expected);
+      return value;
+    },
+    print: String,
+  };
+}
+
+/** A TCP or UDP port to listen on; 0 has the system choose one. */
+export const port = integer({ least: 0, most: 65_535 });
+
+const COST_EXPECTED = "a number above 0";
+
+/** The cost of a link. */
+export const cost: ValueType<number> = {
+  label: "float",
+  read(raw) {
+    const written = readText(raw, COST_EXPECTED);
+    const value = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i.test(written)
+      ? Number(written)
+      : NaN;
+    if (!(value > 0 && value < Infinity)) throw new ValueMismatch(COST_EXPECTED);
+    return value;
+  },
+  print: (value) => Number.isInteger(value) ? value.toFixed(1) : String(value),
+};
+
+/** The words of YAML 1.1, which the original reads, and those of its command line. */
+const TRUE_WORDS = new Set(["true", "yes", "on", "y", "t", "1"]);
+const FALSE_WORDS = new Set(["false", "no", "off", "n", "f", "0"]);
+
+export const bool: ValueType<boolean> = {
+  label: "bool",
+  read(raw) {
+    const word = readText(raw, "true or false").toLowerCase();
+    if (TRUE_WORDS.has(word)) return true;
+    if (FALSE_WORDS.has(word)) return false;
+    throw new ValueMismatch("true or false");
+  },
+  print: String,
+  candidates: ["true", "false"],
+};
+
+const ALL_PERMISSIONS = 0o777;
+
+/**
+ * A file mode. With a leading 0 or 0o it is octal, quoted or not. Without, it is decimal as in the
+ * original (PyYAML and Ansible turn a plain 0660 into 432); that a 660 is then no mode at all is
+ * how the usual mistake comes to light.
+ */
+export const fileMode: ValueType<number> = {
+  label: "octal mode",
+  read(raw) {
+    const expected = "an octal file mode with a leading 0, such as 0660";
+    const written = readText(raw, expected);
+    let mode = NaN;
+    if (/^0o?[0-7]+$/i.test(written)) mode = parseInt(written.replace(/o/i, ""), 8);
+    else if (/^[0-9]+$/.test(written)) mode = Number(written);
+    if (!(mode >= 0 && mode <= ALL_PERMISSIONS)) throw new ValueMismatch(expected);
+    return mode;
+  },
+  print: (mode) => `0${mode.toString(8).padStart(3, "0")}`,
+};
+
+const NS_PER_MS = 1e6;
+
+/** A Go duration such as `1h30m`, at least `leastMs`. The value is in milliseconds. */
+export function duration(options: { leastMs?: number } = {}): ValueType<number> {
+  const { leastMs = 0 } = options;
+  const print = (ms: number) => formatGoDuration(ms * NS_PER_MS);
+  const expected = "a duration such as 30s, 10m or 1h30m" +
+    (leastMs > 0 ? `, at least ${print(leastMs)}` : "");
+  return {
+    label: "duration",
+    read(raw) {
+      const written = readText(raw, expected);
+      let ms: number;
+      try {
+        ms = parseGoDurationNs(written) / NS_PER_MS;
+      } catch (cause) {
+        throw new ValueMismatch(expected, { cause });
+      }
+      if (ms < leastMs) throw new ValueMismatch(expected);
+      return ms;
+    },
+    print,
+  };
+}
+
+/** One of a few words, in any case; the value is the word as listed. */
+export function choice<const W extends string>(...words: readonly W[]): ValueType<W> {
+  const expected = `one of ${words.join(", ")}`;
+  return {
+    label: words.join("|"),
+    read(raw) {
+      const written = readText(raw, expected).toLowerCase();
+      const word = words.find((word) => word.toLowerCase() === written);
+      if (word === undefined) throw new ValueMismatch(expected);
+      return word;
+    },
+    print: (word) => word,
+    candidates: words,
+  };
+}
