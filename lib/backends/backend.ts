@@ -8,15 +8,19 @@ export interface Session {
   /** For logs and errors, such as `tcp 192.0.2.1:27199`. */
   readonly description: string;
   /**
-   * The next batch of whole messages, at least one, or `null` when the neighbour closed. The views
-   * are valid until the next call. Rejects when the connection broke or a message is malformed.
+   * The next batch of whole messages, at least one, or `null` when the neighbour closed or we did.
+   * The views are valid until the next call, and the receiver may write into them. Rejects when
+   * the connection broke or a message is malformed. One call at a time.
    */
-  receive(): Promise<readonly Uint8Array[] | null>;
+  receive(): Promise<readonly Uint8Array<ArrayBuffer>[] | null>;
   /**
-   * Sends whole messages in order; resolves when the carrier took them all, which is the
-   * back-pressure. One call at a time. The messages may be reused afterwards.
+   * Sends whole messages in order, given as frames (`lib/wire/frame.ts`): a byte stream takes them
+   * as they lie, other carriers cut them with `messagesIn`. Resolves when the carrier took them
+   * all, which is the back-pressure; `frames` may be reused then. Rejects when the connection
+   * broke or is closed. One call at a time.
    */
-  send(messages: readonly Uint8Array[]): Promise<void>;
+  send(frames: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Ends the session now; may be repeated. */
   close(): void;
 }
 
@@ -27,7 +31,7 @@ export interface Backend {
   /**
    * Produces sessions until `signal` aborts; redials as configured. `onSession` resolves when that
    * session is over; its result says whether the link ever came up, which resets a redial delay.
-   * Resolves after the last session ended. Rejects when it cannot run at all (port in use).
+   * Resolves after the last session ended. Rejects when it cannot go on.
    */
   run(
     onSession: (session: Session) => Promise<{ established: boolean }>,

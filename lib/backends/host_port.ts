@@ -1,0 +1,28 @@
+/** `host:port` addresses, with IPv6 hosts in brackets. */
+
+export interface HostPort {
+  /** Without brackets. */
+  readonly host: string;
+  /** 0 to 65535; 0 stands for any free port where one listens. */
+  readonly port: number;
+}
+
+const MAX_PORT = 65535;
+
+/** Splits `address`. Throws a `SyntaxError` that says what an address looks like. */
+export function parseHostPort(address: string): HostPort {
+  const match = /^(?:\[([^\[\]]+)\]|([^:\[\]\s]+)):(\d{1,5})$/.exec(address);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || !(port <= MAX_PORT)) {
+    throw new SyntaxError(
+      `${JSON.stringify(address)} is not an address: expected host:port, or [host]:port for ` +
+        `IPv6, with a port up to ${MAX_PORT}`,
+    );
+  }
+  return { host, port };
+}
+
+export function formatHostPort({ host, port }: HostPort): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,5 @@
+/** Carriers of links. */
+export type { Backend, LinkPolicy, Session } from "./backend.ts";
+export { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
+export { MemoryBackend, memorySessionPair } from "./memory.ts";
+export { TcpListener, type TcpListenerOptions, TcpPeer, type TcpPeerOptions } from "./tcp.ts";

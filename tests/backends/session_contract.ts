@@ -1,0 +1,114 @@
+/** What every session must do, whatever carries it. Each backend's tests run this suite. */
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import fc from "fast-check";
+import type { Session } from "../../lib/backends/backend.ts";
+import { FrameBatch } from "../../lib/wire/frame.ts";
+
+export interface SessionPair extends AsyncDisposable {
+  readonly near: Session;
+  readonly far: Session;
+}
+
+/** Registers the suite for the sessions that `connect` makes. */
+export function testSessionContract(carrier: string, connect: () => Promise<SessionPair>): void {
+  Deno.test(`a ${carrier} session carries any messages, whole and in order`, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(fc.uint8Array({ minLength: 1, maxLength: 3000 }), { minLength: 1 }), {
+          maxLength: 5,
+        }),
+        async (batches) => {
+          await using pair = await connect();
+          const expected = batches.flat();
+          const received = collect(pair.far, expected.length);
+          for (const batch of batches) await pair.near.send(framesOf(batch));
+          deepEqual(await received, expected);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  Deno.test(`a ${carrier} session carries the largest message both ways at once`, async () => {
+    await using pair = await connect();
+    const message = new Uint8Array(65_535).fill(7);
+    const [there, back] = await Promise.all([
+      collect(pair.far, 3),
+      collect(pair.near, 3),
+      pair.near.send(framesOf([message, message, message])),
+      pair.far.send(framesOf([message, message, message])),
+    ]);
+    deepEqual(there, [message, message, message]);
+    deepEqual(back, [message, message, message]);
+  });
+
+  Deno.test(`a ${carrier} session lets the sender reuse its buffer`, async () => {
+    await using pair = await connect();
+    const received = collect(pair.far, 2);
+    const frames = framesOf([Uint8Array.of(1)]);
+    await pair.near.send(frames);
+    frames[2] = 2;
+    await pair.near.send(frames);
+    deepEqual(await received, [Uint8Array.of(1), Uint8Array.of(2)]);
+  });
+
+  Deno.test(`a ${carrier} session makes a sender wait for a receiver that does not read`, async () => {
+    await using pair = await connect();
+    const frames = framesOf(Array.from({ length: 16 }, () => new Uint8Array(60_000)));
+    let sent = 0;
+    const sending = (async () => {
+      for (; sent < 100; sent++) await pair.near.send(frames);
+    })();
+    // Reads nothing until the sender stands still, then all of it.
+    let before: number;
+    do {
+      before = sent;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    } while (sent !== before);
+    equal(sent < 100, true, "nothing stopped the sender");
+    await collect(pair.far, 1600);
+    await sending;
+  });
+
+  Deno.test(`a ${carrier} session tells the neighbour that it closed`, async () => {
+    await using pair = await connect();
+    const received = collect(pair.far, 1);
+    await pair.near.send(framesOf([Uint8Array.of(1)]));
+    deepEqual(await received, [Uint8Array.of(1)]);
+    const end = pair.far.receive();
+    pair.near.close();
+    equal(await end, null);
+  });
+
+  Deno.test(`a ${carrier} session that is closed ends its own receive`, async () => {
+    await using pair = await connect();
+    const end = pair.near.receive();
+    pair.near.close();
+    pair.near.close();
+    equal(await end, null);
+    equal(await pair.near.receive(), null);
+    await rejects(pair.near.send(framesOf([Uint8Array.of(1)])));
+  });
+
+  Deno.test(`a ${carrier} session names its carrier`, async () => {
+    await using pair = await connect();
+    equal(pair.near.description.startsWith(carrier), true, pair.near.description);
+  });
+}
+
+export function framesOf(messages: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const batch = new FrameBatch(16 * 1024 * 1024);
+  for (const message of messages) batch.append(message);
+  return batch.frames;
+}
+
+/** Copies of the first `count` messages. */
+export async function collect(session: Session, count: number): Promise<Uint8Array[]> {
+  const messages: Uint8Array[] = [];
+  while (messages.length < count) {
+    const batch = await session.receive();
+    if (batch === null) throw new Error(`closed after ${messages.length} of ${count} messages`);
+    for (const message of batch) messages.push(message.slice());
+  }
+  return messages;
+}
