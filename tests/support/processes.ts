@@ -1,0 +1,39 @@
+/**
+ * Jobs are detached from their daemon on purpose, so a test that ends finds them by a mark in
+ * their environment, which every descendant of a test node inherits.
+ */
+
+/** Environment variable that carries the mark. */
+export const MARK = "RECEPTOR_TEST_MARK";
+
+/** Process ids whose environment carries `mark`. Empty where there is no /proc. */
+export function markedProcesses(mark: string): number[] {
+  const wanted = `${MARK}=${mark}\0`;
+  const found: number[] = [];
+  let entries: Deno.DirEntry[];
+  try {
+    entries = [...Deno.readDirSync("/proc")];
+  } catch {
+    return found;
+  }
+  for (const { name } of entries) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      if (Deno.readTextFileSync(`/proc/${name}/environ`).includes(wanted)) found.push(Number(name));
+    } catch {
+      // It ended meanwhile, or is not ours to look at.
+    }
+  }
+  return found;
+}
+
+/** Kills every process that carries `mark`. */
+export function killMarked(mark: string): void {
+  for (const pid of markedProcesses(mark)) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+}
