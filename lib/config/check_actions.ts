@@ -56,10 +56,10 @@ function checkAction(
         );
         warnings.push(message);
       }
-      const joined = given.has(name) ? values[name] : undefined;
       given.add(name);
       const value = readValue(action, name, spec, parameter);
-      values[name] = joined !== undefined && spec.type.join ? spec.type.join(joined, value) : value;
+      const before = values[name];
+      values[name] = spec.type.join && before !== undefined ? spec.type.join(before, value) : value;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       errors.push(error);
@@ -75,10 +75,10 @@ function checkAction(
         }),
       );
     }
-    // An empty text is no value, unless it turns a default off.
-    if (values[name] === undefined || (values[name] === "" && spec.default === undefined)) {
-      values[name] = spec.default;
-    }
+    const value = values[name];
+    // An empty list is no list, as in the original: an empty `allowedpeers` allows all.
+    const empty = typeof value === "object" && Object.keys(value!).length === 0;
+    if (value === undefined || empty) values[name] = spec.default;
   }
   return { action, values, position: raw.position };
 }
@@ -110,7 +110,11 @@ function readValue(
   { value, position }: RawParameter,
 ): unknown {
   const options = { action: action.name, parameter: name, position };
-  if (spec.required && value === "") throw new ConfigError(`${name}: expected a value`, options);
+  if (value === "" && spec.default === undefined && !spec.type.join) {
+    // An empty text is no value, unless it is there to turn a default off.
+    if (!spec.required) return undefined;
+    throw new ConfigError(`${name}: expected a value`, options);
+  }
   try {
     return spec.type.read(value);
   } catch (cause) {

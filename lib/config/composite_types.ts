@@ -102,9 +102,27 @@ function readRule(raw: RawValue, index: number): FirewallRuleConfig {
   return { action, ...conditions };
 }
 
-/** Anything, as written. */
-export const anything: ValueType<RawValue> = {
-  label: "JSON dict",
-  read: (raw) => expandJson(raw, "{", "a map"),
-  print: String,
+/** A map of anything, as plain objects, arrays and texts. */
+export const dictionary: ValueType<Readonly<Record<string, unknown>>> = {
+  label: "JSON dict with string keys",
+  read(raw) {
+    const map = expandJson(raw, "{", "a map");
+    if (map === null) return {};
+    if (!(map instanceof Map)) throw new ValueMismatch("a map");
+    return toPlain(map) as Record<string, unknown>;
+  },
+  print: (value) => JSON.stringify(value),
 };
+
+/** `seen` keeps a value that many aliases name from being built for each of them. */
+function toPlain(raw: RawValue, seen = new Map<RawValue, unknown>()): unknown {
+  if (raw === null || typeof raw === "string") return raw;
+  let plain = seen.get(raw);
+  if (plain === undefined) {
+    plain = raw instanceof Map
+      ? Object.fromEntries([...raw].map(([key, value]) => [key, toPlain(value, seen)]))
+      : (raw as readonly RawValue[]).map((item) => toPlain(item, seen));
+    seen.set(raw, plain);
+  }
+  return plain;
+}

@@ -1,6 +1,6 @@
 /** Actions about units of work: their types, and who may submit them. */
 import { defineAction } from "../action.ts";
-import { anything } from "../composite_types.ts";
+import { dictionary } from "../composite_types.ts";
 import { bool, choice, duration, filename, string } from "../value_type.ts";
 
 /** How long a signature is good for (`pkg/workceptor` in the original). */
@@ -135,6 +135,6 @@ export const workPython = defineAction({
       required: true,
       description: "Receptor-exported function to call",
     },
-    config: { type: anything, description: "Plugin-specific configuration" },
+    config: { type: dictionary, description: "Plugin-specific configuration" },
   },
 });

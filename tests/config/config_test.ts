@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import type { ConfigOf } from "../../lib/config/action.ts";
+import { tcpListener, type tcpPeer } from "../../lib/config/actions/backends.ts";
+import { controlService } from "../../lib/config/actions/control_service.ts";
+import { node } from "../../lib/config/actions/general.ts";
+import { refuseUnsupported, sameAction } from "../../lib/config/config.ts";
+import { configOfArguments, configOfYaml, errorsOf, hostWith } from "./support.ts";
+
+Deno.test("the type of an action's values comes from its declaration", () => {
+  const values: ConfigOf<typeof tcpPeer> = {
+    address: "localhost:1",
+    redial: true,
+    tls: undefined,
+    cost: 1,
+    allowedpeers: undefined,
+  };
+  const cost: number = values.cost;
+  const allowed: readonly string[] | undefined = values.allowedpeers;
+  // @ts-expect-error what need not be given may be absent
+  const tls: string = values.tls;
+  assert.deepEqual([cost, allowed, tls], [1, undefined, undefined]);
+});
+
+Deno.test("the node id is the host name when none is given", async () => {
+  for (const args of [["--local-only"], ["--node", "--local-only"], ["--node", "id=", "--trace"]]) {
+    const config = await configOfArguments(args, hostWith({}, "host.example"));
+    assert.equal(config.nodeId, "host.example");
+  }
+});
+
+Deno.test("a host name that tells nothing is refused as a node id", async () => {
+  const advice = "choose one with --node id=NAME, or node: {id: NAME} in a file";
+  for (const name of ["localhost", "LOCALHOST", "localhost.localdomain"]) {
+    assert.deepEqual(
+      await errorsOf(configOfArguments(["--local-only"], hostWith({}, name))),
+      [`node: no id is given and the host name "${name}" tells nothing: ${advice}`],
+    );
+  }
+  assert.deepEqual(
+    await errorsOf(configOfYaml("- trace\n- node:\n    datadir: /x\n", "my host")),
+    [`receptor.yml:2: node: no id is given and the host name "my host" cannot be one: ${advice}`],
+  );
+});
+
+Deno.test("actions that mean the same are the same, however they are written", async () => {
+  const config = await configOfYaml(`\
+- tcp-listener: {port: 1, nodecost: {a: 1, b: 2}, allowedpeers: [x, y], tls: ''}
+- tcp-listener: {allowedpeers: '["x", "y"]', cost: 1.0, NodeCost: {b: 2.0, a: '1'}, port: '1'}
+- tcp-listener: {port: 1, nodecost: {a: 1, b: 2}, allowedpeers: [y, x]}
+- tcp-listener: {port: 1, nodecost: {a: 1, b: 2, c: 3}, allowedpeers: [x, y]}
+- tcp-listener: {port: 1, nodecost: {a: 1, b: 2}, allowedpeers: [x, y, z]}
+- udp-listener: {port: 1, nodecost: {a: 1, b: 2}, allowedpeers: [x, y]}
+`);
+  const [first, ...others] = config.actions;
+  assert.deepEqual(others.map((other) => sameAction(first!, other)), [
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
+});
+
+Deno.test("what is empty is as good as absent, but for what turns a default off", async () => {
+  const config = await configOfYaml(`\
+- node: {id: '', datadir: /x, firewallrules: [], maxidleconnectiontimeout: ''}
+- tcp-listener: {port: 1, nodecost: {}, allowedpeers: [], tls: ''}
+- tcp-listener: {port: 2, nodecost: ~, allowedpeers: ~}
+- tcp-listener: {port: 3, allowedpeers: ''}
+- control-service: {service: '', filename: ''}
+`);
+  const listeners = config.all(tcpListener).map(({ values }) => values);
+  assert.deepEqual(config.find(node)?.values.firewallrules, undefined);
+  assert.deepEqual(listeners.map(({ nodecost }) => nodecost), [undefined, undefined, undefined]);
+  // The original too lets nobody in when the only peer is the one without a name.
+  assert.deepEqual(listeners.map(({ allowedpeers }) => allowedpeers), [undefined, undefined, [""]]);
+  assert.equal(config.find(controlService)?.values.service, "");
+  assert.equal(config.find(controlService)?.values.filename, undefined);
+});
+
+Deno.test("what has no effect yet is refused by name and place", async () => {
+  const config = await configOfYaml(`\
+- node: {id: foo}
+- tls-client: {name: t, cert: c, key: k}
+- tcp-peer: {address: 'x:1', tls: t}
+- tcp-peer: {address: 'y:1', tls: ''}
+- work-command: {worktype: w, command: x, verifysignature: false}
+- work-command: {worktype: v, command: x, verifysignature: true}
+`);
+  const refused = (() => refuseUnsupported(config)) as () => never;
+  assert.deepEqual(await errorsOf(Promise.resolve().then(refused)), [
+    "receptor.yml:2: tls-client: not supported yet by this version",
+    'receptor.yml:3: tcp-peer: parameter "tls" is not supported yet by this version',
+    'receptor.yml:6: work-command: parameter "verifysignature" is not supported yet by this version',
+  ]);
+});
+
+Deno.test("what works is not refused", async () => {
+  refuseUnsupported(await configOfArguments(["--node", "id=foo", "--local-only", "--trace"]));
+});

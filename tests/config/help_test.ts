@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { actionTable } from "../../lib/config/action_table.ts";
+import { helpText } from "../../lib/config/help.ts";
+
+Deno.test("help has every working action with its parameters, types and defaults", () => {
+  const help = helpText();
+  for (
+    const line of [
+      "   --node: Specifies the node configuration of this instance",
+      "      [id=]<string>: Node ID. Defaults to the local hostname.",
+      "      datadir=<filename>: Directory in which to store node data. (default: /tmp/receptor)",
+      "      permissions=<octal mode>: Socket file permissions (default: 0600)",
+      "      [port=]<int>: Local TCP port to listen on (required)",
+      "      cost=<float>: Connection cost (weight) (default: 1.0)",
+      "      redial=<bool>: Keep redialing on lost connection (default: true)",
+    ]
+  ) {
+    assert(help.split("\n").includes(line), line);
+  }
+  const listed = [...help.matchAll(/^ {3}--([a-z-]+)(?: <filename>)?:/gm)].map(([, name]) => name);
+  assert.deepEqual(listed, [
+    "help",
+    "config",
+    "bash-completion",
+    ...actionTable.filter(({ planned }) => !planned).map(({ name }) => name),
+  ]);
+});
+
+Deno.test("help lists what does not work yet, and as such", () => {
+  const [, planned = ""] = helpText().split("Understood, but not supported yet by this version:");
+  assert.deepEqual(
+    planned.trim().split(/,\s+/),
+    actionTable.filter(({ planned }) => planned).map(({ name }) => name),
+  );
+});
+
+Deno.test("sections come in the original's order", () => {
+  const help = helpText();
+  const places = ["--control-service:", "back-ends", "process units of work", "Understood"].map((
+    text,
+  ) => help.indexOf(text));
+  assert(places.every((place) => place > 0));
+  assert.deepEqual(places, places.toSorted((a, b) => a - b));
+});

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { logLevel, node } from "../../lib/config/actions/general.ts";
+import { tcpListener, tcpPeer } from "../../lib/config/actions/backends.ts";
+import { DEFAULT_CONFIG_PATH, loadCommand } from "../../lib/config/load_config.ts";
+import { configOfArguments, errorsOf, hostWith } from "./support.ts";
+
+Deno.test("every spelling of the documented command line means the same", async () => {
+  const spellings = [
+    "--node id=foo --local-only --log-level Debug",
+    "--node id=foo --local-only --log-level level=Debug",
+    "--node id=foo --local-only --log-level=Debug",
+    // In the original's documentation of 2021.
+    "--node id=foo --local-only -- log-level Debug",
+    "--node id=foo --local-only -- --log-level Debug",
+    "-- --node id=foo --local-only --log-level debug --",
+    "--node foo --local-only --log-level DEBUG",
+    "-node id=foo -local-only -log-level debug",
+    "--Node ID=foo --Local-Only --Log-Level LEVEL=debug",
+    "--node=id=foo --local-only --log-level=level=Debug",
+  ];
+  for (const spelling of spellings) {
+    const config = await configOfArguments(spelling.split(" "));
+    assert.deepEqual(
+      config.actions.map(({ action }) => action.name),
+      ["node", "local-only", "log-level"],
+      spelling,
+    );
+    assert.equal(config.nodeId, "foo", spelling);
+    assert.equal(config.find(logLevel)?.values.level, "Debug", spelling);
+  }
+});
+
+Deno.test("a bare --log-level means Error, as in the original", async () => {
+  const config = await configOfArguments(["--node", "id=foo", "--log-level"]);
+  assert.equal(config.find(logLevel)?.values.level, "Error");
+});
+
+Deno.test("a repeated list parameter adds up and takes JSON", async () => {
+  const config = await configOfArguments([
+    "--tcp-listener",
+    "7323",
+    "allowedpeers=a",
+    'allowedpeers=["b","c=d"]',
+    'nodecost={"a": 1.5, "b": 2}',
+    "bindaddr=::1",
+  ]);
+  const { values, position } = config.find(tcpListener)!;
+  assert.deepEqual(values, {
+    port: 7323,
+    bindaddr: "::1",
+    allowedpeers: ["a", "b", "c=d"],
+    nodecost: { a: 1.5, b: 2 },
+    cost: 1,
+    tls: undefined,
+  });
+  assert.deepEqual(position, { kind: "argument", index: 1 });
+  assert.deepEqual(config.warnings, []);
+});
+
+Deno.test("another repeated parameter counts the last time, with a warning", async () => {
+  const config = await configOfArguments(["--tcp-peer", "address=a:1", "address=b:2"]);
+  assert.equal(config.find(tcpPeer)?.values.address, "b:2");
+  assert.deepEqual(config.warnings, [
+    'argument 3: tcp-peer: parameter "address" is given more than once: the last one counts',
+  ]);
+});
+
+Deno.test("--config puts the file's actions in its place, as often as it is given", async () => {
+  const host = hostWith({
+    "a.yml": "- tcp-peer: {address: 'a:1'}",
+    "b.yml": "- tcp-peer: {address: 'b:1'}",
+  });
+  for (const args of [["-c", "a.yml", "--config", "b.yml"], ["--config=a.yml", "-c=b.yml"]]) {
+    const config = await configOfArguments(
+      ["--tcp-peer", "x:1", ...args, "--tcp-peer", "y:1"],
+      host,
+    );
+    assert.deepEqual(
+      config.all(tcpPeer).map(({ values }) => values.address),
+      ["x:1", "a:1", "b:1", "y:1"],
+    );
+  }
+});
+
+Deno.test("help, completion and version are commands of their own", async () => {
+  const host = hostWith({});
+  const table: [string[], string][] = [
+    [["--help"], "help"],
+    [["-h"], "help"],
+    [["--node", "--bogus", "--HELP"], "help"],
+    [["--bash-completion"], "bash-completion"],
+    [["--version"], "version"],
+    [[], "help"],
+  ];
+  for (const [args, kind] of table) assert.equal((await loadCommand(args, host)).kind, kind);
+});
+
+Deno.test("without arguments the default file is read if it is there", async () => {
+  const host = hostWith({ [DEFAULT_CONFIG_PATH]: "- node: {id: foo}\n- local-only: null" });
+  const config = await configOfArguments([], host);
+  assert.equal(config.nodeId, "foo");
+  assert.deepEqual(config.find(node)?.position, {
+    kind: "file",
+    source: DEFAULT_CONFIG_PATH,
+    line: 1,
+    column: 3,
+  });
+});
+
+Deno.test("a default file that cannot be read is an error, not help", async () => {
+  const host = {
+    readTextFile: () => Promise.reject(new Deno.errors.PermissionDenied("no")),
+    hostname: () => "host",
+  };
+  assert.deepEqual(await errorsOf(loadCommand([], host)), [
+    `cannot read the configuration file ${DEFAULT_CONFIG_PATH}: permission denied`,
+  ]);
+});
+
+Deno.test("errors of the command line name the argument, all at once", async () => {
+  const errors = await errorsOf(configOfArguments([
+    "--nod",
+    "id=foo",
+    "--tcp-peer",
+    "adress=x:1",
+    "cost=cheap",
+    "--local-only",
+    "yes",
+    "--work-command",
+    "worktype=echo",
+    "bash",
+  ]));
+  assert.deepEqual(errors, [
+    'argument 1: unknown action "nod": did you mean "node"?',
+    'argument 4: tcp-peer: unknown parameter "adress": did you mean "address"?',
+    'argument 5: tcp-peer: cost: expected a number above 0, got "cheap"',
+    'argument 3: tcp-peer: missing required parameter "address"',
+    "argument 7: local-only: a value needs the name of its parameter, one of local",
+    "argument 10: work-command: a value needs the name of its parameter, one of " +
+    "worktype, command, params, allowruntimeparams, verifysignature",
+    'argument 8: work-command: missing required parameter "command"',
+  ]);
+});
+
+Deno.test("arguments that belong to nothing are errors", async () => {
+  const table: [string[], string[]][] = [
+    [["id=secret"], [
+      'argument 1: parameter "id" before any action (actions start with --, see --help)',
+    ]],
+    [[""], ['argument 1: parameter "" before any action (actions start with --, see --help)']],
+    [["--node", "--config"], ["argument 2: --config needs the name of a file"]],
+    [["-c", "--node"], ["argument 1: --config needs the name of a file"]],
+    [["-"], ['argument 1: unknown action ""']],
+    [["--config-v2", "x"], [
+      "argument 1: configuration version 2 is not supported by this version",
+      'argument 2: parameter "x" before any action (actions start with --, see --help)',
+    ]],
+    [["--config", "none.yml"], [
+      "argument 2: cannot read the configuration file none.yml: there is no such file",
+    ]],
+    [["--version", "--node", "id=foo"], [
+      "argument 1: version: cannot be combined with other actions",
+    ]],
+    [["--constructor"], ['argument 1: unknown action "constructor"']],
+    [["--node", "constructor=x"], ['argument 2: node: unknown parameter "constructor"']],
+  ];
+  for (const [args, errors] of table) {
+    assert.deepEqual(await errorsOf(configOfArguments(args)), errors, args.join(" "));
+  }
+});
+
+Deno.test("no error shows the value of a secret parameter", async () => {
+  const errors = await errorsOf(configOfArguments([
+    "--ws-peer",
+    "address=wss://x",
+    "extraheader=Authorization: hunter2",
+    "extraheder=Authorization: hunter2",
+    "cost=0",
+  ]));
+  assert.equal(errors.length, 2);
+  assert.doesNotMatch(errors.join(), /hunter2/);
+});
