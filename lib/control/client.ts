@@ -107,7 +107,7 @@ export class ControlClient implements Disposable {
       return await this.#exclusively(options.signal, async (signal) => {
         await this.#send(command);
         const unitId = matchOrThrow(CREATED, await this.#reply(signal), "a new unit's id");
-        await abortable(Promise.resolve(options.onCreated?.(unitId)), signal);
+        await options.onCreated?.(unitId);
         const { result } = await this.#sendPayload(payload, signal);
         return { unitId, result: String(result) };
       });
@@ -188,7 +188,9 @@ export class ControlClient implements Disposable {
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       signal?.throwIfAborted();
-      return await exchange(signal);
+      // Not everything that an exchange waits for ends with the connection: a payload may come
+      // from a terminal.
+      return await abortable(exchange(signal), signal);
     } catch (error) {
       // The closed connection fails in its own words: the caller is told of its own abort.
       if (signal?.aborted) throw signal.reason;

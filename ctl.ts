@@ -1,0 +1,19 @@
+/** receptorctl, the command line client of a Receptor node. */
+import { ExitCode } from "./lib/ctl/ctl_error.ts";
+import { main } from "./lib/ctl/main.ts";
+
+const interrupt = new AbortController();
+Deno.addSignalListener("SIGINT", () => {
+  if (interrupt.signal.aborted) Deno.exit(ExitCode.Interrupted);
+  interrupt.abort(new Error("interrupted"));
+});
+
+Deno.exit(
+  await main(Deno.args, {
+    environment: (name) => Deno.env.get(name),
+    stdin: Deno.stdin,
+    stdout: Deno.stdout,
+    stderr: Deno.stderr,
+    interrupted: interrupt.signal,
+  }),
+);

@@ -1,0 +1,12 @@
+/** `receptorctl version`: ours and the node's. */
+import type { Ctl } from "../ctl.ts";
+import { sortedJson } from "../python_text.ts";
+
+export async function version(
+  { terminal, versions }: Ctl,
+  options: { json: boolean },
+): Promise<void> {
+  if (options.json) return await terminal.print(sortedJson(versions));
+  await terminal.print(`receptorctl  ${versions.receptorctl}`);
+  await terminal.print(`receptor     ${versions.receptor}`);
+}

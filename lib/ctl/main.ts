@@ -1,0 +1,73 @@
+/** receptorctl from the words of its command line to its exit code. */
+import { VERSION } from "../daemon/version.ts";
+import { receptorctl } from "./command_table.ts";
+import { type Ctl, type Input, NodeConnection } from "./ctl.ts";
+import { CtlError, ExitCode } from "./ctl_error.ts";
+import { renderHelp } from "./help.ts";
+import { socketOpener, type SocketOptions } from "./open_socket.ts";
+import { parseArguments } from "./parse_arguments.ts";
+import { type Output, OutputClosedError, Terminal } from "./terminal.ts";
+
+/** All that receptorctl has of the world around it. */
+export interface World {
+  environment(name: string): string | undefined;
+  stdin: Input;
+  stdout: Output;
+  stderr: Output;
+  /** Aborts on Ctrl-C. */
+  interrupted: AbortSignal;
+}
+
+/** Versions of the original that speak what we speak. */
+const COMPATIBLE = /^1\.[4-6](\.|$)/;
+
+/** Runs one command; never rejects. */
+export async function main(words: readonly string[], world: World): Promise<number> {
+  const terminal = new Terminal(world.stdout, world.stderr);
+  try {
+    return await run(words, world, terminal);
+  } catch (error) {
+    if (world.interrupted.aborted) {
+      // What the original does on Ctrl-C: it ends the line, and that is all.
+      await terminal.endErrorLine();
+      return 0;
+    }
+    if (error instanceof OutputClosedError) return ExitCode.General;
+    await terminal.error(error instanceof Error ? error.message : String(error));
+    return error instanceof CtlError ? error.exitCode : ExitCode.General;
+  }
+}
+
+async function run(
+  words: readonly string[],
+  world: World,
+  terminal: Terminal,
+): Promise<number> {
+  const parsed = parseArguments(receptorctl, words, world.environment);
+  if (parsed.kind === "help") {
+    await terminal.write(new TextEncoder().encode(renderHelp(parsed.path, parsed.spec)));
+    return 0;
+  }
+  const open = socketOpener(parsed.global as unknown as SocketOptions, world.environment);
+  using node = new NodeConnection(open, world.interrupted);
+  // The command's code loads while the node answers.
+  const [command, version] = await Promise.all([parsed.spec.load(), askVersion(node)]);
+  if (version !== VERSION && !COMPATIBLE.test(version)) {
+    await terminal.warning(
+      "receptorctl and receptor are different versions, they may not be compatible",
+    );
+  }
+  const ctl: Ctl = {
+    node,
+    terminal,
+    input: world.stdin,
+    signal: world.interrupted,
+    versions: { receptorctl: VERSION, receptor: version },
+  };
+  return await command(ctl, parsed.values as never) ?? 0;
+}
+
+async function askVersion(node: NodeConnection): Promise<string> {
+  const reply = await node.command({ command: "status", requested_fields: ["Version"] });
+  return String(reply.Version);
+}

@@ -1,0 +1,117 @@
+/** Connects to a node, and says what to do when that does not work. */
+import type { ByteConn } from "../base/byte_conn.ts";
+import { defaultSocketPaths, type Environment } from "../base/default_socket.ts";
+import { CtlError } from "./ctl_error.ts";
+import { parseSocketAddress, type SocketAddress } from "./socket_address.ts";
+import type { TlsFiles } from "./tls_files.ts";
+
+/** The options in front of a command that say where the node is. */
+export interface SocketOptions {
+  socket: string;
+  config: string;
+  tlsClient: string;
+  rootcas: string;
+  key: string;
+  cert: string;
+  insecureskipverify: boolean;
+}
+
+const START_A_NODE = "Start a node, for instance with: receptor --node id=foo --local-only";
+
+/** Checks what can be checked without connecting; the result connects, as often as called. */
+export function socketOpener(
+  options: SocketOptions,
+  environment: Environment,
+): () => Promise<ByteConn> {
+  if (options.config && (options.rootcas || options.key || options.cert)) {
+    throw new CtlError("Cannot specify both config and rootcas, key, cert");
+  }
+  if (options.config && !options.tlsClient) {
+    throw new CtlError("Must specify both config and tlsclient");
+  }
+  const given = options.socket === ""
+    ? undefined
+    : parseSocketAddress(options.socket, environment("HOME"));
+  return async () => {
+    const address = given ?? await findDefaultSocket(environment);
+    return address.transport === "unix"
+      ? await connectUnix(address.path)
+      : await connectNetwork(address, options);
+  };
+}
+
+async function findDefaultSocket(environment: Environment): Promise<SocketAddress> {
+  const paths = defaultSocketPaths(environment);
+  for (const path of paths) {
+    if (await exists(path)) return { transport: "unix", path };
+  }
+  throw new CtlError(
+    `No control socket found: neither --socket nor RECEPTORCTL_SOCKET is given, and there is none at ${
+      paths.join(" or ")
+    }. ${START_A_NODE}`,
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
+}
+
+async function connectUnix(path: string): Promise<ByteConn> {
+  try {
+    return await Deno.connect({ transport: "unix", path });
+  } catch (cause) {
+    throw new CtlError(await unixProblem(path, cause), undefined, { cause });
+  }
+}
+
+async function unixProblem(path: string, cause: unknown): Promise<string> {
+  if (cause instanceof Deno.errors.NotFound) {
+    return `Socket path does not exist: ${path}. ${START_A_NODE}`;
+  }
+  if (cause instanceof Deno.errors.ConnectionRefused) {
+    return `No node answers on ${path}: the one that made this socket has ended. ${START_A_NODE}`;
+  }
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    const { describeAccess } = await import("./socket_access.ts");
+    return `Permission denied for control socket ${path}${await describeAccess(path)}`;
+  }
+  return `Cannot connect to ${path}: ${cause instanceof Error ? cause.message : cause}`;
+}
+
+async function connectNetwork(
+  address: Extract<SocketAddress, { transport: "tcp" | "tls" }>,
+  options: SocketOptions,
+): Promise<ByteConn> {
+  const { transport, hostname, port } = address;
+  const tls = transport === "tls" ? await readTls(options) : undefined;
+  try {
+    return tls === undefined
+      ? await Deno.connect({ hostname, port })
+      : await Deno.connectTls({ hostname, port, ...tls });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CtlError(
+      `Could not connect to host ${hostname} port ${port}: ${why}`,
+      undefined,
+      { cause },
+    );
+  }
+}
+
+async function readTls(options: SocketOptions) {
+  const { readTlsClientConfig, loadTlsFiles } = await import("./tls_files.ts");
+  const given: TlsFiles = {
+    rootcas: options.rootcas,
+    cert: options.cert,
+    key: options.key,
+    insecureskipverify: options.insecureskipverify,
+  };
+  return await loadTlsFiles(
+    options.config ? await readTlsClientConfig(options.config, options.tlsClient, given) : given,
+  );
+}

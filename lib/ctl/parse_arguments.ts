@@ -1,0 +1,170 @@
+/** Reads a command line against the table: options of a group first, then the command's own. */
+import type { CommandSpec, GroupSpec } from "./command_spec.ts";
+import { CtlError } from "./ctl_error.ts";
+import type { Arguments, Options, OptionSpec } from "./options.ts";
+
+export type Parsed =
+  | { kind: "help"; path: string[]; spec: CommandSpec | GroupSpec }
+  | {
+    kind: "command";
+    spec: CommandSpec;
+    /** Values of the options in front of the command. */
+    global: Record<string, unknown>;
+    values: Record<string, unknown>;
+  };
+
+/**
+ * `env` gives the environment's value of an option that has a variable. Throws a `CtlError` that
+ * says what is wrong, with the nearest right name if there is one.
+ */
+export function parseArguments(
+  root: GroupSpec,
+  words: readonly string[],
+  env: (name: string) => string | undefined,
+): Parsed {
+  const path = [root.name];
+  const global: Record<string, unknown> = {};
+  let spec: CommandSpec | GroupSpec = root;
+  let rest: readonly string[] = words;
+  while (spec.kind === "group") {
+    const scan = scanOptions(spec.options, rest, env, { stopAtWord: true });
+    if (scan.help || scan.words.length === 0) return { kind: "help", path, spec };
+    Object.assign(global, scan.values);
+    const [name, ...others] = scan.words as [string, ...string[]];
+    const found: CommandSpec | GroupSpec | undefined = spec.commands.find((command) =>
+      command.name === name
+    );
+    if (found === undefined) {
+      const names = spec.commands.map((command) => command.name);
+      throw new CtlError(`No such command '${name}'.${suggestion(name, names)}`);
+    }
+    path.push(name);
+    spec = found;
+    rest = others;
+  }
+  const scan = scanOptions(spec.options, rest, env, { stopAtWord: false });
+  if (scan.help) return { kind: "help", path, spec };
+  const values = { ...scan.values, ...takeArguments(spec.arguments, scan.words) };
+  return { kind: "command", spec, global, values };
+}
+
+interface Scan {
+  help: boolean;
+  values: Record<string, unknown>;
+  words: string[];
+}
+
+function scanOptions(
+  options: Options,
+  words: readonly string[],
+  env: (name: string) => string | undefined,
+  { stopAtWord }: { stopAtWord: boolean },
+): Scan {
+  const named = Object.entries(options);
+  const scan: Scan = { help: false, values: {}, words: [] };
+  for (const [name, option] of named) {
+    const text = option.env === undefined ? undefined : env(option.env);
+    scan.values[name] = text ? option.take(option.initial, text) : option.initial;
+  }
+  const seen = new Set<string>();
+  const take = ([name, option]: [string, OptionSpec<unknown>], text: string) => {
+    const before = seen.has(name) ? scan.values[name] : option.initial;
+    seen.add(name);
+    scan.values[name] = option.take(before, text);
+  };
+  const find = (written: string): [string, OptionSpec<unknown>] => {
+    const found = named.find(([, option]) => option.long === written || option.short === written);
+    if (found !== undefined) return found;
+    const hint = suggestion(written, named.map(([, option]) => option.long));
+    throw new CtlError(`No such option: ${written}${hint}`);
+  };
+
+  const left = [...words];
+  const value = (written: string): string => {
+    const text = left.shift();
+    if (text === undefined) throw new CtlError(`Option '${written}' requires an argument.`);
+    return text;
+  };
+  while (left.length > 0) {
+    const word = left.shift()!;
+    if (word === "--") {
+      scan.words.push(...left);
+      break;
+    }
+    if (word === "--help") return { ...scan, help: true };
+    if (word.startsWith("--")) {
+      const equals = word.indexOf("=");
+      const written = equals === -1 ? word : word.slice(0, equals);
+      const found = find(written);
+      if (found[1].metavar === undefined) {
+        if (equals !== -1) throw new CtlError(`Option '${written}' does not take a value.`);
+        take(found, "");
+      } else {
+        take(found, equals === -1 ? value(written) : word.slice(equals + 1));
+      }
+    } else if (word.startsWith("-") && word !== "-") {
+      // Several flags may share a dash; the first one that takes a value has the rest of the word.
+      for (let at = 1; at < word.length; at++) {
+        const found = find(`-${word[at]}`);
+        if (found[1].metavar === undefined) {
+          take(found, "");
+          continue;
+        }
+        take(found, at + 1 < word.length ? word.slice(at + 1) : value(`-${word[at]}`));
+        break;
+      }
+    } else if (stopAtWord) {
+      scan.words.push(word, ...left);
+      break;
+    } else {
+      scan.words.push(word);
+    }
+  }
+  return scan;
+}
+
+function takeArguments(specs: Arguments, words: readonly string[]): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  const left = [...words];
+  for (const [name, spec] of Object.entries(specs)) {
+    if (spec.variadic) {
+      values[name] = left.splice(0);
+      continue;
+    }
+    const word = left.shift();
+    if (word === undefined) throw new CtlError(`Missing argument '${spec.metavar}'.`);
+    values[name] = word;
+  }
+  if (left.length > 0) {
+    const plural = left.length > 1 ? "s" : "";
+    throw new CtlError(`Got unexpected extra argument${plural} (${left.join(" ")})`);
+  }
+  return values;
+}
+
+/** " Did you mean …?" when one of `names` is near enough to be a typing error. */
+function suggestion(written: string, names: readonly string[]): string {
+  const near = names
+    .map((name) => ({ name, distance: editDistance(written, name) }))
+    .filter(({ distance }) => distance <= 2)
+    .sort((one, other) => one.distance - other.distance)[0];
+  return near === undefined ? "" : ` Did you mean ${near.name}?`;
+}
+
+/** Levenshtein's distance, for short words. */
+function editDistance(one: string, other: string): number {
+  if (one.length > 40) return Infinity;
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let at = 0; at < one.length; at++) {
+    const next = [at + 1];
+    for (let column = 0; column < other.length; column++) {
+      next.push(Math.min(
+        next[column]! + 1,
+        row[column + 1]! + 1,
+        row[column]! + (one[at] === other[column] ? 0 : 1),
+      ));
+    }
+    row = next;
+  }
+  return row.at(-1)!;
+}

@@ -1,0 +1,59 @@
+/** Certificates for a `tls://` control socket: from options, or from a node's configuration. */
+import { parse } from "yaml";
+import { CtlError } from "./ctl_error.ts";
+
+/** File names, "" for none. */
+export interface TlsFiles {
+  rootcas: string;
+  cert: string;
+  key: string;
+  /** Does not compare the host name; the certificate must be valid all the same. */
+  insecureskipverify: boolean;
+}
+
+/** The `tls-client` of that name in a node's configuration file, on top of `given`. */
+export async function readTlsClientConfig(
+  path: string,
+  name: string,
+  given: TlsFiles,
+): Promise<TlsFiles> {
+  let actions: unknown;
+  try {
+    actions = parse(await Deno.readTextFile(path));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CtlError(`Cannot read config ${path}: ${why}`, undefined, { cause });
+  }
+  if (!Array.isArray(actions)) throw new CtlError(`Config ${path} is not a list of actions`);
+  const found = actions.map((action) => action?.["tls-client"]).find((tls) => tls?.name === name);
+  // The original's client goes on without: with a name given, that is a mistake to tell.
+  if (found === undefined) throw new CtlError(`Config ${path} has no tls-client named ${name}`);
+  return {
+    rootcas: String(found.rootcas ?? given.rootcas),
+    cert: String(found.cert ?? given.cert),
+    key: String(found.key ?? given.key),
+    insecureskipverify: Boolean(found.insecureskipverify ?? given.insecureskipverify),
+  };
+}
+
+/** Reads the files into the options of `Deno.connectTls`. */
+export async function loadTlsFiles(files: TlsFiles): Promise<
+  & { caCerts?: string[]; unsafelyDisableHostnameVerification: boolean }
+  & Partial<Deno.TlsCertifiedKeyPem>
+> {
+  const read = async (path: string): Promise<string> => {
+    try {
+      return await Deno.readTextFile(path);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new CtlError(`Cannot read ${path}: ${why}`, undefined, { cause });
+    }
+  };
+  return {
+    unsafelyDisableHostnameVerification: files.insecureskipverify,
+    ...(files.rootcas ? { caCerts: [await read(files.rootcas)] } : {}),
+    ...(files.cert && files.key
+      ? { keyFormat: "pem", cert: await read(files.cert), key: await read(files.key) }
+      : {}),
+  };
+}
