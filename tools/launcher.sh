@@ -1,0 +1,94 @@
+#!/bin/sh
+# @NAME@ @VERSION@ in one file: this launcher, then (binary) a Deno runtime and the program.
+# The first start unpacks both into a private cache folder; every start then becomes Deno itself
+# (exec: same process id, signals, stdin, stdout and exit code). The fast path runs no other
+# program. tools/build.ts fills in the names between at signs.
+name=@NAME@
+runtime=deno-@RUNTIME_ID@
+app=@NAME@-@APP_ID@
+
+# A file that was unpacked here, is ours, and was not touched afterwards.
+intact() {
+  [ -s "$1" ] && [ -O "$1" ] && [ -e "${1%/*}/stamp" ] && ! [ "$1" -nt "${1%/*}/stamp" ]
+}
+
+# A cache folder that nobody else can have put there.
+trusted() {
+  [ -d "$1" ] && [ -O "$1" ] && ! [ -h "$1" ]
+}
+
+ready() {
+  trusted "$1" && trusted "$1/$runtime" && trusted "$1/$app" &&
+    intact "$1/$runtime/deno" && [ -x "$1/$runtime/$name" ] &&
+    for file in @APP_FILES@; do intact "$1/$app/$file" || return 1; done &&
+    cache=$1
+}
+
+# piece OFFSET LENGTH FOLDER FILE: unpacks into FOLDER/FILE, whole or not at all, and safe on disk.
+# Its time is set back so that no stamp is older, whoever made that.
+piece() {
+  new=$3/.$4.$$
+  tail -c "+$1" "$self" | head -c "$2" | gzip -dc >"$new" && chmod 700 "$new" &&
+    touch -t 200001010000 "$new" && { sync "$new" 2>/dev/null || sync; } && mv -f "$new" "$3/$4" ||
+    { rm -f "$new"; echo "$3: cannot write, or $self is damaged or incomplete"; return 1; }
+}
+
+# Runs in a subshell, says on stdout what went wrong. Two at once do no harm: every file comes by
+# a rename, with the same content, and is stamped afterwards. Both programs share one runtime; ps
+# shows the name of the link that it was started by.
+unpack() (
+  umask 077
+  self=$0
+  mkdir -p "$1" 2>/dev/null && trusted "$1" ||
+    { echo "$1: cannot be created, or is not ours alone"; return 1; }
+  mkdir -p "$1/$runtime" "$1/$app" && trusted "$1/$runtime" && trusted "$1/$app" ||
+    { echo "$1: holds something that is not ours"; return 1; }
+  cd "$1/$runtime" || return 1
+  if ! intact "$1/$runtime/deno"; then
+    piece @RUNTIME_OFFSET@ @RUNTIME_LENGTH@ "$1/$runtime" deno || return 1
+  fi
+  ./deno --version >/dev/null 2>&1 ||
+    { rm -f deno; echo "$1: programs cannot run from there (noexec?), or Deno not on this system"; return 1; }
+  ln -s deno "$name" 2>/dev/null || [ -h "$name" ] || return 1
+  : >stamp || return 1
+  @APP_PIECES@
+  : >"$1/$app/stamp"
+) 2>&1
+
+# Calls "$1 FOLDER" for each possible cache folder until one succeeds. Root never uses a folder
+# inside somebody's home, which its owner could swap.
+each_cache() {
+  if [ -n "${RECEPTOR_CACHE-}" ]; then "$1" "$RECEPTOR_CACHE"; return; fi
+  if [ -n "${CACHE_DIRECTORY-}" ]; then "$1" "${CACHE_DIRECTORY%%:*}" && return; fi
+  if [ -w /var/cache ]; then "$1" /var/cache/receptor && return; fi
+  if [ -n "${XDG_CACHE_HOME-}" ]; then
+    "$1" "$XDG_CACHE_HOME/receptor" && return
+  elif [ -n "${HOME-}" ]; then
+    "$1" "$HOME/.cache/receptor" && return
+  fi
+  "$1" "${TMPDIR:-/tmp}/receptor-$(id -u)"
+}
+
+unpack_and_note() {
+  said=$(unpack "$1") && ready "$1" && return
+  reasons="$reasons
+  ${said:-$1: the unpacked files do not stay}"
+  return 1
+}
+
+if ! each_cache ready; then
+  reasons=
+  command -v gzip >/dev/null || { echo "$name: needs gzip to unpack itself" >&2; exit 1; }
+  each_cache unpack_and_note || {
+    echo "$name: found no folder to unpack into; RECEPTOR_CACHE can name one.$reasons" >&2
+    exit 1
+  }
+fi
+
+# The program takes these back out of its environment before anything else (see tools/build.ts).
+[ -n "${DENO_DIR+set}" ] && export RECEPTOR_OUTER_DENO_DIR="$DENO_DIR"
+[ -n "${DENO_NO_UPDATE_CHECK+set}" ] &&
+  export RECEPTOR_OUTER_DENO_NO_UPDATE_CHECK="$DENO_NO_UPDATE_CHECK"
+export DENO_DIR="$cache/$app/deno" DENO_NO_UPDATE_CHECK=1
+exec "$cache/$runtime/$name" run @DENO_FLAGS@ "$cache/$app/main.js" "$@"
+exit
