@@ -2,6 +2,7 @@
  * Parameters that hold several values. In YAML they are lists and maps; a text that starts with
  * `[` or `{` is JSON, which is how the command line gives them.
  */
+import { compileFirewall, type FirewallRule } from "../netceptor/firewall.ts";
 import { parseJsonValue, type RawValue } from "./raw_action.ts";
 import { cost, ValueMismatch, type ValueType } from "./value_type.ts";
 
@@ -49,51 +50,49 @@ export const costsByNode: ValueType<Readonly<Record<string, number>>> = {
   print: (costs) => JSON.stringify(costs),
 };
 
-/**
- * A firewall rule as written: each part is a literal, or a regular expression between slashes.
- * The mesh compiles them.
- */
-export interface FirewallRuleConfig {
-  readonly action: "accept" | "reject" | "drop";
-  readonly fromnode?: string;
-  readonly tonode?: string;
-  readonly fromservice?: string;
-  readonly toservice?: string;
-}
-
 const RULE_ACTIONS = ["accept", "reject", "drop"] as const;
 const RULE_CONDITIONS = ["fromnode", "tonode", "fromservice", "toservice"] as const;
 
-export const firewallRules: ValueType<readonly FirewallRuleConfig[]> = {
+/** Rules of the mesh's firewall, which has the last word on their regular expressions. */
+export const firewallRules: ValueType<readonly FirewallRule[]> = {
   label: "JSON list of rules",
   read(raw) {
     const expected = "a list of firewall rules";
     const list = expandJson(raw, "[", expected);
     if (list === null) return [];
     if (!Array.isArray(list)) throw new ValueMismatch(expected);
-    return list.map(readRule);
+    const rules = list.map(readRule);
+    try {
+      compileFirewall(rules);
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw cause;
+      throw new ValueMismatch(`valid firewall rules (${cause.message})`, { cause });
+    }
+    return rules;
   },
   print: (rules) => JSON.stringify(rules),
   join: (first, second) => [...first, ...second],
 };
 
-function readRule(raw: RawValue, index: number): FirewallRuleConfig {
+function readRule(raw: RawValue, index: number): FirewallRule {
   const place = `firewall rule ${index + 1} to`;
   if (!(raw instanceof Map)) throw new ValueMismatch(`${place} be a map`);
-  let action: FirewallRuleConfig["action"] | undefined;
-  const conditions: Record<string, string> = {};
+  let action: FirewallRule["action"] | undefined;
+  const conditions: Partial<Record<(typeof RULE_CONDITIONS)[number], string>> = {};
   for (const [writtenKey, value] of raw as ReadonlyMap<string, RawValue>) {
     const key = writtenKey.toLowerCase();
-    if (typeof value !== "string") throw new ValueMismatch(`${place} have text as its ${key}`);
-    if (key === "action") {
-      action = RULE_ACTIONS.find((known) => known === value.toLowerCase());
-    } else if (RULE_CONDITIONS.some((known) => known === key)) {
-      // An empty condition is no condition, as in the original.
-      if (value !== "") conditions[key] = value;
-    } else {
+    const condition = RULE_CONDITIONS.find((known) => known === key);
+    if (condition === undefined && key !== "action") {
       throw new ValueMismatch(
         `${place} have only action, ${RULE_CONDITIONS.join(", ")}, not ${JSON.stringify(key)}`,
       );
+    }
+    if (typeof value !== "string") throw new ValueMismatch(`${place} have text as its ${key}`);
+    if (condition === undefined) {
+      action = RULE_ACTIONS.find((known) => known === value.toLowerCase());
+    } else if (value !== "") {
+      // An empty condition is no condition, as in the original.
+      conditions[condition] = value;
     }
   }
   if (action === undefined) {

@@ -3,7 +3,9 @@
  * default, and what help and completion say of it; one object each, so that a new kind of value
  * is one declaration.
  */
+import { parseHostPort } from "../backends/host_port.ts";
 import { formatGoDuration, parseGoDurationNs } from "../base/go_duration.ts";
+import { MAX_SERVICE_BYTES } from "../wire/data_packet.ts";
 import type { RawValue } from "./raw_action.ts";
 
 export interface ValueType<T> {
@@ -57,6 +59,36 @@ export const nodeId: ValueType<string> = {
       throw new ValueMismatch('a node id other than "localhost", which is reserved');
     }
     return id;
+  },
+  print: (value) => value,
+};
+
+/** A service on the mesh; the name has a fixed place in every packet. */
+export const serviceName: ValueType<string> = {
+  label: "string",
+  read(raw) {
+    const expected = `a service name of at most ${MAX_SERVICE_BYTES} bytes`;
+    const name = readText(raw, expected);
+    if (new TextEncoder().encode(name).length > MAX_SERVICE_BYTES) {
+      throw new ValueMismatch(expected);
+    }
+    return name;
+  },
+  print: (value) => value,
+};
+
+/** `host:port`, kept as text. */
+export const hostPort: ValueType<string> = {
+  label: "host:port",
+  read(raw) {
+    const expected = "host:port, or [host]:port for IPv6";
+    const address = readText(raw, expected);
+    try {
+      parseHostPort(address);
+    } catch (cause) {
+      throw new ValueMismatch(expected, { cause });
+    }
+    return address;
   },
   print: (value) => value,
 };

@@ -17,45 +17,57 @@ const PAUSE_MS = 1;
  * full disk as well: whichever has room again gets whole lines, as a line that was begun is
  * finished first.
  */
-export function lineWriter(
-  output: SyncOutput,
-  pause: (ms: number) => void = sleepSync,
-): (line: string) => void {
-  const encoder = new TextEncoder();
-  let closed = false;
-  let stalled = false;
-  let restOfLine: Uint8Array = new Uint8Array();
+export class LineWriter {
+  readonly #output: SyncOutput;
+  readonly #pause: (ms: number) => void;
+  readonly #encoder = new TextEncoder();
+  #closed = false;
+  #stalled = false;
+  #restOfLine: Uint8Array = new Uint8Array();
+
+  constructor(output: SyncOutput, pause: (ms: number) => void = sleepSync) {
+    this.#output = output;
+    this.#pause = pause;
+  }
+
+  /** Writes a line, which ends with its line feed. Never throws. */
+  write(line: string): void {
+    if (!this.finish()) return;
+    const bytes = this.#encoder.encode(line);
+    const rest = this.#write(bytes);
+    if (rest.length < bytes.length) this.#restOfLine = rest;
+  }
+
+  /** Tries to finish a line that was begun; tells whether the output is ready for the next one. */
+  finish(): boolean {
+    if (this.#closed) return false;
+    this.#restOfLine = this.#write(this.#restOfLine);
+    return this.#restOfLine.length === 0;
+  }
 
   /** Returns what could not be written. */
-  const write = (bytes: Uint8Array): Uint8Array => {
+  #write(bytes: Uint8Array): Uint8Array {
     let written = 0;
     let pauses = 0;
     while (written < bytes.length) {
       try {
-        written += output.writeSync(bytes.subarray(written));
-        stalled = false;
+        written += this.#output.writeSync(bytes.subarray(written));
+        this.#stalled = false;
       } catch (error) {
-        if (error instanceof Deno.errors.WouldBlock && !stalled && pauses < MAX_PAUSES) {
+        if (
+          error instanceof Deno.errors.WouldBlock && !this.#stalled && pauses < MAX_PAUSES
+        ) {
           pauses++;
-          pause(PAUSE_MS);
+          this.#pause(PAUSE_MS);
           continue;
         }
-        closed = error instanceof Deno.errors.BrokenPipe;
-        stalled = true;
+        this.#closed = error instanceof Deno.errors.BrokenPipe;
+        this.#stalled = true;
         break;
       }
     }
     return bytes.subarray(written);
-  };
-
-  return (line) => {
-    if (closed) return;
-    restOfLine = write(restOfLine);
-    if (closed || restOfLine.length > 0) return;
-    const bytes = encoder.encode(line);
-    const rest = write(bytes);
-    if (rest.length < bytes.length) restOfLine = rest;
-  };
+  }
 }
 
 function sleepSync(ms: number): void {

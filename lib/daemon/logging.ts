@@ -4,10 +4,12 @@
  * Own code, because it is a filter with two formats: to load LogTape for the same takes 13 ms,
  * more than half of what an empty Deno program needs to start.
  */
+import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { logLevel, trace } from "../config/actions/general.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
+import { LineWriter } from "./line_writer.ts";
 import { jsonLine, type LogFields, textLine } from "./log_line.ts";
 
 const LEVELS = ["error", "warning", "info", "debug"] as const;
@@ -85,4 +87,19 @@ export function createLog(
     tracing: settings.tracing,
     with: (fields) => createLog(settings, output, { ...baseFields, ...fields }),
   };
+}
+
+/** A log that is open, with its last words out when it is disposed. */
+export interface Logging extends Disposable {
+  readonly log: DaemonLog;
+}
+
+/** Opens the log of a configuration on standard output. Throws an `InvalidConfigError`. */
+export function startLogging(config: Config): Logging {
+  const writer = new LineWriter(Deno.stdout);
+  const log = createLog(logSettingsOf(config, Deno.env), {
+    write: (line) => writer.write(line),
+    wallTime: systemClock.wallTime,
+  });
+  return { log, [Symbol.dispose]: () => writer.finish() };
 }

@@ -12,8 +12,10 @@ import {
   cost,
   duration,
   fileMode,
+  hostPort,
   nodeId,
   port,
+  serviceName,
   ValueMismatch,
   type ValueType,
 } from "../../lib/config/value_type.ts";
@@ -122,7 +124,7 @@ Deno.test("costs by node are a map or JSON", () => {
   ], ["a", [], '{"a": 0}', '{"a": {}}', '{"a": 1', new Map([["a", null]])]);
 });
 
-Deno.test("firewall rules have an action and conditions, names in any case", () => {
+Deno.test("firewall rules are what the mesh can read, names in any case", () => {
   accepts(firewallRules, [
     [
       [new Map([["Action", "Accept"], ["FromNode", "/a.*/"], ["toservice", ""]])],
@@ -139,12 +141,45 @@ Deno.test("firewall rules have an action and conditions, names in any case", () 
     [new Map([["action", "allow"]])],
     [new Map([["tonode", "b"]])],
     [new Map([["action", "accept"], ["to", "b"]])],
+    [new Map([["action", "accept"], ["tonode", "/(/"]])],
     [new Map<string, RawValue>([["action", "accept"], ["tonode", ["b"]]])],
   ]);
-  assert.throws(() => firewallRules.read('[{"action":"drop"},{"action":"drop","node":"x"}]'), {
-    message: "expected firewall rule 2 to have only action, fromnode, tonode, fromservice, " +
-      'toservice, not "node"',
+  const table: [string, string][] = [
+    [
+      '[{"action": "drop"}, {"action": "drop", "node": "x"}]',
+      "expected firewall rule 2 to have only action, fromnode, tonode, fromservice, toservice, " +
+      'not "node"',
+    ],
+    [
+      '[{"action": "dorp"}]',
+      "expected firewall rule 1 to have one of accept, reject, drop as its action",
+    ],
+  ];
+  for (const [rules, message] of table) {
+    assert.throws(() => firewallRules.read(rules), { message });
+  }
+  assert.throws(() => firewallRules.read('[{"action": "drop", "tonode": "/(/"}]'), {
+    message: /^expected valid firewall rules \(firewall rule 1: /,
   });
+});
+
+Deno.test("a service name fits its place in a packet", () => {
+  accepts(serviceName, [["control", "control"], ["", ""], ["12345678", "12345678"]], [
+    "123456789",
+    "ääääü",
+    null,
+  ]);
+});
+
+Deno.test("an address has a host and a port", () => {
+  accepts(hostPort, [["a.example:1", "a.example:1"], ["[::1]:2222", "[::1]:2222"]], [
+    "a.example",
+    "a:port",
+    "::1:2222",
+    "a:99999",
+    "",
+    null,
+  ]);
 });
 
 Deno.test("a dictionary becomes plain objects and lists", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { lineWriter } from "../../lib/daemon/line_writer.ts";
+import { LineWriter } from "../../lib/daemon/line_writer.ts";
 
 /** An output that takes what `room` says, and throws the error of `failure` when there is none. */
 class FakeOutput {
@@ -23,7 +23,7 @@ Deno.test("a line is written whole however little a write takes", () => {
   const chunked = {
     writeSync: (bytes: Uint8Array) => output.writeSync(bytes.subarray(0, 3)),
   };
-  lineWriter(chunked)("one line\n");
+  new LineWriter(chunked).write("one line\n");
   assert.equal(output.text, "one line\n");
 });
 
@@ -31,9 +31,9 @@ Deno.test("a closed pipe is not tried again", () => {
   const output = new FakeOutput();
   output.room = 0;
   output.failure = new Deno.errors.BrokenPipe();
-  const write = lineWriter(output);
-  write("a\n");
-  write("b\n");
+  const writer = new LineWriter(output);
+  writer.write("a\n");
+  writer.write("b\n");
   assert.equal(output.calls, 1);
 });
 
@@ -41,12 +41,24 @@ Deno.test("a line that was begun is finished before the next one", () => {
   const output = new FakeOutput();
   output.failure = new Error("No space left on device");
   output.room = 3;
-  const write = lineWriter(output);
-  write("first\n");
-  write("lost\n");
+  const writer = new LineWriter(output);
+  writer.write("first\n");
+  writer.write("lost\n");
   output.room = Infinity;
-  write("third\n");
+  writer.write("third\n");
   assert.equal(output.text, "first\nthird\n");
+});
+
+Deno.test("finish() writes the end of a line that was begun", () => {
+  const output = new FakeOutput();
+  output.failure = new Error("No space left on device");
+  output.room = 3;
+  const writer = new LineWriter(output);
+  writer.write("last words\n");
+  assert.equal(writer.finish(), false);
+  output.room = Infinity;
+  assert.equal(writer.finish(), true);
+  assert.equal(output.text, "last words\n");
 });
 
 Deno.test("a full pipe is waited for, but only once as long as it stays full", () => {
@@ -54,27 +66,27 @@ Deno.test("a full pipe is waited for, but only once as long as it stays full", (
   output.failure = new Deno.errors.WouldBlock();
   output.room = 0;
   let pauses = 0;
-  const write = lineWriter(output, () => {
+  const writer = new LineWriter(output, () => {
     if (++pauses === 3) output.room = 4;
   });
-  write("one\n");
+  writer.write("one\n");
   assert.deepEqual([output.text, pauses], ["one\n", 3]);
 
-  write("lost\n");
+  writer.write("lost\n");
   const pausesUntilGivenUp = pauses;
-  write("lost\n");
+  writer.write("lost\n");
   assert.equal(pauses, pausesUntilGivenUp);
   output.room = Infinity;
-  write("two\n");
+  writer.write("two\n");
   assert.equal(output.text, "one\ntwo\n");
 });
 
 Deno.test("a real pipe that closes does not end the process", async () => {
   const source = new URL("../../lib/daemon/line_writer.ts", import.meta.url).href;
   const code = `
-    import { lineWriter } from ${JSON.stringify(source)};
-    const write = lineWriter(Deno.stdout);
-    for (let i = 0; i < 2000; i++) write("x".repeat(999) + "\\n");
+    import { LineWriter } from ${JSON.stringify(source)};
+    const writer = new LineWriter(Deno.stdout);
+    for (let i = 0; i < 2000; i++) writer.write("x".repeat(999) + "\\n");
     console.error("alive");
   `;
   await using child = new Deno.Command(Deno.execPath(), {

@@ -1,7 +1,7 @@
 /** Actions that link this node to its neighbours. */
 import { defineAction } from "../action.ts";
 import { costsByNode, strings } from "../composite_types.ts";
-import { bool, cost, port, string } from "../value_type.ts";
+import { bool, cost, hostPort, port, string } from "../value_type.ts";
 
 const costParameter = {
   type: cost,
@@ -64,7 +64,7 @@ export const tcpPeer = defineAction({
   reloadable: true,
   parameters: {
     address: {
-      type: string,
+      type: hostPort,
       required: true,
       bare: true,
       description: "Remote address (Host:Port) to connect to",
@@ -97,7 +97,7 @@ export const udpPeer = defineAction({
   planned: true,
   parameters: {
     address: {
-      type: string,
+      type: hostPort,
       required: true,
       bare: true,
       description: "Host:Port to connect to",

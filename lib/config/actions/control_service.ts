@@ -1,6 +1,6 @@
 /** The action that opens a control service. */
 import { defineAction } from "../action.ts";
-import { fileMode, filename, string } from "../value_type.ts";
+import { fileMode, filename, serviceName, string } from "../value_type.ts";
 
 export const controlService = defineAction({
   name: "control-service",
@@ -8,7 +8,7 @@ export const controlService = defineAction({
   description: "Runs a control service",
   parameters: {
     service: {
-      type: string,
+      type: serviceName,
       default: "control",
       unique: "service",
       description: 'Receptor service name to listen on ("" for none).',

@@ -1,9 +1,9 @@
 /** Services that run on top of the mesh. */
 import { defineAction } from "../action.ts";
-import { fileMode, filename, port, string } from "../value_type.ts";
+import { fileMode, filename, hostPort, port, serviceName, string } from "../value_type.ts";
 
 const serviceParameter = {
-  type: string,
+  type: serviceName,
   required: true,
   unique: "service",
   description: "Receptor service name to bind to",
@@ -17,7 +17,7 @@ const bindAddressParameter = {
 const remoteParameters = {
   remotenode: { type: string, required: true, description: "Receptor node to connect to" },
   remoteservice: {
-    type: string,
+    type: serviceName,
     required: true,
     description: "Receptor service name to connect to",
   },
@@ -42,7 +42,7 @@ export const ipRouter = defineAction({
   planned: true,
   parameters: {
     networkname: {
-      type: string,
+      type: serviceName,
       required: true,
       unique: "service",
       description: "Name of this network and service.",
@@ -78,7 +78,7 @@ export const tcpClient = defineAction({
   parameters: {
     service: serviceParameter,
     address: {
-      type: string,
+      type: hostPort,
       required: true,
       description: "Address for outbound TCP connection",
     },
@@ -110,7 +110,7 @@ export const udpClient = defineAction({
   parameters: {
     service: serviceParameter,
     address: {
-      type: string,
+      type: hostPort,
       required: true,
       description: "Address for outbound UDP connection",
     },

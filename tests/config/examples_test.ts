@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { actionTable } from "../../lib/config/action_table.ts";
+import { version } from "../../lib/config/actions/general.ts";
+import { type Config, refuseUnsupported } from "../../lib/config/config.ts";
+import { checkActions } from "../../lib/config/check_actions.ts";
+import { readYaml } from "../../lib/config/read_yaml.ts";
+import { loadCommand } from "../../lib/config/load_config.ts";
+
+const configs = new URL("../../configs/", import.meta.url);
+
+async function load(path: string): Promise<Config> {
+  const command = await loadCommand(["--config", fileURLToPath(new URL(path, configs))]);
+  assert.equal(command.kind, "run");
+  assert.deepEqual(command.config.warnings, []);
+  refuseUnsupported(command.config);
+  return command.config;
+}
+
+Deno.test("the demo's configurations load", async () => {
+  const foo = await load("demo/foo.yml");
+  const bar = await load("demo/bar.yml");
+  assert.deepEqual([foo.nodeId, bar.nodeId], ["foo", "bar"]);
+});
+
+Deno.test("the reference loads", async () => {
+  await load("reference.yml");
+});
+
+Deno.test("the reference has everything that works, with its default", async () => {
+  const text = await Deno.readTextFile(new URL("reference.yml", configs));
+  // Puts in what is commented out: lines such as `# cost: 1.0`, `#   bar: 2.5`, `# - trace`.
+  const whole = text.replace(
+    /^( *)# ([a-z]+:( .*)?| {2,}(- )?[a-z]+: .*|- trace)$/gm,
+    "$1$2",
+  );
+  const { actions: written } = await readYaml(whole, "reference.yml");
+  const { actions, warnings } = checkActions(written);
+  assert.deepEqual(warnings, []);
+  for (const action of actionTable) {
+    if (action.planned || action === version) continue;
+    const index = actions.findIndex((configured) => configured.action === action);
+    assert(index >= 0, action.name);
+    const alone = written[index]!.parameters.length === 0;
+    for (const [parameter, spec] of Object.entries(action.parameters)) {
+      if (spec.planned || spec.description.startsWith("Accepted, without effect")) continue;
+      const place = `${action.name}: ${parameter}`;
+      assert(alone || written[index]!.parameters.some(({ name }) => name === parameter), place);
+      if (spec.default === undefined) continue;
+      assert.deepEqual(actions[index]!.values[parameter], spec.default, place);
+    }
+  }
+});
