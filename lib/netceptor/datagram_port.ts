@@ -1,0 +1,75 @@
+/** Sending and receiving single packets on a service of this node. */
+import {
+  MAX_HOPS,
+  packetPayload,
+  packetService,
+  type Service,
+  serviceFromText,
+  serviceText,
+  SOURCE_SERVICE_AT,
+  type Unreachable,
+} from "../wire/mod.ts";
+import { MeshNode, type NodeTable } from "./node_table.ts";
+import type { PacketSwitch } from "./packet_switch.ts";
+import type { ServiceRegistry } from "./service_registry.ts";
+
+export interface Datagram {
+  readonly fromNode: string;
+  readonly fromService: string;
+  /** A view that is valid during the call. */
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
+export interface DatagramHandler {
+  datagram?(datagram: Datagram): void;
+  /** `reporter` says that a datagram sent from here did not arrive. */
+  unreachable?(notice: Unreachable, reporter: string): void;
+}
+
+export interface DatagramPortDeps {
+  readonly nodes: NodeTable;
+  readonly services: ServiceRegistry;
+  readonly packets: PacketSwitch;
+}
+
+/** A service that datagrams go from and to; disposing it ends that. */
+export class DatagramPort implements Disposable {
+  readonly #deps: DatagramPortDeps;
+  readonly #registration: { readonly service: Service } & Disposable;
+
+  /** `service` "" stands for a new ephemeral one. Throws when it is too long or taken. */
+  constructor(deps: DatagramPortDeps, service: string, handler: DatagramHandler) {
+    this.#deps = deps;
+    this.#registration = deps.services.register(service, {
+      receive: (packet, from) =>
+        handler.datagram?.({
+          fromNode: from.id,
+          fromService: serviceText(packetService(packet, SOURCE_SERVICE_AT)),
+          payload: packetPayload(packet),
+        }),
+      unreachable: (notice, reporter) => handler.unreachable?.(notice, reporter),
+    });
+  }
+
+  get service(): string {
+    return serviceText(this.#registration.service);
+  }
+
+  /**
+   * Sends a copy of `payload`. `hops` is how often it may be forwarded. Throws "no route to node";
+   * otherwise it may still be lost, as any datagram.
+   */
+  send(toNode: string, toService: string, payload: Uint8Array, hops = MAX_HOPS): void {
+    const { nodes, packets } = this.#deps;
+    const service = serviceFromText(toService);
+    if (service === undefined) throw new RangeError(`service name ${toService} too long`);
+    // Even a node that nobody has heard of can have its packets expire here, as in a traceroute.
+    const to = nodes.get(toNode) ?? new MeshNode(toNode);
+    const header = packets.header(this.#registration.service, to, service, hops);
+    if (packets.send(header, payload, to) === "no route") throw new Error("no route to node");
+  }
+
+  [Symbol.dispose](): void {
+    this.#registration[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Every time and bound of the mesh node. Times that both ends of a link know of are the
+ * original's (`pkg/netceptor/netceptor.go`); bounds are ours, against neighbours that send more
+ * than a mesh ever needs.
+ */
+
+const KiB = 1024;
+const second = 1000;
+const minute = 60 * second;
+
+/** A node floods its links this often, which keeps links alive too. */
+export const ROUTE_INTERVAL_MS = 10 * second;
+/** And at most this often when they change. */
+export const ROUTE_MIN_GAP_MS = 100;
+/** Routes are computed anew at most this often. */
+export const RECALCULATION_MIN_GAP_MS = 100;
+/** Nothing changes without an event, so the regular computation is a formality. */
+export const RECALCULATION_INTERVAL_MS = 24 * 60 * minute;
+/** A node advertises its services this often. */
+export const ADVERTISEMENT_INTERVAL_MS = minute;
+/** And at most this often when they change. */
+export const ADVERTISEMENT_MIN_GAP_MS = 5 * second;
+/** How long a flood's id is remembered. */
+export const SEEN_UPDATE_MS = 60 * minute;
+
+/** A link with nothing received for this long is dropped; may be configured higher. */
+export const MIN_IDLE_TIMEOUT_MS = 2 * ROUTE_INTERVAL_MS + second;
+/** How often links are checked for that. */
+export const IDLE_CHECK_MS = 5 * second;
+/** Until the neighbour answers, a new link sends a route message this often … */
+export const SETUP_INTERVAL_MS = second;
+/** … and this many in all. */
+export const SETUP_MESSAGES = 11;
+/** How long a refused neighbour has to take our reject message. */
+export const REJECT_LINGER_MS = second;
+
+export const PING_TIMEOUT_MS = 10 * second;
+
+/** Data that may wait for one link; more is dropped, as a datagram network may. */
+export const MAX_QUEUED_DATA_BYTES = 1024 * KiB;
+/** From here on our own streams wait instead of queueing more. */
+export const QUEUE_HIGH_WATER_BYTES = 256 * KiB;
+/** Route, advert and reject messages that may wait for one link. */
+export const MAX_QUEUED_CONTROL_BYTES = 4096 * KiB;
+
+/** Links that have not said who they are yet, over all backends. */
+export const MAX_UNIDENTIFIED_LINKS = 256;
+/** Nodes whose links are remembered. */
+export const MAX_NODES = 10_000;
+/** Links of all those nodes together. */
+export const MAX_CONNECTIONS_IN_MESH = 200_000;
+/** A node that was silent for this long makes room for a new one when the table is full. */
+export const FORGET_NODE_AFTER_MS = minute;
+/** Ids of floods that are remembered, at least; older ones are forgotten before their time. */
+export const MAX_SEEN_UPDATES = 50_000;
+/** Nodes whose advertisements are remembered. */
+export const MAX_ADVERTISING_NODES = 10_000;
+/** Services of one node. */
+export const MAX_ADVERTISEMENTS_PER_NODE = 64;
+/** Unreachable messages that this node sends in a second. */
+export const MAX_UNREACHABLES_PER_SECOND = 1000;

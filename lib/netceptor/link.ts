@@ -1,0 +1,263 @@
+/** One link to a neighbour: a session of a backend, from set-up to its end. */
+import type { LinkPolicy, Session } from "../backends/mod.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import {
+  decodeRouteMessage,
+  encodeReject,
+  MalformedMessage,
+  MAX_MESSAGE_BYTES,
+  MessageType,
+  type RouteMessage,
+} from "../wire/mod.ts";
+import type { DropLog } from "./drop_log.ts";
+import { REJECT_LINGER_MS, SETUP_INTERVAL_MS, SETUP_MESSAGES } from "./limits.ts";
+import { LinkQueue } from "./link_queue.ts";
+import { decideRoute, type LinkState } from "./link_setup.ts";
+import type { NextHop } from "./node_table.ts";
+
+/** What a link needs of its node. */
+export interface LinkHost {
+  readonly selfId: string;
+  /** A fresh route message that says who we are. */
+  introduce(): Uint8Array;
+  /** Whether another link to this node is up. */
+  isLinked(nodeId: string): boolean;
+  /** The neighbour is known and accepted. */
+  linkUp(link: Link): void;
+  /** The end of a link that was up. */
+  linkDown(link: Link): void;
+  linkWritable(link: Link): void;
+  /** A data packet: a view that is valid during the call and may be written to. */
+  receivePacket(packet: Uint8Array<ArrayBuffer>, link: Link): void;
+  receiveRoute(message: RouteMessage, link: Link): void;
+  receiveAdvertisement(message: Uint8Array<ArrayBuffer>, link: Link): void;
+}
+
+export interface LinkDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly drops: DropLog;
+  readonly host: LinkHost;
+}
+
+/** Ends a link; the message is what the original logs. */
+class LinkError extends Error {
+  override readonly name = "LinkError";
+}
+
+export class Link implements NextHop {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #drops: DropLog;
+  readonly #host: LinkHost;
+  readonly #session: Session;
+  readonly #policy: LinkPolicy;
+  readonly #queue: LinkQueue;
+  #state: LinkState = { phase: "unidentified" };
+  #setupTimer: Disposable | undefined;
+  #lastReceivedMs: number;
+  /** The node was told that the link is up, and not yet that it is down. */
+  #announced = false;
+  #ended = false;
+
+  constructor(deps: LinkDeps, session: Session, policy: LinkPolicy) {
+    this.#log = deps.log;
+    this.#clock = deps.clock;
+    this.#drops = deps.drops;
+    this.#host = deps.host;
+    this.#session = session;
+    this.#policy = policy;
+    this.#lastReceivedMs = deps.clock.now();
+    this.#queue = new LinkQueue({
+      send: (frames) => session.send(frames),
+      onError: (error) => this.#onSendError(error),
+      onWritable: () => this.#host.linkWritable(this),
+    });
+  }
+
+  /** Node id of the neighbour; "" until it has said so. */
+  get remoteNode(): string {
+    return this.#state.phase === "up" ? this.#state.remoteNode : "";
+  }
+
+  get cost(): number {
+    return this.#state.phase === "up" ? this.#state.cost : this.#policy.cost;
+  }
+
+  get writable(): boolean {
+    return this.#queue.writable;
+  }
+
+  /** Messages that found no room in the queue. */
+  get dropped(): { readonly data: number; readonly control: number } {
+    return this.#queue.dropped;
+  }
+
+  /** Milliseconds since anything was received. */
+  get idleMs(): number {
+    return this.#clock.now() - this.#lastReceivedMs;
+  }
+
+  sendData(head: Uint8Array, tail?: Uint8Array): boolean {
+    return this.#queue.sendData(head, tail);
+  }
+
+  sendControl(message: Uint8Array): boolean {
+    return this.#queue.sendControl(message);
+  }
+
+  /** Resolves when what was queued so far is sent or given up. */
+  drained(): Promise<void> {
+    return this.#queue.drained();
+  }
+
+  /**
+   * Runs the link to its end, which `close` brings about. Never rejects. A link counts as
+   * established once the neighbour lists us: one that it refuses never gets there.
+   */
+  async run(): Promise<{ established: boolean }> {
+    this.#introduce(1);
+    try {
+      await this.#receive();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof LinkError) this.#log.error(`Backend error: ${message}`, this.#fields);
+      else if (!this.#ended) this.#log.error(`Backend receiving error ${message}`, this.#fields);
+    }
+    this.close();
+    return { established: this.#state.phase === "up" && this.#state.listsUs };
+  }
+
+  /** Ends the link now. */
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#setupTimer?.[Symbol.dispose]();
+    this.#queue.close();
+    this.#session.close();
+    this.#withdraw();
+  }
+
+  get #fields(): Record<string, unknown> {
+    const { remoteNode } = this;
+    return remoteNode === "" ? {} : { remote_id: remoteNode };
+  }
+
+  /** Says who we are, again and again until the neighbour does. */
+  #introduce(attempt: number): void {
+    if (this.#state.phase === "up" || this.#ended) return;
+    if (attempt > SETUP_MESSAGES) {
+      this.#log.warning("Giving up on connection initialization");
+      this.close();
+      return;
+    }
+    this.#log.debug("Sending initial connection message");
+    this.#queue.sendControl(this.#host.introduce());
+    this.#setupTimer = this.#clock.after(SETUP_INTERVAL_MS, () => this.#introduce(attempt + 1));
+  }
+
+  async #receive(): Promise<void> {
+    for (;;) {
+      const messages = await this.#session.receive();
+      if (messages === null || this.#ended) return;
+      this.#lastReceivedMs = this.#clock.now();
+      for (const message of messages) {
+        if (message[0] === MessageType.Data && this.#state.phase === "up") {
+          this.#host.receivePacket(message, this);
+          continue;
+        }
+        const refusal = this.#receiveControl(message);
+        if (refusal !== undefined) {
+          await this.#refuse();
+          throw refusal;
+        }
+        if (this.#ended) return;
+      }
+    }
+  }
+
+  /** Handles anything but data of a link that is up. A result is to be told the neighbour. */
+  #receiveControl(message: Uint8Array<ArrayBuffer>): LinkError | undefined {
+    if (message.length > MAX_MESSAGE_BYTES) {
+      this.#drops.count("message of more than 65535 bytes dropped", "", this.#fields);
+      return undefined;
+    }
+    switch (message[0]) {
+      case MessageType.Route:
+        return this.#receiveRoute(message);
+      case MessageType.Advertisement:
+        if (this.#state.phase === "up") this.#host.receiveAdvertisement(message, this);
+        return undefined;
+      case MessageType.Reject:
+        this.#log.warning("Received a rejection message from peer.", this.#fields);
+        throw new LinkError("remote node rejected the connection");
+      case MessageType.Data:
+        // The neighbour may be quicker than its own introduction; QUIC sends again.
+        return undefined;
+      default:
+        this.#drops.count("Unknown message type", String(message[0]), this.#fields);
+        return undefined;
+    }
+  }
+
+  #receiveRoute(message: Uint8Array): LinkError | undefined {
+    let route: RouteMessage;
+    try {
+      route = decodeRouteMessage(message);
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error;
+      this.#drops.count("Error unpacking routing update", error.message, this.#fields);
+      return undefined;
+    }
+    const { selfId } = this.#host;
+    const decision = decideRoute(this.#state, route, {
+      selfId,
+      policy: this.#policy,
+      isLinked: (nodeId) => this.#host.isLinked(nodeId),
+    });
+    switch (decision.kind) {
+      case "reject":
+        return new LinkError(
+          `${selfId}: rejected connection with node ${decision.remoteNode} ` +
+            `because ${decision.reason}`,
+        );
+      case "establish":
+        this.#state = decision.state;
+        this.#setupTimer?.[Symbol.dispose]();
+        this.#log.info(`Connection established with ${this.remoteNode}`, this.#fields);
+        this.#log.debug("Stopping initial updates", this.#fields);
+        this.#announced = true;
+        this.#host.linkUp(this);
+        return undefined;
+      case "process":
+        this.#state = decision.state;
+        this.#host.receiveRoute(route, this);
+        return undefined;
+      case "ignore":
+        return undefined;
+    }
+  }
+
+  /** Sends a reject message and gives the neighbour a moment to take it. */
+  async #refuse(): Promise<void> {
+    this.#withdraw();
+    this.#queue.sendControl(encodeReject());
+    const { promise: lingered, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#clock.after(REJECT_LINGER_MS, resolve);
+    await Promise.race([this.#queue.drained(), lingered]);
+  }
+
+  #withdraw(): void {
+    if (!this.#announced) return;
+    this.#announced = false;
+    this.#host.linkDown(this);
+  }
+
+  #onSendError(error: unknown): void {
+    if (this.#ended) return;
+    const message = error instanceof Error ? error.message : String(error);
+    this.#log.error(`Backend sending error ${message}`, this.#fields);
+    this.close();
+  }
+}

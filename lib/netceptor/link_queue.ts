@@ -1,0 +1,119 @@
+/**
+ * What waits to go out over one link: messages of both kinds are copied into one buffer each and
+ * leave as one batch for each turn of the event loop, control messages ahead of data. Both buffers
+ * are bounded, so a neighbour that does not read costs a fixed amount of memory.
+ */
+import { FrameBatch } from "../wire/mod.ts";
+import {
+  MAX_QUEUED_CONTROL_BYTES,
+  MAX_QUEUED_DATA_BYTES,
+  QUEUE_HIGH_WATER_BYTES,
+} from "./limits.ts";
+
+export interface LinkQueueEvents {
+  /** Sends frames; the queue waits for it before it sends more. */
+  readonly send: (frames: Uint8Array<ArrayBuffer>) => Promise<void>;
+  /** Sending failed; the queue sends no more. */
+  readonly onError: (error: unknown) => void;
+  /** The queue was not writable and now is. */
+  readonly onWritable: () => void;
+}
+
+export class LinkQueue {
+  readonly #events: LinkQueueEvents;
+  #control = new FrameBatch(MAX_QUEUED_CONTROL_BYTES);
+  #data = new FrameBatch(MAX_QUEUED_DATA_BYTES);
+  /** Batches change places with these while they are on their way. */
+  #spareControl = new FrameBatch(MAX_QUEUED_CONTROL_BYTES);
+  #spareData = new FrameBatch(MAX_QUEUED_DATA_BYTES);
+  #flushing: Promise<void> | undefined;
+  #closed = false;
+  #askedToWait = false;
+  #droppedData = 0;
+  #droppedControl = 0;
+
+  constructor(events: LinkQueueEvents) {
+    this.#events = events;
+  }
+
+  /** Queues a copy of a route, advert or reject message; false when it was dropped. */
+  sendControl(message: Uint8Array): boolean {
+    if (this.#closed || !this.#control.append(message)) {
+      this.#droppedControl++;
+      return false;
+    }
+    this.#flush();
+    return true;
+  }
+
+  /** Queues a copy of `head` and `tail` as one data packet; false when it was dropped. */
+  sendData(head: Uint8Array, tail?: Uint8Array): boolean {
+    if (this.#closed || !this.#data.append(head, tail)) {
+      this.#droppedData++;
+      return false;
+    }
+    this.#flush();
+    return true;
+  }
+
+  /** Whether a considerate sender of data may go on; if not, `onWritable` follows. */
+  get writable(): boolean {
+    const writable = this.#data.length < QUEUE_HIGH_WATER_BYTES;
+    if (!writable) this.#askedToWait = true;
+    return writable;
+  }
+
+  /** Messages that found no room, or a closed queue. */
+  get dropped(): { readonly data: number; readonly control: number } {
+    return { data: this.#droppedData, control: this.#droppedControl };
+  }
+
+  /** Resolves when all that was queued is sent or given up. */
+  async drained(): Promise<void> {
+    await this.#flushing;
+  }
+
+  /** Drops what waits. */
+  close(): void {
+    this.#closed = true;
+    this.#control.clear();
+    this.#data.clear();
+  }
+
+  #flush(): void {
+    this.#flushing ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // What else comes in this turn shall leave with the same batch.
+    await undefined;
+    try {
+      while (!this.#closed && this.#control.length + this.#data.length > 0) {
+        if (this.#control.length > 0) {
+          const batch = this.#control;
+          this.#control = this.#spareControl;
+          this.#spareControl = batch;
+          await this.#events.send(batch.frames);
+          batch.clear();
+        } else {
+          const batch = this.#data;
+          this.#data = this.#spareData;
+          this.#spareData = batch;
+          const sent = this.#events.send(batch.frames);
+          if (this.#askedToWait) {
+            this.#askedToWait = false;
+            this.#events.onWritable();
+          }
+          await sent;
+          batch.clear();
+        }
+      }
+    } catch (error) {
+      this.close();
+      this.#events.onError(error);
+    } finally {
+      // In the same step as the last look at the queues, or a message could be left behind.
+      this.#flushing = undefined;
+    }
+  }
+}

@@ -1,0 +1,320 @@
+/** The node in the mesh, put together. */
+import type { Backend, LinkPolicy } from "../backends/mod.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import { isCost, isLocalhost, isNodeId, MAX_NODE_ID_BYTES } from "../wire/mod.ts";
+import { Advertisements } from "./advertisements.ts";
+import { type DatagramHandler, DatagramPort } from "./datagram_port.ts";
+import { DropLog } from "./drop_log.ts";
+import { compileFirewall, type FirewallRule } from "./firewall.ts";
+import { MIN_IDLE_TIMEOUT_MS, REJECT_LINGER_MS } from "./limits.ts";
+import { Links } from "./links.ts";
+import { Loopback } from "./loopback.ts";
+import type {
+  AdvertisedWorkType,
+  DialOptions,
+  ListenOptions,
+  Mesh,
+  MeshConn,
+  MeshListener,
+  MeshStatus,
+  PingReply,
+} from "./mesh.ts";
+import { NodeTable } from "./node_table.ts";
+import { PacketSwitch } from "./packet_switch.ts";
+import { ping, type PingDeps, type PingOptions, traceroute } from "./ping.ts";
+import { registerReservedServices } from "./reserved_services.ts";
+import { Router } from "./router.ts";
+import { ServiceRegistry } from "./service_registry.ts";
+
+export interface NetceptorDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface NetceptorOptions {
+  readonly nodeId: string;
+  /**
+   * A link with nothing received for this long is dropped, in milliseconds.
+   * @default {21_000} the least
+   */
+  readonly maxIdleTimeoutMs?: number | undefined;
+  readonly firewallRules?: readonly FirewallRule[] | undefined;
+  /** Takes a line for each data packet that comes or goes (`--trace`). */
+  readonly trace?: ((line: string) => void) | undefined;
+}
+
+/** A backend that the node runs. Disposing stops it and resolves when its last link is down. */
+export interface RunningBackend extends AsyncDisposable {
+  readonly description: string;
+  /** Resolves when it has stopped, with the error if it had to; never rejects. */
+  readonly ended: Promise<Error | undefined>;
+}
+
+export class Netceptor implements Mesh, AsyncDisposable {
+  readonly nodeId: string;
+  /** Resolves if the node has to stop because another one has its id. */
+  readonly failed: Promise<Error>;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #drops: DropLog;
+  readonly #nodes: NodeTable;
+  readonly #links: Links;
+  readonly #router: Router;
+  readonly #advertisements: Advertisements;
+  readonly #services: ServiceRegistry;
+  readonly #packets: PacketSwitch;
+  readonly #loopback: Loopback;
+  readonly #shutdown = new AbortController();
+  readonly #backends = new Set<RunningBackend>();
+  readonly #routeListeners = new Set<() => void>();
+  #closing: Promise<void> | undefined;
+
+  /** Throws a `RangeError` or `SyntaxError` for an option that cannot be. */
+  constructor(deps: NetceptorDeps, options: NetceptorOptions) {
+    const { nodeId, maxIdleTimeoutMs = MIN_IDLE_TIMEOUT_MS, firewallRules = [] } = options;
+    checkOptions(nodeId, maxIdleTimeoutMs);
+    const { clock, random } = deps;
+    const log = withNodeId(deps.log, nodeId);
+    this.nodeId = nodeId;
+    this.#log = log;
+    this.#clock = clock;
+    const drops = this.#drops = new DropLog(log, clock);
+    const nodes = this.#nodes = new NodeTable(nodeId);
+    const services = this.#services = new ServiceRegistry(random);
+    this.#packets = new PacketSwitch({
+      clock,
+      drops,
+      nodes,
+      handlerOf: (service) => services.get(service),
+      firewall: firewallRules.length > 0 ? compileFirewall(firewallRules) : undefined,
+      trace: options.trace,
+    });
+    this.#links = this.#makeLinks(maxIdleTimeoutMs);
+    const flood = (message: Uint8Array, except?: string) => this.#links.flood(message, except);
+    this.#advertisements = new Advertisements({ selfId: nodeId, log, clock, drops, flood });
+    const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
+    this.failed = failed;
+    this.#router = new Router({
+      log,
+      clock,
+      random,
+      drops,
+      nodes,
+      links: this.#links.up,
+      flood,
+      onNewNode: () => this.#advertisements.announceSoon(),
+      onRoutesChanged: () => this.#tellRouteListeners(),
+      onDuplicate: () => {
+        fail(new Error(`another node has our node ID ${nodeId}`));
+        void this[Symbol.asyncDispose]();
+      },
+    });
+    this.#loopback = new Loopback(nodeId, (packet) => this.#packets.deliver(packet), {
+      onError: (error) => log.error(`Error handling message data: ${error}`),
+      onWritable: () => this.#resumeStreams(),
+    });
+    nodes.self.nextHop = this.#loopback;
+    registerReservedServices({ selfId: nodeId, log, drops, services, packets: this.#packets });
+  }
+
+  /**
+   * Runs `backend` until the result is disposed or the node is; its links follow `policy`. Throws
+   * a `RangeError` for a cost that cannot be.
+   */
+  addBackend(backend: Backend, policy: LinkPolicy): RunningBackend {
+    checkPolicy(policy);
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, this.#shutdown.signal]);
+    const running = backend.run((session) => this.#links.run(session, policy, signal), signal);
+    const ended = running.then(() => undefined, (error: unknown) => {
+      const failure = error instanceof Error ? error : new Error(String(error));
+      this.#log.error(`Backend error: ${backend.description}: ${failure.message}`);
+      return failure;
+    }).finally(() => this.#backends.delete(result));
+    const result: RunningBackend = {
+      description: backend.description,
+      ended,
+      async [Symbol.asyncDispose]() {
+        stop.abort();
+        await ended;
+      },
+    };
+    this.#backends.add(result);
+    return result;
+  }
+
+  status(): MeshStatus {
+    const { up } = this.#links;
+    return {
+      NodeID: this.nodeId,
+      Connections: Array.from(up, ([NodeID, { cost }]) => ({ NodeID, Cost: cost })),
+      RoutingTable: Object.fromEntries(this.#router.routes),
+      Advertisements: this.#advertisements.list(),
+      KnownConnectionCosts: Object.fromEntries(
+        Array.from(this.#router.costs, ([node, costs]) => [node, Object.fromEntries(costs)]),
+      ),
+    };
+  }
+
+  /** How many messages were dropped, by reason. */
+  get dropped(): Record<string, number> {
+    let data = 0;
+    for (const link of this.#links.up.values()) data += link.dropped.data;
+    return { ...this.#drops.totals, "data dropped: the link's queue is full": data };
+  }
+
+  async ping(node: string, options: PingOptions = {}): Promise<PingReply> {
+    const reply = await ping(this.#pingDeps, this.#resolve(node), options);
+    if (reply.error !== "") throw new Error(reply.error);
+    return reply;
+  }
+
+  traceroute(node: string, options: { signal?: AbortSignal } = {}): AsyncIterable<PingReply> {
+    return traceroute(this.#pingDeps, this.#resolve(node), options);
+  }
+
+  /**
+   * Sends and receives single datagrams on `service` ("" for a new ephemeral one). Throws when the
+   * name is too long or taken.
+   */
+  openDatagramPort(service: string, handler: DatagramHandler): DatagramPort {
+    const deps = { nodes: this.#nodes, services: this.#services, packets: this.#packets };
+    return new DatagramPort(deps, service, handler);
+  }
+
+  dial(_node: string, _service: string, _options: DialOptions = {}): Promise<MeshConn> {
+    return Promise.reject(new Error("not yet"));
+  }
+
+  listen(_service: string, _options: ListenOptions = {}): Promise<MeshListener> {
+    return Promise.reject(new Error("not yet"));
+  }
+
+  advertiseWorkTypes(types: AdvertisedWorkType[]): void {
+    this.#advertisements.setWorkTypes(types);
+  }
+
+  hasRoute(node: string): boolean {
+    return this.#nodes.get(this.#resolve(node))?.nextHop !== undefined;
+  }
+
+  onRoutesChanged(listener: () => void): Disposable {
+    // An object of its own, so that one function may listen twice.
+    const call = () => listener();
+    this.#routeListeners.add(call);
+    return { [Symbol.dispose]: () => void this.#routeListeners.delete(call) };
+  }
+
+  /** Leaves the mesh: ends all streams and links. May be repeated. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#advertisements[Symbol.dispose]();
+    this.#router[Symbol.dispose]();
+    this.#links[Symbol.dispose]();
+    await this.#drainLinks();
+    this.#shutdown.abort(new Error("netceptor shutdown"));
+    this.#loopback.close();
+    await Promise.all(Array.from(this.#backends, ({ ended }) => ended));
+  }
+
+  /** Gives the links a moment to take the last messages. */
+  async #drainLinks(): Promise<void> {
+    const { promise: lingered, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#clock.after(REJECT_LINGER_MS, resolve);
+    await Promise.race([this.#links.drained(), lingered]);
+  }
+
+  #makeLinks(maxIdleMs: number): Links {
+    return new Links({
+      selfId: this.nodeId,
+      log: this.#log,
+      clock: this.#clock,
+      drops: this.#drops,
+      events: {
+        introduce: () => this.#router.introduce(),
+        linkUp: (link) => {
+          this.#router.linkUp(link);
+          this.#advertisements.sendOwn((message) => this.#links.sendControl(message, link));
+        },
+        linkDown: (link) => this.#router.linkDown(link),
+        linkWritable: () => this.#resumeStreams(),
+        receivePacket: (packet, link) => this.#packets.receive(packet, link),
+        receiveRoute: (message, link) => this.#router.receive(message, link.remoteNode),
+        receiveAdvertisement: (message, link) =>
+          this.#advertisements.receive(message, link.remoteNode),
+      },
+    }, { maxIdleMs });
+  }
+
+  get #pingDeps(): PingDeps {
+    return {
+      nodeId: this.nodeId,
+      clock: this.#clock,
+      shutdown: this.#shutdown.signal,
+      openPort: (handler) => this.openDatagramPort("", handler),
+    };
+  }
+
+  /** `localhost` is this node. */
+  #resolve(node: string): string {
+    return isLocalhost(node) ? this.nodeId : node;
+  }
+
+  #resumeStreams(): void {}
+
+  #tellRouteListeners(): void {
+    for (const listener of this.#routeListeners) {
+      try {
+        listener();
+      } catch (error) {
+        this.#log.error(`Error telling of changed routes: ${error}`);
+      }
+    }
+  }
+}
+
+function checkOptions(nodeId: string, maxIdleTimeoutMs: number): void {
+  if (isLocalhost(nodeId)) throw new RangeError(`node ID "${nodeId}" is reserved`);
+  if (!isNodeId(nodeId)) {
+    throw new RangeError(
+      `node ID ${JSON.stringify(nodeId)} must be 1 to ${MAX_NODE_ID_BYTES} bytes of text ` +
+        `without control characters`,
+    );
+  }
+  if (!(maxIdleTimeoutMs >= MIN_IDLE_TIMEOUT_MS)) {
+    throw new RangeError(
+      `maxidleconnectiontimeout of ${formatSeconds(maxIdleTimeoutMs)} is less than the least, ` +
+        formatSeconds(MIN_IDLE_TIMEOUT_MS),
+    );
+  }
+}
+
+function checkPolicy({ cost, nodeCost }: LinkPolicy): void {
+  if (!isCost(cost)) throw new RangeError(`connection cost must be positive, not ${cost}`);
+  for (const [node, nodeSpecific] of Object.entries(nodeCost)) {
+    if (!isCost(nodeSpecific)) {
+      throw new RangeError(`connection cost must be positive for ${node}, not ${nodeSpecific}`);
+    }
+  }
+}
+
+function formatSeconds(ms: number): string {
+  return `${ms / 1000} s`;
+}
+
+/** The original names the node in every line. */
+function withNodeId(log: Log, nodeId: string): Log {
+  const base = { node_id: nodeId };
+  return {
+    error: (message, fields) => log.error(message, { ...base, ...fields }),
+    warning: (message, fields) => log.warning(message, { ...base, ...fields }),
+    info: (message, fields) => log.info(message, { ...base, ...fields }),
+    debug: (message, fields) => log.debug(message, { ...base, ...fields }),
+  };
+}

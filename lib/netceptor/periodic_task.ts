@@ -1,0 +1,48 @@
+/** Work that is done now and then anyway, and soon when somebody asks. */
+import type { Clock } from "../base/clock.ts";
+
+export interface PeriodicTaskOptions {
+  /** Runs this often when nobody asks, in milliseconds. */
+  readonly intervalMs: number;
+  /** Least time between two runs, in milliseconds: requests in between become one run. */
+  readonly minGapMs: number;
+}
+
+export class PeriodicTask implements Disposable {
+  readonly #clock: Clock;
+  readonly #options: PeriodicTaskOptions;
+  readonly #action: () => void;
+  #lastRun = -Infinity;
+  #nextRun = Infinity;
+  #timer: Disposable | undefined;
+  #disposed = false;
+
+  constructor(clock: Clock, options: PeriodicTaskOptions, action: () => void) {
+    this.#clock = clock;
+    this.#options = options;
+    this.#action = action;
+    this.#schedule(clock.now() + options.intervalMs);
+  }
+
+  /** Runs at once (in a later turn of the event loop), or when the gap since the last is over. */
+  request(): void {
+    const at = Math.max(this.#clock.now(), this.#lastRun + this.#options.minGapMs);
+    if (at < this.#nextRun) this.#schedule(at);
+  }
+
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#timer?.[Symbol.dispose]();
+  }
+
+  #schedule(at: number): void {
+    if (this.#disposed) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#nextRun = at;
+    this.#timer = this.#clock.after(at - this.#clock.now(), () => {
+      this.#lastRun = this.#clock.now();
+      this.#schedule(this.#lastRun + this.#options.intervalMs);
+      this.#action();
+    });
+  }
+}

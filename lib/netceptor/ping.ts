@@ -1,0 +1,82 @@
+/** Ping and traceroute: is a node there, how far away, and who is in between. */
+import type { Clock } from "../base/clock.ts";
+import { MAX_HOPS, Problem } from "../wire/mod.ts";
+import type { DatagramHandler, DatagramPort } from "./datagram_port.ts";
+import { PING_TIMEOUT_MS } from "./limits.ts";
+import type { PingReply } from "./mesh.ts";
+import { PING_SERVICE } from "./packet_switch.ts";
+
+/** What a ping needs of its node. */
+export interface PingDeps {
+  readonly nodeId: string;
+  readonly clock: Clock;
+  /** Aborts when the node shuts down. */
+  readonly shutdown: AbortSignal;
+  readonly openPort: (handler: DatagramHandler) => DatagramPort;
+}
+
+export interface PingOptions {
+  /** How often the ping may be forwarded. */
+  readonly hops?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const NS_PER_MS = 1e6;
+const NO_PAYLOAD = new Uint8Array(0);
+
+/**
+ * Sends one ping. What goes wrong is in the reply's `error`, in the original's words, with the
+ * node that said so ("" when nobody did). Rejects with the reason of `signal` only.
+ */
+export async function ping(
+  deps: PingDeps,
+  node: string,
+  { hops = MAX_HOPS, signal }: PingOptions = {},
+): Promise<PingReply> {
+  signal?.throwIfAborted();
+  const { clock, shutdown } = deps;
+  const start = clock.now();
+  const outcome = Promise.withResolvers<PingReply>();
+  const finish = (from: string, error: string) => {
+    const timeNs = Math.round((clock.now() - start) * NS_PER_MS);
+    outcome.resolve({ from, timeNs, error });
+  };
+  const onShutdown = () => finish("", "netceptor shutdown");
+  const onAbort = () => outcome.reject(signal!.reason);
+  using port = deps.openPort({
+    datagram: ({ fromNode }) => finish(fromNode, ""),
+    unreachable: ({ problem }, reporter) => finish(reporter, problem),
+  });
+  using _timer = clock.after(PING_TIMEOUT_MS, () => finish("", "timeout"));
+  shutdown.addEventListener("abort", onShutdown);
+  signal?.addEventListener("abort", onAbort);
+  try {
+    if (shutdown.aborted) onShutdown();
+    port.send(node, PING_SERVICE, NO_PAYLOAD, hops);
+  } catch (error) {
+    finish(deps.nodeId, (error as Error).message);
+  }
+  try {
+    return await outcome.promise;
+  } finally {
+    shutdown.removeEventListener("abort", onShutdown);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * The nodes on the way to `node`, this one first: pings that may go one hop further each time. Ends
+ * with the answer of `node` or with an error other than running out of hops.
+ */
+export async function* traceroute(
+  deps: PingDeps,
+  node: string,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<PingReply> {
+  for (let hops = 0; hops <= MAX_HOPS; hops++) {
+    const reply = await ping(deps, node, { hops, signal });
+    const expired = reply.error === Problem.ExpiredInTransit;
+    yield expired ? { ...reply, error: "" } : reply;
+    if (!expired) return;
+  }
+}

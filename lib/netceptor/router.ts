@@ -1,0 +1,237 @@
+/** Routes: what this node tells the mesh of its links, what it hears, and what follows from it. */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { type Random, randomText } from "../base/random.ts";
+import { encodeRouteMessage, type RouteMessage } from "../wire/mod.ts";
+import type { DropLog } from "./drop_log.ts";
+import {
+  RECALCULATION_INTERVAL_MS,
+  RECALCULATION_MIN_GAP_MS,
+  ROUTE_INTERVAL_MS,
+  ROUTE_MIN_GAP_MS,
+} from "./limits.ts";
+import { LinkState } from "./link_state.ts";
+import type { NextHop, NodeTable } from "./node_table.ts";
+import { PeriodicTask } from "./periodic_task.ts";
+import { SeenUpdates } from "./seen_updates.ts";
+import { type ConnectionCosts, shortestPaths } from "./shortest_paths.ts";
+
+/** A link that is up, as far as routing is concerned. */
+export interface RoutedLink extends NextHop {
+  readonly cost: number;
+}
+
+export interface RouterDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly drops: DropLog;
+  readonly nodes: NodeTable;
+  /** The links that are up, by neighbour. */
+  readonly links: ReadonlyMap<string, RoutedLink>;
+  /** Sends a control message over all links but the one to `except`. */
+  readonly flood: (message: Uint8Array, except?: string) => void;
+  /** A node was heard of for the first time. */
+  readonly onNewNode: () => void;
+  /** The next hop of some node changed. */
+  readonly onRoutesChanged: () => void;
+  /** Another node has our id and was there first. */
+  readonly onDuplicate: () => void;
+}
+
+/** Bits of an epoch that are random, below the seconds since 1970. */
+const EPOCH_RANDOM_BITS = 24n;
+const UPDATE_ID_LENGTH = 8;
+
+export class Router implements Disposable {
+  readonly #deps: RouterDeps;
+  readonly #self: string;
+  readonly #epoch: bigint;
+  #sequence = 0n;
+  /** Epoch of the node to be told that it is our duplicate. */
+  #suspect = 0n;
+  readonly #linkState: LinkState;
+  readonly #seen: SeenUpdates;
+  readonly #flooding: PeriodicTask;
+  readonly #recalculation: PeriodicTask;
+  #routes = new Map<string, string>();
+
+  constructor(deps: RouterDeps) {
+    this.#deps = deps;
+    this.#self = deps.nodes.self.id;
+    this.#epoch = newEpoch(deps.clock, deps.random);
+    this.#linkState = new LinkState(this.#self);
+    this.#seen = new SeenUpdates(deps.clock.now());
+    this.#flooding = new PeriodicTask(
+      deps.clock,
+      { intervalMs: ROUTE_INTERVAL_MS, minGapMs: ROUTE_MIN_GAP_MS },
+      () => this.#flood(),
+    );
+    this.#recalculation = new PeriodicTask(
+      deps.clock,
+      { intervalMs: RECALCULATION_INTERVAL_MS, minGapMs: RECALCULATION_MIN_GAP_MS },
+      () => this.#recalculate(),
+    );
+  }
+
+  /** The neighbour to go through, for each node that can be reached. */
+  get routes(): ReadonlyMap<string, string> {
+    return this.#routes;
+  }
+
+  get costs(): ConnectionCosts {
+    return this.#linkState.costs;
+  }
+
+  /** A new route message about this node. */
+  introduce(): Uint8Array<ArrayBuffer> {
+    return encodeRouteMessage(this.#makeUpdate(0n));
+  }
+
+  linkUp(link: RoutedLink): void {
+    this.#deps.nodes.add(link.remoteNode);
+    this.#linkState.connect(link.remoteNode, link.cost);
+    this.#flooding.request();
+    this.#recalculation.request();
+  }
+
+  linkDown(link: RoutedLink): void {
+    this.#linkState.disconnect(link.remoteNode);
+    this.#flooding.request();
+    this.#recalculation.request();
+  }
+
+  /** Takes in an update that came over the link to `via`, and passes it on. */
+  receive(update: RouteMessage, via: string): void {
+    const { log, clock, flood } = this.#deps;
+    // A neighbour that is still starting.
+    if (update.nodeId === "") return;
+    if (update.nodeId === this.#self) return this.#receiveOurs(update, via);
+    if (!this.#seen.add(update.updateId, clock.now())) return;
+    if (update.suspectedDuplicate !== 0n) {
+      log.warning(
+        `Node ${update.nodeId} with epoch ${update.epoch} sent update ${update.updateId} ` +
+          `suspecting a duplicate node with epoch ${update.suspectedDuplicate}`,
+      );
+      this.#linkState.applySuspicion(update);
+    } else {
+      log.debug(`Received routing update ${update.updateId} from ${update.nodeId} via ${via}`);
+      if (!this.#apply(update)) return;
+    }
+    flood(encodeRouteMessage({ ...update, forwardingNode: this.#self }), via);
+  }
+
+  [Symbol.dispose](): void {
+    this.#flooding[Symbol.dispose]();
+    this.#recalculation[Symbol.dispose]();
+  }
+
+  /** Whether the update was news. */
+  #apply(update: RouteMessage): boolean {
+    const { clock, drops, nodes, onNewNode } = this.#deps;
+    const outcome = this.#linkState.apply(update, clock.now());
+    if (outcome.kind === "stale") return false;
+    if (outcome.kind === "full") {
+      drops.count("routing update dropped because the table of nodes is full", update.nodeId);
+      return false;
+    }
+    if (outcome.forgotten !== undefined) nodes.delete(outcome.forgotten);
+    nodes.add(update.nodeId);
+    if (outcome.isNew) {
+      this.#flooding.request();
+      onNewNode();
+    }
+    if (outcome.changed) this.#recalculation.request();
+    return true;
+  }
+
+  /** An update with our own node id: an echo, or of a node that has the same name. */
+  #receiveOurs(update: RouteMessage, via: string): void {
+    const { log, onDuplicate } = this.#deps;
+    if (update.epoch === this.#epoch) return;
+    if (update.suspectedDuplicate === this.#epoch) {
+      log.error(
+        `We are a duplicate node with ID ${this.#self} and epoch ${this.#epoch}.  Shutting down.`,
+      );
+      onDuplicate();
+    } else if (update.epoch > this.#epoch) {
+      // As clocks agree, the node that started later is the duplicate.
+      log.error(`Duplicate node ID ${this.#self} detected via ${via}`);
+      this.#suspect = update.epoch;
+      this.#flooding.request();
+    }
+  }
+
+  #flood(): void {
+    const { log, links, flood } = this.#deps;
+    const suspect = this.#suspect;
+    this.#suspect = 0n;
+    if (links.size === 0) return;
+    if (suspect !== 0n) {
+      const notification = this.#makeUpdate(suspect);
+      log.warning(`Sending duplicate node notification ${describeUpdate(notification)}`);
+      flood(encodeRouteMessage(notification));
+    }
+    const update = this.#makeUpdate(0n);
+    log.debug(`Sending routing update ${describeUpdate(update)}`);
+    flood(encodeRouteMessage(update));
+  }
+
+  #makeUpdate(suspectedDuplicate: bigint): RouteMessage {
+    const { random, links } = this.#deps;
+    this.#sequence++;
+    return {
+      nodeId: this.#self,
+      updateId: randomText(random, UPDATE_ID_LENGTH),
+      epoch: this.#epoch,
+      sequence: this.#sequence,
+      connections: new Map(Array.from(links, ([node, { cost }]) => [node, cost])),
+      forwardingNode: this.#self,
+      suspectedDuplicate,
+    };
+  }
+
+  #recalculate(): void {
+    const { log, nodes, links, onRoutesChanged } = this.#deps;
+    log.debug("Re-calculating routing table");
+    const before = this.#routes;
+    this.#routes = shortestPaths(this.#linkState.costs, this.#self);
+    for (const node of nodes) {
+      if (node === nodes.self) continue;
+      const neighbour = this.#routes.get(node.id);
+      node.nextHop = neighbour === undefined ? undefined : links.get(neighbour);
+    }
+    this.#logRoutes();
+    if (!sameEntries(before, this.#routes)) onRoutesChanged();
+  }
+
+  /** In the original's words and layout, which people search their logs for. */
+  #logRoutes(): void {
+    const { log } = this.#deps;
+    log.info("Known Connections:");
+    for (const [node, neighbours] of this.#linkState.costs) {
+      const list = Array.from(neighbours, ([id, cost]) => `${id}(${cost.toFixed(2)}) `);
+      log.info(`   ${node}: ${list.join("")}`);
+    }
+    log.info("Routing Table:");
+    for (const [node, neighbour] of this.#routes) log.info(`   ${node} via ${neighbour}`);
+  }
+}
+
+/** Seconds since 1970 and random bits below: grows with each start of a node. */
+function newEpoch(clock: Clock, random: Random): bigint {
+  const seconds = BigInt(Math.floor(clock.wallTime() / 1000));
+  const [a, b, c] = random.fill(new Uint8Array(3));
+  return (seconds << EPOCH_RANDOM_BITS) | BigInt((a! << 16) | (b! << 8) | c!);
+}
+
+function describeUpdate({ updateId, connections }: RouteMessage): string {
+  const list = Array.from(connections, ([node, cost]) => `${node}(${cost.toFixed(2)})`);
+  return `${updateId}. Connections: ${list.join(" ")}`;
+}
+
+function sameEntries(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
+}
