@@ -1,4 +1,5 @@
 /** Reads a command line against the table: options of a group first, then the command's own. */
+import { nearestName } from "../config/nearest_name.ts";
 import type { CommandSpec, GroupSpec } from "./command_spec.ts";
 import { CtlError } from "./ctl_error.ts";
 import type { Arguments, Options, OptionSpec } from "./options.ts";
@@ -144,27 +145,6 @@ function takeArguments(specs: Arguments, words: readonly string[]): Record<strin
 
 /** " Did you mean …?" when one of `names` is near enough to be a typing error. */
 function suggestion(written: string, names: readonly string[]): string {
-  const near = names
-    .map((name) => ({ name, distance: editDistance(written, name) }))
-    .filter(({ distance }) => distance <= 2)
-    .sort((one, other) => one.distance - other.distance)[0];
-  return near === undefined ? "" : ` Did you mean ${near.name}?`;
-}
-
-/** Levenshtein's distance, for short words. */
-function editDistance(one: string, other: string): number {
-  if (one.length > 40) return Infinity;
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let at = 0; at < one.length; at++) {
-    const next = [at + 1];
-    for (let column = 0; column < other.length; column++) {
-      next.push(Math.min(
-        next[column]! + 1,
-        row[column + 1]! + 1,
-        row[column]! + (one[at] === other[column] ? 0 : 1),
-      ));
-    }
-    row = next;
-  }
-  return row.at(-1)!;
+  const near = nearestName(written, names);
+  return near === undefined ? "" : ` Did you mean ${near}?`;
 }

@@ -1,5 +1,5 @@
 /** Certificates for a `tls://` control socket: from options, or from a node's configuration. */
-import { parse } from "yaml";
+import { load } from "js-yaml";
 import { CtlError } from "./ctl_error.ts";
 
 /** File names, "" for none. */
@@ -19,7 +19,7 @@ export async function readTlsClientConfig(
 ): Promise<TlsFiles> {
   let actions: unknown;
   try {
-    actions = parse(await Deno.readTextFile(path));
+    actions = load(await Deno.readTextFile(path));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CtlError(`Cannot read config ${path}: ${why}`, undefined, { cause });
