@@ -102,8 +102,8 @@ export class ControlClient implements Disposable {
     payload: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options: SubmitOptions = {},
   ): Promise<SubmitReply> {
-    const command = submitCommand(request);
     try {
+      const command = submitCommand(request);
       return await this.#exclusively(options.signal, async (signal) => {
         await this.#send(command);
         const unitId = matchOrThrow(CREATED, await this.#reply(signal), "a new unit's id");

@@ -1,5 +1,4 @@
 /** A node without a mesh and without jobs, as far as the control service can tell. */
-import type { ByteConn } from "../../lib/base/byte_conn.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import type { ControlParts } from "../../lib/control/command.ts";
@@ -12,13 +11,12 @@ import {
   type UnitStatus,
   type WorkService,
 } from "../../lib/control/work_service.ts";
+import type { MemoryConn } from "./memory_conn.ts";
 import type { MeshConn, MeshStatus, PingReply } from "../../lib/netceptor/mesh.ts";
 
-/** Node `foo` with a neighbour `bar` that has a `control` service, answered by `dialled`. */
+/** Node `foo` with a neighbour `bar`, whose services `onDial` answers. */
 export class FakeMesh {
   readonly nodeId = "foo";
-  /** The far ends of streams to `bar:control`. */
-  readonly dialled: ByteConn[] = [];
   onDial: (service: string) => MeshConn = () => {
     throw new Error("service unknown");
   };
@@ -193,5 +191,21 @@ export function fakeParts(replaced: Partial<ControlParts> = {}): ControlParts {
     clock: systemClock,
     log: silentLog,
     ...replaced,
+  };
+}
+
+/** A stream to `bar:echo` over one end of a memory pair. */
+export function asMeshConn(conn: MemoryConn): MeshConn {
+  return {
+    read: (into) => conn.read(into),
+    write: (bytes) => conn.write(bytes),
+    closeWrite: () => conn.closeWrite(),
+    close: () => {
+      if (!conn.closed) conn.close();
+    },
+    remoteNode: "bar",
+    remoteService: "echo",
+    secure: false,
+    closed: new Promise(() => {}),
   };
 }

@@ -3,9 +3,8 @@ import { writeAll } from "../../lib/base/byte_conn.ts";
 import { type Caller, UnitState } from "../../lib/control/work_service.ts";
 import { ReloadError, ReloadErrorCode } from "../../lib/control/reload_error.ts";
 import { ControlServer, MAX_COMMAND_BYTES } from "../../lib/control/server.ts";
-import type { MeshConn } from "../../lib/netceptor/mesh.ts";
 import { VirtualClock } from "../sim/virtual_clock.ts";
-import { FakeMesh, fakeParts, FakeWork } from "./fakes.ts";
+import { asMeshConn, FakeMesh, fakeParts, FakeWork } from "./fakes.ts";
 import { bytes, MemoryConn, readText } from "./memory_conn.ts";
 import { connectClient, exchange, localCaller } from "./session.ts";
 import { brokenJson, transcripts } from "./transcripts.ts";
@@ -426,16 +425,3 @@ Deno.test("aborting the server ends its sessions", async () => {
 Deno.test("states have the original's numbers", () => {
   assert.deepEqual(UnitState, { Pending: 0, Running: 1, Succeeded: 2, Failed: 3, Canceled: 4 });
 });
-
-function asMeshConn(conn: MemoryConn): MeshConn {
-  return Object.assign(Object.create(conn), {
-    read: (into: Uint8Array) => conn.read(into),
-    write: (some: Uint8Array) => conn.write(some),
-    closeWrite: () => conn.closeWrite(),
-    close: () => conn.closed || conn.close(),
-    remoteNode: "bar",
-    remoteService: "echo",
-    secure: false,
-    closed: new Promise(() => {}),
-  });
-}
