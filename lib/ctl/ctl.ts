@@ -38,7 +38,7 @@ export class NodeConnection implements Disposable {
     return this.#client;
   }
 
-  /** The client for a command after which its connection is of no more use. */
+  /** The client for a command after which its connection is of no more use; the caller closes it. */
   async lastUse(): Promise<ControlClient> {
     const client = await this.client();
     this.#client = undefined;

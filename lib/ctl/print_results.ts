@@ -18,7 +18,7 @@ export async function printResults(ctl: Ctl, unitId: string): Promise<number> {
 }
 
 async function copyResults({ node, terminal, signal }: Ctl, unitId: string): Promise<void> {
-  const client = await node.lastUse();
+  using client = await node.lastUse();
   const close = () => client.close();
   signal.addEventListener("abort", close, { once: true });
   try {
@@ -33,6 +33,5 @@ async function copyResults({ node, terminal, signal }: Ctl, unitId: string): Pro
     throw new CtlError(`Failed to get results: ${error.message}`, undefined, { cause: error });
   } finally {
     signal.removeEventListener("abort", close);
-    client.close();
   }
 }

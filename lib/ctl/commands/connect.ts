@@ -17,10 +17,10 @@ interface ConnectOptions {
  */
 export async function connect(ctl: Ctl, options: ConnectOptions): Promise<void> {
   const { node, terminal, input, signal } = ctl;
-  const client = await node.lastUse();
+  using client = await node.lastUse();
   const { node: target, service, tlsClient } = options;
   const stream = await client.connectService(target, service, tlsClient, { signal });
-  const close = () => stream.close();
+  const close = () => client.close();
   signal.addEventListener("abort", close, { once: true });
   const interactive = input.isTerminal();
   const raw = options.raw && interactive;
@@ -37,7 +37,6 @@ export async function connect(ctl: Ctl, options: ConnectOptions): Promise<void> 
   } finally {
     signal.removeEventListener("abort", close);
     if (raw) input.setRaw(false);
-    stream.close();
     if (interactive) await terminal.print();
   }
 }

@@ -33,8 +33,9 @@ export async function workSubmit(ctl: Ctl, options: WorkSubmitOptions): Promise<
   using payload = await openPayload(ctl.input, options);
   let unitId: string | undefined;
   try {
-    const client = await ctl.node.lastUse();
-    const reply = await client.submit(await request(options), payload.chunks(), {
+    const fields = await request(options);
+    using client = await ctl.node.lastUse();
+    const reply = await client.submit(fields, payload.chunks(), {
       signal: ctl.signal,
       onCreated: (id) => void (unitId = id),
     });

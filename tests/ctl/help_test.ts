@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import type { CommandSpec, GroupSpec } from "../../lib/ctl/command_spec.ts";
+import { receptorctl } from "../../lib/ctl/command_table.ts";
+import { renderHelp } from "../../lib/ctl/help.ts";
+import { runMain } from "./run_main.ts";
+
+function* specs(
+  spec: CommandSpec | GroupSpec,
+  path: string[] = [spec.name],
+): Generator<[string[], CommandSpec | GroupSpec]> {
+  yield [path, spec];
+  if (spec.kind === "group") {
+    for (const command of spec.commands) yield* specs(command, [...path, command.name]);
+  }
+}
+
+Deno.test("help of every command names each of its options and arguments, in 80 columns", () => {
+  for (const [path, spec] of specs(receptorctl)) {
+    const help = renderHelp(path, spec);
+    for (const option of Object.values(spec.options)) assert.ok(help.includes(option.long), help);
+    if (spec.kind === "command") {
+      for (const { metavar } of Object.values(spec.arguments)) assert.ok(help.includes(metavar));
+    }
+    assert.ok(help.startsWith(`Usage: ${path.join(" ")} [OPTIONS]`), help);
+    for (const line of help.split("\n")) assert.ok(line.length <= 80, line);
+  }
+});
+
+Deno.test("help needs no node", async () => {
+  const { code, stdout, stderr } = await runMain(["work", "submit", "--help"]);
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /^Usage: receptorctl work submit \[OPTIONS\] WORKTYPE \[CMDPARAMS\]\.\.\./);
+  assert.match(stdout, /-p, --payload TEXT +File containing unit of work data/);
+  assert.match((await runMain(["ping", "--help"])).stdout, /--count INTEGER .*\[default: 4\]/);
+  assert.match((await runMain([])).stdout, /^Usage: receptorctl \[OPTIONS\] COMMAND/);
+});
+
+Deno.test("every command of the table loads", async () => {
+  for (const [path, spec] of specs(receptorctl)) {
+    if (spec.kind === "command") assert.equal(typeof await spec.load(), "function", path.join(" "));
+  }
+});

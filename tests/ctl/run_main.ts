@@ -1,0 +1,58 @@
+/** Runs receptorctl's `main` in this process and keeps what it says. */
+import { main, type World } from "../../lib/ctl/main.ts";
+
+export interface RunOptions {
+  environment?: Record<string, string>;
+  /** Standard input, given out as it is; empty when left out. */
+  stdin?: readonly Uint8Array[];
+  stdinIsTerminal?: boolean;
+  interrupted?: AbortSignal;
+  /** Standard error is a terminal. */
+  terminal?: boolean;
+  /** Called with each piece of standard output. */
+  onOutput?: (text: string) => void;
+}
+
+export interface RunResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+  /** Calls of `setRaw`. */
+  raw: boolean[];
+}
+
+export async function runMain(
+  words: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const result: RunResult = { code: -1, stdout: "", stderr: "", raw: [] };
+  const output = (name: "stdout" | "stderr") => ({
+    write(bytes: Uint8Array) {
+      const text = new TextDecoder().decode(bytes);
+      result[name] += text;
+      if (name === "stdout") options.onOutput?.(text);
+      return Promise.resolve(bytes.length);
+    },
+    isTerminal: () => options.terminal ?? false,
+  });
+  const left = [...(options.stdin ?? [])];
+  const world: World = {
+    environment: (name) => options.environment?.[name],
+    stdin: {
+      read(into) {
+        const chunk = left.shift();
+        if (chunk !== undefined) into.set(chunk);
+        // Somebody at a terminal who types no more does not end the input by that.
+        else if (options.stdinIsTerminal) return new Promise(() => {});
+        return Promise.resolve(chunk?.length ?? null);
+      },
+      isTerminal: () => options.stdinIsTerminal ?? false,
+      setRaw: (raw) => void result.raw.push(raw),
+    },
+    stdout: output("stdout"),
+    stderr: output("stderr"),
+    interrupted: options.interrupted ?? new AbortController().signal,
+  };
+  result.code = await main(words, world);
+  return result;
+}
