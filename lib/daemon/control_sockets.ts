@@ -1,0 +1,110 @@
+/** Where the control service can be reached: the mesh, configured sockets, or the default one. */
+import { defaultSocketPaths, type Environment } from "../base/default_socket.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import { controlService } from "../config/actions/control_service.ts";
+import type { Configured } from "../config/action.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/config_error.ts";
+import { meshCaller, serveConnections, unixCaller } from "../control/accept_loop.ts";
+import type { ControlServer } from "../control/server.ts";
+import { listenUnix, SocketInUseError } from "../control/unix_listener.ts";
+import type { Mesh } from "../netceptor/mesh.ts";
+
+/** Tags under which the original advertises a control service; AWX and receptorctl look for them. */
+const CONTROL_SERVICE_TAGS = { type: "Control Service" };
+/** Nobody but the user who started the node. */
+const DEFAULT_SOCKET_MODE = 0o600;
+
+export interface ControlSocketsDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly mesh: Pick<Mesh, "listen">;
+  readonly server: ControlServer;
+  readonly environment: Environment;
+}
+
+/** Everything that listens for control clients; disposing closes it and ends the sessions. */
+export class ControlSockets implements AsyncDisposable {
+  readonly #deps: ControlSocketsDeps;
+  readonly #listeners = new AsyncDisposableStack();
+  readonly #ending = new AbortController();
+  readonly #loops: Promise<void>[] = [];
+
+  private constructor(deps: ControlSocketsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws a `ConfigError` that names the action whose socket or service cannot be opened. */
+  static async open(deps: ControlSocketsDeps, config: Config): Promise<ControlSockets> {
+    const sockets = new ControlSockets(deps);
+    try {
+      const configured = config.all(controlService);
+      for (const action of configured) await sockets.#openConfigured(action);
+      if (configured.length === 0) await sockets.#openDefault();
+      return sockets;
+    } catch (error) {
+      await sockets[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #openConfigured({ action, values, position }: Configured<typeof controlService>) {
+    const { service, filename, permissions } = values;
+    try {
+      if (filename !== undefined) await this.#serveUnix(filename, permissions);
+      if (service !== "") await this.#serveMesh(service);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ConfigError(reason, { action: action.name, position, cause });
+    }
+    this.#deps.log.info(`Running control service ${service}`);
+  }
+
+  /**
+   * A node without a `control-service` still wants to be talked to on its own machine. It runs on
+   * without a socket when it cannot have one: nobody asked for it.
+   */
+  async #openDefault(): Promise<void> {
+    const { environment, log } = this.#deps;
+    const [path] = defaultSocketPaths(environment);
+    try {
+      await this.#serveUnix(path, DEFAULT_SOCKET_MODE);
+      log.info(`Running control service on ${path}`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const advice = error instanceof SocketInUseError
+        ? "; give this node its own with --control-service filename=PATH"
+        : "";
+      log.warning(`No default control socket: ${reason}${advice}`);
+    }
+  }
+
+  async #serveUnix(path: string, mode: number): Promise<void> {
+    const { log, clock, random } = this.#deps;
+    const listener = this.#listeners.use(await listenUnix(path, { mode, log, clock, random }));
+    this.#run(serveConnections(this.#deps.server, listener, unixCaller, this.#ending.signal), path);
+  }
+
+  async #serveMesh(service: string): Promise<void> {
+    const listener = this.#listeners.use(
+      await this.#deps.mesh.listen(service, { advertise: { tags: CONTROL_SERVICE_TAGS } }),
+    );
+    const { server } = this.#deps;
+    this.#run(serveConnections(server, listener, meshCaller, this.#ending.signal), service);
+  }
+
+  #run(loop: Promise<void>, what: string): void {
+    this.#loops.push(
+      loop.catch((error) => this.#deps.log.error(`Control service on ${what} ended: ${error}`)),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new Error("the node is shutting down"));
+    await this.#listeners.disposeAsync();
+    await Promise.all(this.#loops);
+  }
+}

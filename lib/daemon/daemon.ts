@@ -1,0 +1,151 @@
+/** A running node, put together from its configuration: every part is made and ended here. */
+import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/default_socket.ts";
+import type { Random } from "../base/random.ts";
+import { node as nodeAction } from "../config/actions/general.ts";
+import { workCommand } from "../config/actions/workers.ts";
+import type { Config } from "../config/config.ts";
+import { InvalidConfigError } from "../config/config_error.ts";
+import { ReloadError, ReloadErrorCode } from "../control/reload_error.ts";
+import { ControlServer } from "../control/server.ts";
+import { readSystemInfo } from "../control/system_info.ts";
+import { Netceptor } from "../netceptor/netceptor.ts";
+import { Workceptor } from "../workceptor/workceptor.ts";
+import { ControlSockets } from "./control_sockets.ts";
+import { Links } from "./links.ts";
+import type { DaemonLog } from "./logging.ts";
+import { checkReloadable } from "./reload.ts";
+import { VERSION } from "./version.ts";
+
+/** Used when there is no `node` action, which would have brought its own default. */
+const DEFAULT_DATA_FOLDER = nodeAction.parameters.datadir.default;
+
+/** Where commands are looked for when the environment has no PATH (execvp's own default). */
+const DEFAULT_SEARCH_PATH = "/bin:/usr/bin";
+
+export interface DaemonDeps {
+  readonly log: DaemonLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly environment: Environment;
+  /** Reads the configuration again, for `reload`; throws an `InvalidConfigError`. */
+  readonly readConfig: () => Promise<Config>;
+}
+
+export class Daemon implements AsyncDisposable {
+  /** Resolves when the node can no longer run, such as when another one has its id. */
+  readonly failed: Promise<Error>;
+  readonly #deps: DaemonDeps;
+  readonly #parts: AsyncDisposableStack;
+  readonly #links: Links;
+  #config: Config;
+  /** Reloads run one after the other. */
+  #reloading: Promise<void> = Promise.resolve();
+
+  private constructor(
+    deps: DaemonDeps,
+    config: Config,
+    parts: AsyncDisposableStack,
+    netceptor: Netceptor,
+    links: Links,
+  ) {
+    this.#deps = deps;
+    this.#config = config;
+    this.#parts = parts;
+    this.#links = links;
+    this.failed = netceptor.failed;
+  }
+
+  /**
+   * Starts a node. Resolves when it serves its control sockets and its backends are running.
+   * Throws a `ConfigError` or `InvalidConfigError` that names the action that cannot run; whatever
+   * had started is stopped then.
+   */
+  static async start(config: Config, deps: DaemonDeps): Promise<Daemon> {
+    const { log, clock, random, environment } = deps;
+    await using parts = new AsyncDisposableStack();
+    const settings = config.find(nodeAction)?.values;
+
+    const netceptor = parts.use(
+      new Netceptor({ log, clock, random }, {
+        nodeId: config.nodeId,
+        maxIdleTimeoutMs: settings?.maxidleconnectiontimeout,
+        firewallRules: settings?.firewallrules,
+        trace: log.tracing ? (line) => log.trace(line) : undefined,
+      }),
+    );
+
+    const workceptor = parts.use(
+      new Workceptor({ log, clock, random, mesh: netceptor, tlsClient: () => undefined }, {
+        dataDir: settings?.datadir ?? DEFAULT_DATA_FOLDER,
+        nodeId: config.nodeId,
+        searchPath: environment("PATH") ?? DEFAULT_SEARCH_PATH,
+      }),
+    );
+    for (const { values } of config.all(workCommand)) {
+      workceptor.registerWorkType(values.worktype, {
+        command: values.command,
+        params: values.params ?? "",
+        allowRuntimeParams: values.allowruntimeparams,
+      });
+    }
+    netceptor.advertiseWorkTypes(workceptor.workTypes());
+    await workceptor.start();
+
+    const links = parts.use(new Links(netceptor, { log, clock }));
+    // The server needs the daemon's reload, and the daemon is complete only after its sockets.
+    let daemon: Daemon | undefined;
+    const server = new ControlServer({
+      mesh: netceptor,
+      system: readSystemInfo(VERSION),
+      work: workceptor,
+      reload: () => daemon?.reload() ?? Promise.resolve(),
+      clock,
+      log,
+    });
+    parts.use(
+      await ControlSockets.open(
+        { log, clock, random, mesh: netceptor, server, environment },
+        config,
+      ),
+    );
+    await links.apply(config);
+    daemon = new Daemon(deps, config, parts.move(), netceptor, links);
+    return daemon;
+  }
+
+  /**
+   * Reads the configuration again and applies it to the backends; those that did not change keep
+   * their links, and jobs and streams go on. Throws a `ReloadError`, after which the node runs on
+   * with what it had.
+   */
+  reload(): Promise<void> {
+    const reload = this.#reloading.then(() => this.#reload());
+    this.#reloading = reload.catch(() => {});
+    return reload;
+  }
+
+  async #reload(): Promise<void> {
+    this.#deps.log.debug("Reloading");
+    const after = await brokenConfigAsReloadError(this.#deps.readConfig());
+    checkReloadable(this.#config, after);
+    this.#config = after;
+    await brokenConfigAsReloadError(this.#links.apply(after));
+  }
+
+  /** Stops everything in the reverse order of its start; jobs go on without us. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.disposeAsync();
+  }
+}
+
+async function brokenConfigAsReloadError<T>(step: Promise<T>): Promise<T> {
+  try {
+    return await step;
+  } catch (cause) {
+    if (!(cause instanceof InvalidConfigError)) throw cause;
+    // One line: it is the value of a field in a reply.
+    const message = cause.errors.map((error) => error.message).join("; ");
+    throw new ReloadError(message, ReloadErrorCode.BrokenConfig, { cause });
+  }
+}
