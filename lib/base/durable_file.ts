@@ -1,0 +1,47 @@
+/**
+ * Files that survive a crash of the program and of the machine: written under a temporary name,
+ * synced and renamed, so that a reader sees the old contents or the new, never a part.
+ */
+import { dirname } from "node:path";
+
+/**
+ * Replaces the file at `path`. Resolves once the new contents and the new directory entry are on
+ * the disk. One writer at a time for one path: the temporary name is fixed (`<path>.new`), so that
+ * what a crash leaves behind is overwritten and not collected.
+ */
+export async function replaceFile(
+  path: string,
+  contents: string | Uint8Array,
+  options: { mode?: number } = {},
+): Promise<void> {
+  const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
+  const temporary = `${path}.new`;
+  {
+    using file = await Deno.open(temporary, {
+      write: true,
+      create: true,
+      truncate: true,
+      mode: options.mode ?? 0o600,
+    });
+    await writeFully(file, bytes);
+    await file.sync();
+  }
+  await Deno.rename(temporary, path);
+  await syncDirectory(dirname(path));
+}
+
+/** Puts the entries of a directory (files made, renamed or removed in it) on the disk. */
+export async function syncDirectory(path: string): Promise<void> {
+  using directory = await Deno.open(path);
+  await directory.sync();
+}
+
+/** Writes all of `bytes` at the file's position, however many writes that takes. */
+export async function writeFully(
+  file: { write(bytes: Uint8Array): Promise<number> },
+  bytes: Uint8Array,
+): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += await file.write(written === 0 ? bytes : bytes.subarray(written));
+  }
+}

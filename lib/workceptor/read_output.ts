@@ -1,0 +1,86 @@
+/** Reads a unit's output from any byte on, while it grows, to the end of the unit. */
+import type { Clock } from "../base/clock.ts";
+import { sleep } from "../base/clock.ts";
+import type { UnitLedger } from "./unit_ledger.ts";
+
+const FIRST_BUFFER_BYTES = 64 * 1024;
+const BUFFER_BYTES = 512 * 1024;
+
+/** How long growth may go unnoticed if a notification is lost. */
+const SAFETY_INTERVAL_MS = 1_000;
+
+/**
+ * After a read that came to the end, growth is left to gather for this long: a job that prints a
+ * line at a time must not cost a read and a write for each.
+ */
+const GATHER_MS = 2;
+
+export interface OutputSource {
+  readonly ledger: UnitLedger;
+  /** Makes the ledger tell of growth until disposed. */
+  watchOutput(): Disposable;
+}
+
+/**
+ * Yields what is there from `startPos` on and what comes, and ends when the unit is complete and
+ * all was read, when its folder is gone, or when `signal` aborts. A yielded view is valid until
+ * the next one is asked for. Memory does not depend on how slowly it is read.
+ */
+export async function* readOutput(
+  source: OutputSource,
+  startPos: number,
+  options: { clock: Clock; signal: AbortSignal },
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const { ledger } = source;
+  const { clock, signal } = options;
+  using resources = new DisposableStack();
+  let file: Deno.FsFile | undefined;
+  let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  let watched = false;
+
+  while (!signal.aborted && !ledger.removed) {
+    const { version } = ledger.changes;
+    // Before the read: what a complete unit has written is there by now.
+    const { complete } = ledger;
+    if (file === undefined) {
+      file = await openIfThere(ledger.store.stdoutPath(ledger.id));
+      if (file !== undefined) {
+        resources.use(file);
+        await file.seek(startPos, Deno.SeekMode.Start);
+      }
+    }
+    const count = await file?.read(buffer) ?? 0;
+    if (count > 0) {
+      yield buffer.subarray(0, count);
+      if (count === buffer.length && count < BUFFER_BYTES) buffer = new Uint8Array(BUFFER_BYTES);
+      continue;
+    }
+    if (complete || (file !== undefined && !await isThere(ledger))) return;
+    if (!watched) {
+      watched = true;
+      resources.use(source.watchOutput());
+      continue;
+    }
+    await ledger.changes.past(version, { clock, timeoutMs: SAFETY_INTERVAL_MS, signal });
+    if (!ledger.complete) await sleep(clock, GATHER_MS, { signal }).catch(() => {});
+  }
+}
+
+async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the output still has its name: an open file outlives its removal. */
+async function isThere(ledger: UnitLedger): Promise<boolean> {
+  try {
+    await Deno.stat(ledger.store.stdoutPath(ledger.id));
+    return true;
+  } catch {
+    return false;
+  }
+}

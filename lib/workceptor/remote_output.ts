@@ -1,0 +1,35 @@
+/** Appends what a results stream brings to the local copy of the output. */
+import { writeFully } from "../base/durable_file.ts";
+import type { ResultsStream } from "../control/client.ts";
+
+const BUFFER_BYTES = 256 * 1024;
+
+/**
+ * Resolves at the stream's clean end, rejects when it broke or `signal` aborts; what arrived is in
+ * the file in either case. Closes the stream. `onGrowth` is called after each write.
+ */
+export async function fetchOutput(
+  results: ResultsStream,
+  file: Deno.FsFile,
+  signal: AbortSignal,
+  onGrowth: () => void,
+): Promise<void> {
+  const close = () => results.close();
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    signal.throwIfAborted();
+    const buffer = new Uint8Array(BUFFER_BYTES);
+    for (let count; (count = await results.read(buffer)) !== null;) {
+      await writeFully(file, buffer.subarray(0, count));
+      onGrowth();
+    }
+    // A stream that we closed ourselves may look as if it had ended.
+    signal.throwIfAborted();
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+    close();
+  }
+}

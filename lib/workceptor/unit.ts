@@ -1,0 +1,34 @@
+/** A unit of work as the node's commands see it, whatever runs it. */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { OutputSource } from "./read_output.ts";
+import type { FolderWatcher } from "./folder_watch.ts";
+
+/** What the reply to a submit says of the unit. */
+export type StartReply = "Job Started" | "Job Submitted";
+
+export interface Unit extends OutputSource, AsyncDisposable {
+  /** `ExtraData` as clients see it: without secrets and without what we keep for ourselves. */
+  readonly extraData: unknown;
+  /** Whether the submitter asked for a signature on what is sent about this unit. */
+  readonly signWork: boolean;
+  /** The payload is complete: begins. Throws a `ControlError` when that is refused. */
+  start(): Promise<StartReply>;
+  /** The payload will never be complete: the unit fails with `reason` as its detail. */
+  abandon(reason: string): Promise<void>;
+  /** Takes up a unit found on disk where an earlier daemon left it. */
+  resume(): Promise<void>;
+  /** Resolves soon, whatever the job or a remote node does; `pending` when more is to come. */
+  cancel(): Promise<{ pending: boolean }>;
+  /** Resolves when nothing is under way for this unit; a released job may take a while to die. */
+  idle(): Promise<void>;
+  /** As `cancel`, then deletes the unit's folder. */
+  release(options: { force: boolean }): Promise<{ pending: boolean }>;
+}
+
+/** What every unit is given. */
+export interface UnitParts {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly watcher: FolderWatcher;
+}

@@ -1,0 +1,45 @@
+/** Names of units and of the folder that holds a node's units: both end up as path components. */
+import { type Random, randomText } from "../base/random.ts";
+
+/** Longest id taken from the network: far above what any node makes, and still a file name. */
+export const MAX_UNIT_ID_LENGTH = 200;
+
+const RANDOM_LENGTH = 8;
+
+/**
+ * A new id in the form of the original from 1.6 on: the node id without what is not a letter or
+ * a digit, and 8 random ones, so that the same id can serve on both nodes of a remote unit.
+ */
+export function newUnitId(nodeId: string, random: Random): string {
+  const prefix = nodeId.replace(/[^A-Za-z0-9]/g, "").slice(0, MAX_UNIT_ID_LENGTH - RANDOM_LENGTH);
+  return prefix + randomText(random, RANDOM_LENGTH);
+}
+
+/** Whether an id that came from the network may name a new unit. */
+export function isAcceptableUnitId(id: string): boolean {
+  return id.length <= MAX_UNIT_ID_LENGTH && /^[A-Za-z0-9]+$/.test(id);
+}
+
+/**
+ * Whether `name` could be a unit's folder. Wider than what we make, since the original takes any
+ * text for an id; a leading dot is left to files of our own.
+ */
+export function isUnitFolderName(name: string): boolean {
+  // deno-lint-ignore no-control-regex -- a NUL ends a path
+  return name !== "" && !name.startsWith(".") && !/[/\x00]/.test(name);
+}
+
+/**
+ * The folder of a node's units below the data folder: the node id as it is, as in the original,
+ * except for what would leave that one level.
+ */
+export function nodeFolderName(nodeId: string): string {
+  if (nodeId === "") throw new TypeError("node id must not be empty");
+  // deno-lint-ignore no-control-regex -- a NUL ends a path
+  const escaped = nodeId.replace(/[%/\x00]/g, percentEncoded);
+  return escaped.startsWith(".") ? percentEncoded(".") + escaped.slice(1) : escaped;
+}
+
+function percentEncoded(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
+}
