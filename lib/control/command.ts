@@ -47,6 +47,8 @@ export interface CommandContext {
   readonly parts: ControlParts;
   /** The client, past the command's newline. */
   readonly conn: LineReader;
+  /** Resolves when the connection is over both ways; only a mesh stream can tell. */
+  readonly closed: Promise<unknown> | undefined;
   readonly caller: Caller;
   readonly signal: AbortSignal;
 }

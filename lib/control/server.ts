@@ -58,12 +58,16 @@ export class ControlServer {
    * Serves one client until it is done, and closes `conn`. Never rejects: what goes wrong is told
    * to the client or, when that is gone, to the log. Aborting `signal` ends it at once.
    */
-  async serve(conn: ByteConn, caller: Caller, signal: AbortSignal): Promise<void> {
+  async serve(
+    conn: ByteConn & { readonly closed?: Promise<unknown> },
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { log } = this.#parts;
     const client = new LineReader(conn);
     const onAbort = () => client.close();
     signal.addEventListener("abort", onAbort, { once: true });
-    const context = { parts: this.#parts, conn: client, caller, signal };
+    const context = { parts: this.#parts, conn: client, closed: conn.closed, caller, signal };
     log.debug(`Client connected to control service ${caller.description}`);
     try {
       signal.throwIfAborted();

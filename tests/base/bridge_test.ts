@@ -18,7 +18,7 @@ Deno.test("bridge passes on a half-close and then the answer to it", async () =>
   await right.closeWrite();
   assert.equal(await readText(left), "answer");
   await done;
-  assert.ok(leftEnd.closed && rightEnd.closed);
+  assert.ok(leftEnd.isClosed && rightEnd.isClosed);
 });
 
 Deno.test("bridge carries more than its buffers, in order", async () => {
@@ -57,11 +57,11 @@ Deno.test("bridge ends both sides when one breaks", async () => {
   right.close();
   await writeAll(left, bytes("into the void"));
   await failed;
-  assert.ok(leftEnd.closed && rightEnd.closed);
+  assert.ok(leftEnd.isClosed && rightEnd.isClosed);
 });
 
 Deno.test("bridge refuses to start when it is aborted already", async () => {
   const { leftEnd, rightEnd, done } = bridged(AbortSignal.abort(new Error("too late")));
   await assert.rejects(done, /too late/);
-  assert.ok(leftEnd.closed && rightEnd.closed);
+  assert.ok(leftEnd.isClosed && rightEnd.isClosed);
 });

@@ -110,7 +110,7 @@ Deno.test("client rejects what is no control service", async () => {
   const [conn, far] = MemoryConn.pair();
   await writeAll(far, bytes("SSH-2.0-OpenSSH\r\n"));
   await assert.rejects(ControlClient.connect(conn), /expected the greeting.*SSH-2\.0/);
-  assert.ok(conn.closed);
+  assert.ok(conn.isClosed);
   const [silent, silentFar] = MemoryConn.pair();
   await silentFar.closeWrite();
   await assert.rejects(ControlClient.connect(silent), /without a greeting/);
@@ -140,7 +140,7 @@ Deno.test("aborting a command rejects with the reason and closes the connection"
   const waiting = client.command("status", { signal: abort.signal });
   abort.abort(reason);
   await assert.rejects(waiting, reason);
-  assert.ok(conn.closed);
+  assert.ok(conn.isClosed);
 });
 
 Deno.test("aborting a submit does not wait for its payload", async () => {

@@ -201,7 +201,7 @@ export function asMeshConn(conn: MemoryConn): MeshConn {
     write: (bytes) => conn.write(bytes),
     closeWrite: () => conn.closeWrite(),
     close: () => {
-      if (!conn.closed) conn.close();
+      if (!conn.isClosed) conn.close();
     },
     remoteNode: "bar",
     remoteService: "echo",

@@ -60,7 +60,7 @@ class Direction {
 export class MemoryConn implements ByteConn {
   readonly #incoming: Direction;
   readonly #outgoing: Direction;
-  closed = false;
+  isClosed = false;
 
   private constructor(incoming: Direction, outgoing: Direction) {
     this.#incoming = incoming;
@@ -78,12 +78,12 @@ export class MemoryConn implements ByteConn {
   }
 
   async read(into: Uint8Array): Promise<number | null> {
-    if (this.closed) throw new Deno.errors.BadResource("closed");
+    if (this.isClosed) throw new Deno.errors.BadResource("closed");
     return await this.#incoming.read(into);
   }
 
   async write(bytes: Uint8Array): Promise<number> {
-    if (this.closed) throw new Deno.errors.BadResource("closed");
+    if (this.isClosed) throw new Deno.errors.BadResource("closed");
     return await this.#outgoing.write(bytes);
   }
 
@@ -94,8 +94,8 @@ export class MemoryConn implements ByteConn {
 
   /** As with a kernel's socket, what was written before stays readable at the other end. */
   close(): void {
-    if (this.closed) throw new Deno.errors.BadResource("closed twice");
-    this.closed = true;
+    if (this.isClosed) throw new Deno.errors.BadResource("closed twice");
+    this.isClosed = true;
     this.#outgoing.end();
     this.#incoming.break();
   }

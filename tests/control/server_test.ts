@@ -330,6 +330,29 @@ Deno.test("a results stream ends when its client has gone, though the job is sil
   assert.ok(ended);
 });
 
+Deno.test("a results stream over the mesh ends with its connection", async () => {
+  const work = new FakeWork();
+  await exchange("work submit foo cat\n", { work });
+  work.output = async function* (signal) {
+    yield bytes("first");
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  };
+  const [conn, serverEnd] = MemoryConn.pair();
+  const over = Promise.withResolvers<Error | undefined>();
+  const meshConn = { ...asMeshConn(serverEnd), closed: over.promise };
+  const served = new ControlServer(fakeParts({ work }))
+    .serve(meshConn, localCaller, new AbortController().signal);
+  await writeAll(conn, bytes("work results foo00000001\n"));
+  await conn.closeWrite();
+  const buffer = new Uint8Array(4096);
+  for (let reply = ""; !reply.endsWith("first");) {
+    reply += new TextDecoder().decode(buffer.subarray(0, (await conn.read(buffer))!));
+  }
+  over.resolve(new Error("timed out"));
+  assert.equal(await readText(conn), "");
+  await served;
+});
+
 Deno.test("a client that never reads its results makes the job's reader wait", async () => {
   const work = new FakeWork();
   await exchange("work submit foo cat\n", { work });
@@ -367,7 +390,7 @@ Deno.test("connect bridges both ways and keeps the half-close", async () => {
   await far.closeWrite();
   assert.equal(await readText(conn), "Receptor Control, node foo\nConnecting\npong");
   await served;
-  assert.ok(near.closed);
+  assert.ok(near.isClosed);
 });
 
 Deno.test("a command line over the bound is refused, and its client gets to know", async () => {

@@ -10,6 +10,7 @@ import type { WorkSubcommand } from "./work_subcommand.ts";
 
 /** How often a silent stream to a client that has half-closed is tried for being there at all. */
 const LIVENESS_INTERVAL_MS = 10_000;
+const IGNORED_BUFFER_BYTES = 4096;
 
 export function workResults(work: WorkService): WorkSubcommand {
   return {
@@ -77,18 +78,19 @@ function results(
  * out by writing. Resolves when the connection closed.
  */
 async function watchClient(
-  { conn, parts }: CommandContext,
+  { conn, closed, parts }: CommandContext,
   gone: AbortController,
 ): Promise<void> {
+  closed?.then(() => gone.abort());
   try {
-    const ignored = new Uint8Array(4096);
+    const ignored = new Uint8Array(IGNORED_BUFFER_BYTES);
     while (await conn.read(ignored) !== null);
     // A full close of a Unix socket reads as a half-close; writing nothing tells them apart.
-    while (!gone.signal.aborted) {
+    while (closed === undefined && !gone.signal.aborted) {
       await sleep(parts.clock, LIVENESS_INTERVAL_MS, { signal: gone.signal });
       await conn.write(new Uint8Array(0));
     }
   } catch (error) {
-    if (!gone.signal.aborted) gone.abort(error);
+    gone.abort(error);
   }
 }
