@@ -51,6 +51,7 @@ export class Advertisements implements Disposable {
   readonly #known = new Map<string, Map<string, Known>>();
   readonly #sending: PeriodicTask;
   #lastTimeNs = 0n;
+  #disposed = false;
 
   constructor(deps: AdvertisementsDeps) {
     this.#deps = deps;
@@ -75,6 +76,9 @@ export class Advertisements implements Disposable {
         if (!offered) return;
         offered = false;
         this.#own.delete(service);
+        // A node that shuts down leaves its services on record, as the original does: they are
+        // likely to be back soon.
+        if (this.#disposed) return;
         this.#deps.flood(encodeAdvertisement({
           nodeId: this.#deps.selfId,
           service,
@@ -145,7 +149,9 @@ export class Advertisements implements Disposable {
     return list;
   }
 
+  /** Sends nothing more. */
   [Symbol.dispose](): void {
+    this.#disposed = true;
     this.#sending[Symbol.dispose]();
   }
 

@@ -35,6 +35,8 @@ export const SETUP_MESSAGES = 11;
 export const REJECT_LINGER_MS = second;
 
 export const PING_TIMEOUT_MS = 10 * second;
+/** A ping that nobody answers is sent again this often: it or its answer may have been lost. */
+export const PING_RETRY_MS = 250;
 
 /** Data that may wait for one link; more is dropped, as a datagram network may. */
 export const MAX_QUEUED_DATA_BYTES = 1024 * KiB;

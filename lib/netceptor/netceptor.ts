@@ -27,6 +27,7 @@ import { ping, type PingDeps, type PingOptions, traceroute } from "./ping.ts";
 import { registerReservedServices } from "./reserved_services.ts";
 import { Router } from "./router.ts";
 import { ServiceRegistry } from "./service_registry.ts";
+import { Streams } from "./streams.ts";
 
 export interface NetceptorDeps {
   readonly log: Log;
@@ -67,6 +68,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
   readonly #services: ServiceRegistry;
   readonly #packets: PacketSwitch;
   readonly #loopback: Loopback;
+  readonly #streams: Streams;
   readonly #shutdown = new AbortController();
   readonly #backends = new Set<RunningBackend>();
   readonly #routeListeners = new Set<() => void>();
@@ -114,10 +116,13 @@ export class Netceptor implements Mesh, AsyncDisposable {
     });
     this.#loopback = new Loopback(nodeId, (packet) => this.#packets.deliver(packet), {
       onError: (error) => log.error(`Error handling message data: ${error}`),
-      onWritable: () => this.#resumeStreams(),
+      onWritable: () => this.#streams.resume(),
     });
     nodes.self.nextHop = this.#loopback;
-    registerReservedServices({ selfId: nodeId, log, drops, services, packets: this.#packets });
+    const packets = this.#packets;
+    registerReservedServices({ selfId: nodeId, log, drops, services, packets });
+    const advertisements = this.#advertisements;
+    this.#streams = new Streams({ log, clock, random, nodes, services, packets, advertisements });
   }
 
   /**
@@ -185,12 +190,13 @@ export class Netceptor implements Mesh, AsyncDisposable {
     return new DatagramPort(deps, service, handler);
   }
 
-  dial(_node: string, _service: string, _options: DialOptions = {}): Promise<MeshConn> {
-    return Promise.reject(new Error("not yet"));
+  dial(node: string, service: string, options: DialOptions = {}): Promise<MeshConn> {
+    return this.#streams.dial(this.#resolve(node), service, options);
   }
 
-  listen(_service: string, _options: ListenOptions = {}): Promise<MeshListener> {
-    return Promise.reject(new Error("not yet"));
+  // deno-lint-ignore require-await -- what it throws shall be a rejection
+  async listen(service: string, options: ListenOptions = {}): Promise<MeshListener> {
+    return this.#streams.listen(service, options);
   }
 
   advertiseWorkTypes(types: AdvertisedWorkType[]): void {
@@ -217,6 +223,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
     this.#advertisements[Symbol.dispose]();
     this.#router[Symbol.dispose]();
     this.#links[Symbol.dispose]();
+    this.#streams[Symbol.dispose]();
     await this.#drainLinks();
     this.#shutdown.abort(new Error("netceptor shutdown"));
     this.#loopback.close();
@@ -243,7 +250,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
           this.#advertisements.sendOwn((message) => this.#links.sendControl(message, link));
         },
         linkDown: (link) => this.#router.linkDown(link),
-        linkWritable: () => this.#resumeStreams(),
+        linkWritable: () => this.#streams.resume(),
         receivePacket: (packet, link) => this.#packets.receive(packet, link),
         receiveRoute: (message, link) => this.#router.receive(message, link.remoteNode),
         receiveAdvertisement: (message, link) =>
@@ -265,8 +272,6 @@ export class Netceptor implements Mesh, AsyncDisposable {
   #resolve(node: string): string {
     return isLocalhost(node) ? this.nodeId : node;
   }
-
-  #resumeStreams(): void {}
 
   #tellRouteListeners(): void {
     for (const listener of this.#routeListeners) {

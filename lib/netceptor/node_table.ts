@@ -19,6 +19,8 @@ export class MeshNode {
   readonly hash: NodeHash;
   /** Undefined while there is no route. */
   nextHop: NextHop | undefined;
+  /** No longer in the table: another object may stand for the node some day. */
+  forgotten = false;
   /** The next node in the same bucket of the table. */
   sameBucket: MeshNode | undefined;
   readonly #high: number;
@@ -69,6 +71,7 @@ export class NodeTable {
     const node = this.#byId.get(id);
     if (node === undefined || node === this.self) return;
     this.#byId.delete(id);
+    node.forgotten = true;
     const first = this.#buckets.get(node.bucket)!;
     if (first === node) {
       if (node.sameBucket === undefined) this.#buckets.delete(node.bucket);

@@ -39,7 +39,7 @@ export class PeriodicTask implements Disposable {
     if (this.#disposed) return;
     this.#timer?.[Symbol.dispose]();
     this.#nextRun = at;
-    this.#timer = this.#clock.after(at - this.#clock.now(), () => {
+    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
       this.#lastRun = this.#clock.now();
       this.#schedule(this.#lastRun + this.#options.intervalMs);
       this.#action();

@@ -2,9 +2,10 @@
 import type { Clock } from "../base/clock.ts";
 import { MAX_HOPS, Problem } from "../wire/mod.ts";
 import type { DatagramHandler, DatagramPort } from "./datagram_port.ts";
-import { PING_TIMEOUT_MS } from "./limits.ts";
+import { PING_RETRY_MS, PING_TIMEOUT_MS } from "./limits.ts";
 import type { PingReply } from "./mesh.ts";
 import { PING_SERVICE } from "./packet_switch.ts";
+import { PeriodicTask } from "./periodic_task.ts";
 
 /** What a ping needs of its node. */
 export interface PingDeps {
@@ -25,7 +26,7 @@ const NS_PER_MS = 1e6;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /**
- * Sends one ping. What goes wrong is in the reply's `error`, in the original's words, with the
+ * Asks one node whether it is there. What goes wrong is in the reply's `error`, in the original's words, with the
  * node that said so ("" when nobody did). Rejects with the reason of `signal` only.
  */
 export async function ping(
@@ -47,15 +48,23 @@ export async function ping(
     datagram: ({ fromNode }) => finish(fromNode, ""),
     unreachable: ({ problem }, reporter) => finish(reporter, problem),
   });
-  using _timer = clock.after(PING_TIMEOUT_MS, () => finish("", "timeout"));
+  using _retries = new PeriodicTask(
+    clock,
+    { intervalMs: PING_RETRY_MS, minGapMs: PING_RETRY_MS },
+    () => send(),
+  );
+  const send = () => {
+    try {
+      port.send(node, PING_SERVICE, NO_PAYLOAD, hops);
+    } catch (error) {
+      finish(deps.nodeId, (error as Error).message);
+    }
+  };
+  using _timeout = clock.after(PING_TIMEOUT_MS, () => finish("", "timeout"));
   shutdown.addEventListener("abort", onShutdown);
   signal?.addEventListener("abort", onAbort);
-  try {
-    if (shutdown.aborted) onShutdown();
-    port.send(node, PING_SERVICE, NO_PAYLOAD, hops);
-  } catch (error) {
-    finish(deps.nodeId, (error as Error).message);
-  }
+  if (shutdown.aborted) onShutdown();
+  send();
   try {
     return await outcome.promise;
   } finally {

@@ -1,0 +1,186 @@
+/**
+ * QUIC on one service of this node: its packets go to a QUIC endpoint, and what that has to send
+ * becomes packets. The QUIC core is loaded when the first packet comes, or the first dial is made.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { Connection } from "../quic/connection.ts";
+import type { Core } from "../quic/core.ts";
+import type { Endpoint } from "../quic/endpoint.ts";
+import type { ClientTls, ServerTls } from "../quic/tls.ts";
+import {
+  packetPayload,
+  packetService,
+  Problem,
+  type Service,
+  serviceFromText,
+  serviceText,
+  SOURCE_SERVICE_AT,
+  type Unreachable,
+} from "../wire/mod.ts";
+import type { MeshNode, NodeTable } from "./node_table.ts";
+import type { PacketSwitch } from "./packet_switch.ts";
+import type { ServiceRegistry } from "./service_registry.ts";
+import { StreamAddresses } from "./stream_address.ts";
+
+export interface StreamEndpointDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly nodes: NodeTable;
+  readonly services: ServiceRegistry;
+  readonly packets: PacketSwitch;
+}
+
+/** What makes an endpoint one that accepts connections. */
+export interface StreamAcceptor {
+  /** Undefined: encrypted, but not authenticated. */
+  readonly tls: ServerTls | undefined;
+  /** Gets each connection when its handshake is complete. */
+  onConnection(connection: Connection): void;
+}
+
+/** Packets that may wait for the core to be loaded; QUIC sends again what is dropped. */
+const MAX_EARLY_PACKETS = 64;
+
+export class StreamEndpoint implements Disposable {
+  readonly service: string;
+  readonly #deps: StreamEndpointDeps;
+  readonly #acceptor: StreamAcceptor | undefined;
+  readonly #registration: { readonly service: Service } & Disposable;
+  readonly #addresses: StreamAddresses;
+  #running: { readonly endpoint: Endpoint; readonly core: Core } | undefined;
+  #starting: Promise<Endpoint> | undefined;
+  #early: { readonly key: string; readonly datagram: Uint8Array }[] = [];
+  #closed = false;
+
+  /** `service` "" stands for a new ephemeral one. Throws when it is too long or taken. */
+  constructor(deps: StreamEndpointDeps, service: string, acceptor?: StreamAcceptor) {
+    this.#deps = deps;
+    this.#acceptor = acceptor;
+    this.#registration = deps.services.register(service, {
+      receive: (packet, from) => this.#receive(packet, from),
+      unreachable: (notice, reporter) => this.#unreachable(notice, reporter),
+    });
+    this.service = serviceText(this.#registration.service);
+    this.#addresses = new StreamAddresses(
+      deps.nodes,
+      (to, toService) => deps.packets.header(this.#registration.service, to, toService),
+    );
+  }
+
+  /** Connections that are not over. */
+  get connectionCount(): number {
+    return this.#endpoint?.connectionCount ?? 0;
+  }
+
+  /**
+   * Dials a service and resolves after the handshake. Throws "no route to node" and "service
+   * unknown" at once when that is so.
+   */
+  async connect(
+    nodeId: string,
+    toService: string,
+    tls: ClientTls,
+    signal: AbortSignal | undefined,
+  ): Promise<Connection> {
+    const service = serviceFromText(toService);
+    if (service === undefined) throw new RangeError(`service name ${toService} too long`);
+    const node = this.#deps.nodes.get(nodeId);
+    if (node?.nextHop === undefined) throw new Error("no route to node");
+    const endpoint = await this.#start();
+    return await endpoint.connect(this.#addresses.of(node, service).key, tls, nodeId, { signal });
+  }
+
+  /** A link that was full takes more again. */
+  resume(): void {
+    this.#endpoint?.resume();
+  }
+
+  /** Ends all connections now. May be repeated. */
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#early = [];
+    this.#registration[Symbol.dispose]();
+    this.#endpoint?.close();
+  }
+
+  /** The endpoint, if it runs; one whose core broke down does not. */
+  get #endpoint(): Endpoint | undefined {
+    return this.#running === undefined || this.#running.core.broken !== undefined
+      ? undefined
+      : this.#running.endpoint;
+  }
+
+  #receive(packet: Uint8Array<ArrayBuffer>, from: MeshNode): void {
+    const { key } = this.#addresses.of(from, packetService(packet, SOURCE_SERVICE_AT));
+    const datagram = packetPayload(packet);
+    const endpoint = this.#endpoint;
+    if (endpoint !== undefined) endpoint.receive(key, datagram);
+    else if (this.#acceptor !== undefined) this.#receiveEarly(key, datagram);
+  }
+
+  #receiveEarly(key: string, datagram: Uint8Array): void {
+    if (this.#early.length >= MAX_EARLY_PACKETS) return;
+    this.#early.push({ key, datagram: datagram.slice() });
+    if (this.#starting !== undefined) return;
+    this.#start().catch((error: Error) => {
+      this.#early = [];
+      this.#deps.log.error(`Service ${this.service} cannot accept streams: ${error.message}`);
+    });
+  }
+
+  #start(): Promise<Endpoint> {
+    const running = this.#endpoint;
+    if (running !== undefined) return Promise.resolve(running);
+    return this.#starting ??= this.#create().finally(() => this.#starting = undefined);
+  }
+
+  async #create(): Promise<Endpoint> {
+    // Here and not at the top: a node without streams starts sooner.
+    const [{ Endpoint }, { loadCore }, { insecureServerTls }] = await Promise.all([
+      import("../quic/endpoint.ts"),
+      import("../quic/load_core.ts"),
+      import("../quic/insecure_tls.ts"),
+    ]);
+    const core = await loadCore();
+    const acceptor = this.#acceptor;
+    const endpoint = await Endpoint.create({
+      clock: this.#deps.clock,
+      random: this.#deps.random,
+      core,
+      send: (key, datagram) => this.#send(key, datagram),
+      writable: (key) => this.#addresses.ofKey(key)?.node.nextHop?.writable ?? true,
+      ...(acceptor !== undefined && {
+        server: acceptor.tls ?? insecureServerTls(),
+        onConnection: (connection) => acceptor.onConnection(connection),
+      }),
+    });
+    if (this.#closed) {
+      endpoint.close();
+      throw new Error(`service ${this.service} is closed`);
+    }
+    this.#running = { endpoint, core };
+    for (const { key, datagram } of this.#early) endpoint.receive(key, datagram);
+    this.#early = [];
+    return endpoint;
+  }
+
+  /** A datagram that has no route now is lost, as on any network; QUIC sends again. */
+  #send(key: string, datagram: Uint8Array): void {
+    const address = this.#addresses.ofKey(key);
+    if (address !== undefined) this.#deps.packets.send(address.header, datagram, address.node);
+  }
+
+  #unreachable(notice: Unreachable, reporter: string): void {
+    const { toNode, toService, problem } = notice;
+    // Only a node itself knows its services; a firewall may be anywhere on the way.
+    const ends = problem === Problem.Rejected ||
+      (problem === Problem.ServiceUnknown && reporter === toNode);
+    const node = this.#deps.nodes.get(toNode);
+    const service = serviceFromText(toService);
+    if (!ends || node === undefined || service === undefined) return;
+    this.#endpoint?.unreachable(this.#addresses.of(node, service).key, problem);
+  }
+}

@@ -1,0 +1,113 @@
+/** Accepts streams on a service of this node. */
+import { abortable } from "../base/abortable.ts";
+import type { Connection } from "../quic/connection.ts";
+import type { QuicStream } from "../quic/quic_stream.ts";
+import type { ServerTls } from "../quic/tls.ts";
+import type { MeshConn, MeshListener } from "./mesh.ts";
+import { describeKey } from "./stream_address.ts";
+import { StreamEndpoint, type StreamEndpointDeps } from "./stream_endpoint.ts";
+
+export interface StreamListenerOptions {
+  readonly tls: ServerTls | undefined;
+  readonly makeConn: (connection: Connection, stream: QuicStream) => MeshConn;
+  readonly onClose: () => void;
+}
+
+/** A dialler has this long after its handshake to send the first byte, in milliseconds. */
+const FIRST_BYTE_TIMEOUT_MS = 60_000;
+/** Streams that are ready and wait for the service to take them; more are refused. */
+const MAX_BACKLOG = 128;
+/** Connections of one service at a time. */
+const MAX_CONNECTIONS = 1024;
+/** Application error code with which the original refuses. */
+const REFUSED = 500;
+
+export class StreamListener implements MeshListener {
+  readonly service: string;
+  readonly #deps: StreamEndpointDeps;
+  readonly #options: StreamListenerOptions;
+  readonly #endpoint: StreamEndpoint;
+  readonly #closed = new AbortController();
+  readonly #ready: MeshConn[] = [];
+  #wake: (() => void)[] = [];
+  #advertisement: Disposable | undefined;
+
+  /** `service` "" stands for a new ephemeral one. Throws when it is too long or taken. */
+  constructor(deps: StreamEndpointDeps, service: string, options: StreamListenerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#endpoint = new StreamEndpoint(deps, service, {
+      tls: options.tls,
+      onConnection: (connection) => void this.#accept(connection),
+    });
+    this.service = this.#endpoint.service;
+  }
+
+  /** An advertisement that is to end with the listener. */
+  useAdvertisement(advertisement: Disposable): void {
+    this.#advertisement = advertisement;
+  }
+
+  resume(): void {
+    this.#endpoint.resume();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<MeshConn> {
+    for (;;) {
+      const conn = this.#ready.shift();
+      if (conn !== undefined) yield conn;
+      else if (this.#closed.signal.aborted) return;
+      else await new Promise<void>((resolve) => this.#wake.push(resolve));
+    }
+  }
+
+  /** Ends the service and its streams now. May be repeated. */
+  close(): void {
+    if (this.#closed.signal.aborted) return;
+    this.#closed.abort(new Error(`service ${this.service} is closed`));
+    this.#advertisement?.[Symbol.dispose]();
+    this.#endpoint[Symbol.dispose]();
+    this.#ready.length = 0;
+    this.#wakeAll();
+    this.#options.onClose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  /** Waits for the stream of a new connection; never rejects. */
+  async #accept(connection: Connection): Promise<void> {
+    if (this.#endpoint.connectionCount > MAX_CONNECTIONS) {
+      connection.close(REFUSED, "too many connections");
+      return;
+    }
+    const timeout = new AbortController();
+    using _timer = this.#deps.clock.after(
+      FIRST_BYTE_TIMEOUT_MS,
+      () => timeout.abort(new Error("Accept Timeout")),
+    );
+    const signal = AbortSignal.any([timeout.signal, this.#closed.signal]);
+    try {
+      const stream = await connection.acceptStream({ signal });
+      const first = new Uint8Array(1);
+      const count = await abortable(stream.read(first), signal);
+      if (count !== 1 || first[0] !== 0) throw new Error("stream failed to initialize");
+      if (this.#ready.length >= MAX_BACKLOG) throw new Error("too many streams wait");
+      this.#ready.push(this.#options.makeConn(connection, stream));
+      this.#wakeAll();
+    } catch (error) {
+      const { node, service } = describeKey(connection.remote);
+      const reason = (error as Error).message;
+      this.#deps.log.debug(
+        `Stream from ${node}:${service} to service ${this.service} refused: ${reason}`,
+      );
+      connection.close(REFUSED, reason);
+    }
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+}

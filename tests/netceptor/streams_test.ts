@@ -1,0 +1,230 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
+import type { MeshConn, MeshListener } from "../../lib/netceptor/mod.ts";
+import { loadCore } from "../../lib/quic/load_core.ts";
+import { inTime, SimMesh, type SimNode } from "../sim/sim_mesh.ts";
+
+// Virtual time goes on while the core is loaded, which must not count as waiting for a peer.
+await import("../../lib/quic/endpoint.ts");
+await loadCore();
+
+const encoder = new TextEncoder();
+
+async function readAll(conn: ByteConn): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  const buffer = new Uint8Array(64 * 1024);
+  for (;;) {
+    const count = await conn.read(buffer);
+    if (count === null) return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+    parts.push(buffer.slice(0, count));
+  }
+}
+
+/** Answers each stream with what it sent, once it has sent it all. */
+async function serveEcho(listener: MeshListener): Promise<void> {
+  for await (const conn of listener) {
+    void (async () => {
+      await writeAll(conn, await readAll(conn));
+      await conn.closeWrite();
+      conn.close();
+    })().catch(() => {});
+  }
+}
+
+async function exchange(conn: MeshConn, bytes: Uint8Array): Promise<Uint8Array> {
+  const [answer] = await Promise.all([
+    readAll(conn),
+    writeAll(conn, bytes).then(() => conn.closeWrite()),
+  ]);
+  conn.close();
+  return answer;
+}
+
+async function line(mesh: SimMesh, count: number): Promise<SimNode[]> {
+  const nodes = mesh.addAll(count, Array.from({ length: count - 1 }, (_, i) => [i, i + 1]));
+  await mesh.converge();
+  return nodes;
+}
+
+Deno.test("a stream carries bytes both ways, with half-close, over two hops", async () => {
+  await using mesh = new SimMesh();
+  const [near, , far] = await line(mesh, 3);
+  await using listener = await far!.netceptor.listen("echo");
+  const serving = serveEcho(listener);
+  const payload = new Uint8Array(2_000_000).map((_, i) => i * 7);
+  const answer = await inTime(
+    mesh.clock,
+    (async () => {
+      const conn = await near!.netceptor.dial("n2", "echo");
+      deepEqual([conn.remoteNode, conn.remoteService, conn.secure], ["n2", "echo", false]);
+      const answer = await exchange(conn, payload);
+      equal(await conn.closed, undefined);
+      return answer;
+    })(),
+  );
+  ok(Buffer.from(answer).equals(payload));
+  await listener[Symbol.asyncDispose]();
+  await serving;
+});
+
+Deno.test("a listener knows the node that dialled", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  await using listener = await far!.netceptor.listen("who");
+  const dialled = near!.netceptor.dial("n1", "who");
+  const accepted = inTime(mesh.clock, listener[Symbol.asyncIterator]().next());
+  const conn = (await accepted).value as MeshConn;
+  equal(conn.remoteNode, "n0");
+  equal(conn.remoteService.length, 8);
+  (await inTime(mesh.clock, dialled)).close();
+  conn.close();
+});
+
+Deno.test("a node dials itself by its id and as localhost", async () => {
+  await using mesh = new SimMesh();
+  const { netceptor } = mesh.add("alone");
+  await using listener = await netceptor.listen("echo");
+  void serveEcho(listener);
+  for (const name of ["alone", "localhost", "LocalHost"]) {
+    const answer = await inTime(
+      mesh.clock,
+      netceptor.dial(name, "echo").then((conn) => exchange(conn, encoder.encode(name))),
+    );
+    equal(new TextDecoder().decode(answer), name);
+  }
+});
+
+Deno.test("dial fails at once when there is no route or no such service", async () => {
+  await using mesh = new SimMesh();
+  const [near] = await line(mesh, 2);
+  const { netceptor } = near!;
+  await rejects(netceptor.dial("nowhere", "echo"), { message: "no route to node" });
+  await rejects(netceptor.dial("n1", "toolongname"), /too long/);
+  const start = mesh.clock.now();
+  for (const node of ["n1", "n0"]) {
+    await rejects(inTime(mesh.clock, netceptor.dial(node, "nosuch")), {
+      message: "service unknown",
+    });
+  }
+  ok(mesh.clock.now() - start < 1000);
+});
+
+Deno.test("dial gives up when its signal aborts", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  using _port = far!.netceptor.openDatagramPort("silent", {});
+  const reason = new Error("changed my mind");
+  await rejects(
+    near!.netceptor.dial("n1", "silent", { signal: AbortSignal.abort(reason) }),
+    reason,
+  );
+  const abort = new AbortController();
+  const dialled = inTime(
+    mesh.clock,
+    near!.netceptor.dial("n1", "silent", { signal: abort.signal }),
+  );
+  abort.abort(reason);
+  await rejects(dialled, reason);
+});
+
+Deno.test("a dial that nobody answers ends after 15 s", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  using _port = far!.netceptor.openDatagramPort("silent", {});
+  const start = mesh.clock.now();
+  await rejects(inTime(mesh.clock, near!.netceptor.dial("n1", "silent")), /timed out/);
+  ok(mesh.clock.now() - start < 20_000);
+});
+
+Deno.test("a firewall that rejects a dial ends it at once", async () => {
+  await using mesh = new SimMesh();
+  const near = mesh.add("near");
+  const far = mesh.add("far", {
+    firewallRules: [{ action: "reject", tonode: "far", toservice: "/con.*/" }],
+  });
+  mesh.link(near, far);
+  await mesh.converge();
+  await using _listener = await far.netceptor.listen("control");
+  const start = mesh.clock.now();
+  await rejects(inTime(mesh.clock, near.netceptor.dial("far", "control")), {
+    message: "blocked by firewall",
+  });
+  ok(mesh.clock.now() - start < 1000);
+});
+
+Deno.test("a listener that closes ends its streams and frees its name", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  const listener = await far!.netceptor.listen("echo");
+  await rejects(far!.netceptor.listen("echo"), /service echo is already listening/);
+  await rejects(far!.netceptor.listen("ping"), /already listening/);
+  const iterator = listener[Symbol.asyncIterator]();
+  const conn = await inTime(mesh.clock, near!.netceptor.dial("n1", "echo"));
+  await inTime(mesh.clock, iterator.next());
+  await listener[Symbol.asyncDispose]();
+  equal((await iterator.next()).done, true);
+  await inTime(mesh.clock, conn.closed);
+  await rejects(inTime(mesh.clock, conn.read(new Uint8Array(1))));
+  conn.close();
+  await using again = await far!.netceptor.listen("echo");
+  equal(again.service, "echo");
+});
+
+Deno.test("a listener drops the first byte only if it is zero", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  await using listener = await far!.netceptor.listen("svc");
+  const first = listener[Symbol.asyncIterator]().next();
+  const conn = await inTime(mesh.clock, near!.netceptor.dial("n1", "svc"));
+  await conn.write(encoder.encode("hello"));
+  const accepted = (await inTime(mesh.clock, first)).value as MeshConn;
+  const buffer = new Uint8Array(100);
+  const count = await inTime(mesh.clock, accepted.read(buffer));
+  equal(new TextDecoder().decode(buffer.subarray(0, count!)), "hello");
+  conn.close();
+  accepted.close();
+});
+
+Deno.test("listen without a name uses an ephemeral one", async () => {
+  await using mesh = new SimMesh();
+  const { netceptor } = mesh.add("a");
+  await using one = await netceptor.listen("");
+  await using two = await netceptor.listen("");
+  equal(one.service.length, 8);
+  ok(one.service !== two.service);
+});
+
+Deno.test("a node that shuts down ends its streams", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  await using listener = await far!.netceptor.listen("echo");
+  void serveEcho(listener);
+  const conn = await inTime(mesh.clock, near!.netceptor.dial("n1", "echo"));
+  await inTime(mesh.clock, near!.netceptor[Symbol.asyncDispose]());
+  await conn.closed;
+  await rejects(conn.write(encoder.encode("x")));
+  conn.close();
+  await rejects(near!.netceptor.dial("n1", "echo"), /shutdown/);
+});
+
+Deno.test("advertised services are known to the mesh until they close", async () => {
+  await using mesh = new SimMesh();
+  const [near, , far] = await line(mesh, 3);
+  far!.netceptor.advertiseWorkTypes([{ WorkType: "cat", Secure: true }]);
+  const listener = await far!.netceptor.listen("control", {
+    advertise: { tags: { type: "Control Service" } },
+  });
+  const known = () => near!.netceptor.status().Advertisements;
+  await mesh.clock.until(() => known().length > 0, 6000);
+  const [advertisement] = known();
+  deepEqual({ ...advertisement, Time: "" }, {
+    NodeID: "n2",
+    Service: "control",
+    Time: "",
+    ConnType: 1,
+    Tags: { type: "Control Service" },
+    WorkCommands: [{ WorkType: "cat", Secure: true }],
+  });
+  await listener[Symbol.asyncDispose]();
+  await mesh.clock.until(() => known().length === 0, 1000);
+});
