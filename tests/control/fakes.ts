@@ -34,7 +34,7 @@ export class FakeMesh {
         Tags: { type: "Control Service" },
         WorkCommands: [{ WorkType: "cat", Secure: false }, { WorkType: "signed", Secure: true }],
       }],
-      KnownConnectionCosts: { bar: { foo: 1 }, foo: { bar: 1 } },
+      KnownConnectionCosts: { foo: { bar: 1 }, bar: { foo: 1 } },
     };
   }
 

@@ -8,9 +8,12 @@ import { refusals } from "../texts.ts";
 const GETTERS: Readonly<Record<string, (context: CommandContext) => unknown>> = {
   Advertisements: ({ parts }) => parts.mesh.status().Advertisements,
   Connections: ({ parts }) => parts.mesh.status().Connections,
-  KnownConnectionCosts: ({ parts }) => parts.mesh.status().KnownConnectionCosts,
+  KnownConnectionCosts: ({ parts }) => {
+    const costs = Object.entries(parts.mesh.status().KnownConnectionCosts);
+    return sortedByKey(Object.fromEntries(costs.map(([node, row]) => [node, sortedByKey(row)])));
+  },
   NodeID: ({ parts }) => parts.mesh.nodeId,
-  RoutingTable: ({ parts }) => parts.mesh.status().RoutingTable,
+  RoutingTable: ({ parts }) => sortedByKey(parts.mesh.status().RoutingTable),
   SystemCPUCount: ({ parts }) => parts.system.cpuCount,
   SystemMemoryMiB: ({ parts }) => parts.system.memoryMiB,
   Version: ({ parts }) => parts.system.version,
@@ -42,4 +45,11 @@ function show(wanted: (name: string) => boolean): CommandRun {
       Object.fromEntries(entries.map(([name, getter]) => [name, getter(context)])),
     );
   };
+}
+
+/** The original prints maps in the order of their keys, and so does its client. */
+function sortedByKey<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(record).sort(([one], [other]) => one < other ? -1 : 1),
+  );
 }
