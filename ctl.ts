@@ -1,6 +1,7 @@
 /** receptorctl, the command line client of a Receptor node. */
 import { ExitCode } from "./lib/ctl/ctl_error.ts";
 import { main } from "./lib/ctl/main.ts";
+import { VERSION } from "./lib/daemon/version.ts";
 
 const interrupt = new AbortController();
 Deno.addSignalListener("SIGINT", () => {
@@ -10,6 +11,7 @@ Deno.addSignalListener("SIGINT", () => {
 
 Deno.exit(
   await main(Deno.args, {
+    version: VERSION,
     environment: (name) => Deno.env.get(name),
     stdin: Deno.stdin,
     stdout: Deno.stdout,

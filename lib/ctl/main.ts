@@ -1,5 +1,4 @@
 /** receptorctl from the words of its command line to its exit code. */
-import { VERSION } from "../daemon/version.ts";
 import { receptorctl } from "./command_table.ts";
 import { type Ctl, type Input, NodeConnection } from "./ctl.ts";
 import { CtlError, ExitCode } from "./ctl_error.ts";
@@ -10,6 +9,8 @@ import { type Output, OutputClosedError, Terminal } from "./terminal.ts";
 
 /** All that receptorctl has of the world around it. */
 export interface World {
+  /** Our own version. */
+  version: string;
   environment(name: string): string | undefined;
   stdin: Input;
   stdout: Output;
@@ -52,7 +53,7 @@ async function run(
   using node = new NodeConnection(open, world.interrupted);
   // The command's code loads while the node answers.
   const [command, version] = await Promise.all([parsed.spec.load(), askVersion(node)]);
-  if (version !== VERSION && !COMPATIBLE.test(version)) {
+  if (version !== world.version && !COMPATIBLE.test(version)) {
     await terminal.warning(
       "receptorctl and receptor are different versions, they may not be compatible",
     );
@@ -62,7 +63,7 @@ async function run(
     terminal,
     input: world.stdin,
     signal: world.interrupted,
-    versions: { receptorctl: VERSION, receptor: version },
+    versions: { receptorctl: world.version, receptor: version },
   };
   return await command(ctl, parsed.values as never) ?? 0;
 }

@@ -37,6 +37,7 @@ export async function runMain(
   });
   const left = [...(options.stdin ?? [])];
   const world: World = {
+    version: "0.1.0",
     environment: (name) => options.environment?.[name],
     stdin: {
       read(into) {
