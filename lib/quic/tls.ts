@@ -23,7 +23,8 @@ export interface ClientTls {
 }
 
 export interface ServerTls {
-  readonly identity: Identity;
+  /** Without one the core makes a self-signed certificate under the well-known insecure name. */
+  readonly identity?: Identity | undefined;
   /** Present when client certificates are required. */
   readonly verifyClient?: VerifyPeer | undefined;
 }

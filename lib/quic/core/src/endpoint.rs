@@ -1,0 +1,229 @@
+//! One endpoint: datagrams in, connections, datagrams out.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use quinn_proto::{
+    ClientConfig, ConnectionHandle, DatagramEvent, EndpointConfig, EndpointEvent, Incoming,
+    ServerConfig, Transmit,
+};
+use ring::{hkdf, hmac};
+use rustls::crypto::CryptoProvider;
+use slab::Slab;
+use web_time::Instant;
+
+use crate::connection::{happened, Connection};
+use crate::entropy::{initial_destination_id, random_seed, SeededConnectionIds};
+use crate::options::Options;
+use crate::self_signed;
+use crate::tls::{self, Identity};
+
+pub struct Endpoint {
+    quic: quinn_proto::Endpoint,
+    options: Options,
+    provider: Arc<CryptoProvider>,
+    connections: Slab<Connection>,
+    /// Connection by quinn's handle.
+    by_handle: Vec<Option<usize>>,
+    half_open: u32,
+    /// What to answer the last datagram, which was for no connection; the host takes it at once.
+    answer: Option<Vec<u8>>,
+    scratch: Vec<u8>,
+}
+
+impl Endpoint {
+    /// `identity` is the server's; a server without one gets a self-signed certificate.
+    pub fn new(options: Options, identity: Option<Identity>) -> Result<Self, String> {
+        let provider = tls::provider();
+        let mut config =
+            EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &random_seed())));
+        let connection_ids = random_seed();
+        config
+            .max_udp_payload_size(options.max_datagram_bytes)
+            .map_err(|error| error.to_string())?
+            .rng_seed(Some(random_seed()))
+            .cid_generator(move || Box::new(SeededConnectionIds::new(connection_ids)));
+        let server = match options.server {
+            0 => None,
+            _ => Some(server_config(&options, &provider, identity)?),
+        };
+        Ok(Self {
+            quic: quinn_proto::Endpoint::new(Arc::new(config), server, true, None),
+            options,
+            provider,
+            connections: Slab::new(),
+            by_handle: Vec::new(),
+            half_open: 0,
+            answer: None,
+            scratch: Vec::new(),
+        })
+    }
+
+    pub fn connection(&mut self, id: u32) -> Option<&mut Connection> {
+        self.connections.get_mut(id as usize)
+    }
+
+    /// Starts a handshake. `token` names the host's check of the server.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        remote: u32,
+        token: u32,
+        identity: Option<Identity>,
+    ) -> Result<u32, String> {
+        let crypto = tls::client(&self.provider, token, identity)?;
+        let mut config = ClientConfig::new(crypto);
+        config
+            .transport_config(self.options.transport(true))
+            .initial_dst_cid_provider(Arc::new(initial_destination_id));
+        let (handle, quic) = self
+            .quic
+            .connect(now, config, address(remote), "")
+            .map_err(|error| error.to_string())?;
+        Ok(self.register(Connection::new(handle, quic, false)))
+    }
+
+    /// Takes one datagram; answers the connection that it was for.
+    pub fn receive(&mut self, now: Instant, remote: u32, datagram: BytesMut) -> Option<u32> {
+        self.scratch.clear();
+        match self.quic.handle(
+            now,
+            address(remote),
+            None,
+            None,
+            datagram,
+            &mut self.scratch,
+        )? {
+            DatagramEvent::ConnectionEvent(handle, event) => {
+                let id = (*self.by_handle.get(handle.0)?)?;
+                self.connections[id].quic.handle_event(event);
+                Some(id as u32)
+            }
+            DatagramEvent::NewConnection(incoming) => self.accept(now, incoming),
+            DatagramEvent::Response(transmit) => {
+                self.answer(&transmit);
+                None
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Instant, incoming: Incoming) -> Option<u32> {
+        if self.half_open >= self.options.max_half_open {
+            // Without an answer an honest client tries again within the second.
+            self.quic.ignore(incoming);
+            return None;
+        }
+        match self.quic.accept(incoming, now, &mut self.scratch, None) {
+            Ok((handle, quic)) => {
+                self.half_open += 1;
+                Some(self.register(Connection::new(handle, quic, true)))
+            }
+            Err(error) => {
+                if let Some(transmit) = error.response {
+                    self.answer(&transmit);
+                }
+                None
+            }
+        }
+    }
+
+    fn register(&mut self, connection: Connection) -> u32 {
+        let handle = connection.handle.0;
+        let id = self.connections.insert(connection);
+        if self.by_handle.len() <= handle {
+            self.by_handle.resize(handle + 1, None);
+        }
+        self.by_handle[handle] = Some(id);
+        id as u32
+    }
+
+    fn answer(&mut self, transmit: &Transmit) {
+        self.answer = Some(self.scratch[..transmit.size].to_vec());
+    }
+
+    /// Writes the answer to the last datagram to `out`, if there is one.
+    pub fn take_answer(&mut self, out: &mut Vec<u8>) -> bool {
+        out.clear();
+        let answer = self.answer.take();
+        out.extend(answer.iter().flatten());
+        answer.is_some()
+    }
+
+    /// What happened to a connection, after its dealings with the endpoint.
+    pub fn poll(&mut self, id: u32) -> u32 {
+        let Some(connection) = self.connections.get_mut(id as usize) else {
+            return happened::DRAINED;
+        };
+        while let Some(event) = connection.quic.poll_endpoint_events() {
+            if event.is_drained() {
+                connection.registered = false;
+                self.by_handle[connection.handle.0] = None;
+            }
+            if let Some(answer) = self.quic.handle_event(connection.handle, event) {
+                connection.quic.handle_event(answer);
+            }
+        }
+        let bits = connection.take_events();
+        if connection.half_open && bits & (happened::CONNECTED | happened::LOST) != 0 {
+            connection.half_open = false;
+            self.half_open -= 1;
+        }
+        bits
+    }
+
+    /// Datagrams of a connection to send now, all but the last `size` bytes long; `out` has them
+    /// back to back.
+    pub fn transmit(&mut self, now: Instant, id: u32, most: usize, out: &mut Vec<u8>) -> usize {
+        out.clear();
+        let Some(connection) = self.connections.get_mut(id as usize) else {
+            return 0;
+        };
+        match connection.quic.poll_transmit(now, most, out) {
+            Some(transmit) => transmit.segment_size.unwrap_or(transmit.size),
+            None => 0,
+        }
+    }
+
+    /// Forgets a connection at once and says nothing to the peer.
+    pub fn free(&mut self, id: u32) {
+        let Some(connection) = self.connections.try_remove(id as usize) else {
+            return;
+        };
+        if connection.half_open {
+            self.half_open -= 1;
+        }
+        if connection.registered {
+            let ConnectionHandle(handle) = connection.handle;
+            self.by_handle[handle] = None;
+            self.quic
+                .handle_event(connection.handle, EndpointEvent::drained());
+        }
+    }
+}
+
+fn server_config(
+    options: &Options,
+    provider: &Arc<CryptoProvider>,
+    identity: Option<Identity>,
+) -> Result<Arc<ServerConfig>, String> {
+    let identity = match identity {
+        Some(identity) => identity,
+        None => self_signed::identity()?,
+    };
+    let crypto = tls::server(provider, identity, options.server == 2)?;
+    let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&random_seed());
+    let mut config = ServerConfig::new(crypto, Arc::new(token_key));
+    config
+        .transport_config(options.transport(false))
+        // A peer's address is a node and service of the mesh: it does not move.
+        .migration(false);
+    Ok(Arc::new(config))
+}
+
+/// quinn wants socket addresses: a remote of the host is one in a private network of its own.
+fn address(remote: u32) -> SocketAddr {
+    let [high, low] = [(remote >> 16) as u16, remote as u16];
+    let ip = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, high, low);
+    SocketAddr::new(IpAddr::V6(ip), 1)
+}

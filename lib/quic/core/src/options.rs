@@ -1,0 +1,105 @@
+//! The host's options, and what they mean for quinn-proto.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn_proto::congestion::CubicConfig;
+use quinn_proto::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+
+/// In the order in which the host writes them (32-bit little-endian each).
+#[derive(Clone, Copy)]
+pub struct Options {
+    pub max_datagram_bytes: u16,
+    pub idle_timeout_ms: u32,
+    /// Of the dialling side; the other side answers.
+    pub keep_alive_ms: u32,
+    pub receive_window_bytes: u32,
+    pub send_window_bytes: u32,
+    pub max_half_open: u32,
+    /// 0: no server, 1: server, 2: server that wants client certificates.
+    pub server: u32,
+}
+
+/// The size that QUIC asks of any path (RFC 9000, 14).
+const SMALLEST_MTU: u16 = 1200;
+/// The search for a path's MTU ends when the next step would gain less: from 1200 it reaches a Go
+/// peer's 1452 in one step and 16 KB in six, where a finer search would take more round trips.
+const MTU_STEP: u16 = 252;
+/// A probe is lost to a full queue as easily as to a narrow path, so the search starts again soon.
+const MTU_SEARCH_INTERVAL: Duration = Duration::from_secs(30);
+const MTU_BLACK_HOLE_COOLDOWN: Duration = Duration::from_secs(10);
+/// Mesh links are reliable streams with bounded queues: a burst of this size is safe to start with.
+const INITIAL_WINDOW_BYTES: u64 = 256 * 1024;
+/// Before the first round trip is measured: a mesh hop is near, and a lost first packet costs three
+/// times this.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+/// Datagrams between acknowledgements, asked of peers that know the extension.
+const ACK_EVERY: u32 = 9;
+
+impl Options {
+    pub const FIELDS: usize = 7;
+
+    pub fn from_words(words: &[u32; Self::FIELDS]) -> Self {
+        let [max_datagram_bytes, idle_timeout_ms, keep_alive_ms, receive_window_bytes, send_window_bytes, max_half_open, server] =
+            *words;
+        Self {
+            max_datagram_bytes: max_datagram_bytes.clamp(SMALLEST_MTU.into(), u16::MAX.into())
+                as u16,
+            idle_timeout_ms,
+            keep_alive_ms,
+            receive_window_bytes,
+            send_window_bytes,
+            max_half_open,
+            server,
+        }
+    }
+
+    /// One client-opened bidirectional stream, nothing else; `dialler` for the side that opens it.
+    pub fn transport(&self, dialler: bool) -> Arc<TransportConfig> {
+        let window = VarInt::from_u32(self.receive_window_bytes);
+        let mut transport = TransportConfig::default();
+        transport
+            .max_concurrent_bidi_streams(VarInt::from_u32(if dialler { 0 } else { 1 }))
+            .max_concurrent_uni_streams(VarInt::from_u32(0))
+            .datagram_receive_buffer_size(None)
+            .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(
+                self.idle_timeout_ms,
+            ))))
+            .stream_receive_window(window)
+            .receive_window(window)
+            .send_window(self.send_window_bytes.into())
+            .initial_rtt(INITIAL_RTT)
+            .initial_mtu(SMALLEST_MTU)
+            .min_mtu(SMALLEST_MTU)
+            .mtu_discovery_config(Some(self.mtu_discovery()))
+            .ack_frequency_config(Some(ack_frequency()))
+            .congestion_controller_factory(Arc::new(congestion()))
+            .allow_spin(false);
+        if dialler && self.keep_alive_ms > 0 {
+            transport.keep_alive_interval(Some(Duration::from_millis(self.keep_alive_ms.into())));
+        }
+        Arc::new(transport)
+    }
+
+    fn mtu_discovery(&self) -> MtuDiscoveryConfig {
+        let mut discovery = MtuDiscoveryConfig::default();
+        discovery
+            .upper_bound(self.max_datagram_bytes)
+            .minimum_change(MTU_STEP)
+            .interval(MTU_SEARCH_INTERVAL)
+            .black_hole_cooldown(MTU_BLACK_HOLE_COOLDOWN);
+        discovery
+    }
+}
+
+fn ack_frequency() -> AckFrequencyConfig {
+    let mut frequency = AckFrequencyConfig::default();
+    frequency.ack_eliciting_threshold(VarInt::from_u32(ACK_EVERY));
+    frequency
+}
+
+fn congestion() -> CubicConfig {
+    let mut cubic = CubicConfig::default();
+    cubic.initial_window(INITIAL_WINDOW_BYTES);
+    cubic
+}

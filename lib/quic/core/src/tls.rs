@@ -1,0 +1,113 @@
+//! TLS set-up for both sides: TLS 1.3 only, ALPN `netceptor`, no resumption, and a clock that nobody
+//! asks.
+
+use std::sync::Arc;
+
+use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rustls::client::Resumption;
+use rustls::crypto::{ring, CryptoProvider};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::time_provider::TimeProvider;
+use rustls::version::TLS13;
+use rustls::{CipherSuite, ClientConfig, ServerConfig};
+
+use crate::session::{ClientSessions, ServerSessions};
+use crate::verifier::HostVerifier;
+
+const ALPN: &[u8] = b"netceptor";
+
+/// The host's check for client certificates, in the numbering of `verify`; a dialled connection
+/// brings a number of its own.
+const SERVER_TOKEN: u32 = 0;
+
+/// Our own chain, leaf first, and its key.
+pub struct Identity {
+    pub chain: Vec<CertificateDer<'static>>,
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// From DER: the certificates, then the private key (PKCS #8, PKCS #1 or SEC 1).
+    pub fn from_blobs(blobs: &[&[u8]]) -> Result<Self, String> {
+        let Some((key, chain)) = blobs.split_last() else {
+            return Err("no certificate and no private key".into());
+        };
+        Ok(Self {
+            chain: chain
+                .iter()
+                .map(|certificate| CertificateDer::from(certificate.to_vec()))
+                .collect(),
+            key: PrivateKeyDer::try_from(key.to_vec())
+                .map_err(|problem| format!("the private key is not usable: {problem}"))?,
+        })
+    }
+}
+
+/// The host decides what is in date; rustls needs some time for the verifiers, which ignore it.
+#[derive(Debug)]
+struct NoTime;
+
+impl TimeProvider for NoTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(std::time::Duration::ZERO))
+    }
+}
+
+pub fn provider() -> Arc<CryptoProvider> {
+    let mut provider = ring::default_provider();
+    // ring has no AES instructions in WebAssembly: ChaCha20 first.
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
+    Arc::new(provider)
+}
+
+/// `token` names the host's check of the server.
+pub fn client(
+    provider: &Arc<CryptoProvider>,
+    token: u32,
+    identity: Option<Identity>,
+) -> Result<Arc<ClientSessions>, String> {
+    let builder = ClientConfig::builder_with_details(provider.clone(), Arc::new(NoTime))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(in_words)?
+        .dangerous()
+        .with_custom_certificate_verifier(HostVerifier::new(token, provider.clone()));
+    let mut config = match identity {
+        Some(identity) => builder
+            .with_client_auth_cert(identity.chain, identity.key)
+            .map_err(in_words)?,
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.enable_sni = false;
+    config.resumption = Resumption::disabled();
+    let sessions = QuicClientConfig::try_from(config).map_err(|error| error.to_string())?;
+    Ok(Arc::new(ClientSessions(Arc::new(sessions))))
+}
+
+pub fn server(
+    provider: &Arc<CryptoProvider>,
+    identity: Identity,
+    verify_client: bool,
+) -> Result<Arc<ServerSessions>, String> {
+    let builder = ServerConfig::builder_with_details(provider.clone(), Arc::new(NoTime))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(in_words)?;
+    let builder = if verify_client {
+        builder.with_client_cert_verifier(HostVerifier::new(SERVER_TOKEN, provider.clone()))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let mut config = builder
+        .with_single_cert(identity.chain, identity.key)
+        .map_err(in_words)?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.send_tls13_tickets = 0;
+    let sessions = QuicServerConfig::try_from(config).map_err(|error| error.to_string())?;
+    Ok(Arc::new(ServerSessions(Arc::new(sessions))))
+}
+
+fn in_words(error: rustls::Error) -> String {
+    format!("the certificate and key are not usable: {error}")
+}
