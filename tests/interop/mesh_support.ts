@@ -1,0 +1,85 @@
+/** Our mesh node in this process, beside Go daemons. */
+import { TcpListener, TcpPeer } from "../../lib/backends/mod.ts";
+import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
+import { systemClock } from "../../lib/base/clock.ts";
+import { systemRandom } from "../../lib/base/random.ts";
+import { type MeshListener, Netceptor } from "../../lib/netceptor/mod.ts";
+import { RecordingLog } from "../sim/recording_log.ts";
+import { eventually } from "../support/eventually.ts";
+
+const POLICY = { cost: 1, nodeCost: {} };
+
+export class OwnNode implements AsyncDisposable {
+  readonly netceptor: Netceptor;
+  readonly log = new RecordingLog();
+  readonly #deps = { log: this.log, clock: systemClock, random: systemRandom };
+
+  constructor(nodeId: string) {
+    this.netceptor = new Netceptor(this.#deps, { nodeId });
+  }
+
+  /** Listens on a free loopback port. */
+  listen(): number {
+    const listener = TcpListener.bind(this.#deps, { bindAddress: "127.0.0.1", port: 0 });
+    this.netceptor.addBackend(listener, POLICY);
+    return listener.address.port;
+  }
+
+  /** Dials a loopback port, again and again. */
+  dial(port: number): void {
+    const peer = new TcpPeer(this.#deps, { address: `127.0.0.1:${port}`, redial: true });
+    this.netceptor.addBackend(peer, POLICY);
+  }
+
+  async waitForRoute(...nodes: string[]): Promise<void> {
+    await eventually(() => nodes.every((node) => this.netceptor.hasRoute(node)), {
+      what: `a route from ${this.netceptor.nodeId} to ${nodes.join(", ")}`,
+    });
+  }
+
+  async waitForNoRoute(node: string): Promise<void> {
+    await eventually(() => !this.netceptor.hasRoute(node), {
+      what: `the end of the route from ${this.netceptor.nodeId} to ${node}`,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.netceptor[Symbol.asyncDispose]();
+  }
+}
+
+/** Backend actions of a Go node that listens on, or dials, a loopback port. */
+export function goListener(port: number) {
+  return { "tcp-listener": { port, bindaddr: "127.0.0.1" } };
+}
+
+export function goPeer(port: number) {
+  return { "tcp-peer": { address: `127.0.0.1:${port}` } };
+}
+
+/** Sends back, on every stream, each chunk that comes, until the end of the stream. */
+export async function serveEcho(listener: MeshListener): Promise<void> {
+  for await (const conn of listener) {
+    void (async () => {
+      const buffer = new Uint8Array(64 * 1024);
+      for (;;) {
+        const count = await conn.read(buffer);
+        if (count === null) break;
+        await writeAll(conn, buffer.subarray(0, count));
+      }
+      await conn.closeWrite();
+      conn.close();
+    })().catch(() => {});
+  }
+}
+
+/** Text up to and with the first line feed. */
+export async function readLine(conn: ByteConn): Promise<string> {
+  const byte = new Uint8Array(1);
+  let line = "";
+  while (!line.endsWith("\n")) {
+    if (await conn.read(byte) === null) break;
+    line += String.fromCharCode(byte[0]!);
+  }
+  return line;
+}
