@@ -90,9 +90,16 @@ async function connectNetwork(
   const { transport, hostname, port } = address;
   const tls = transport === "tls" ? await readTls(options) : undefined;
   try {
-    return tls === undefined
-      ? await Deno.connect({ hostname, port })
-      : await Deno.connectTls({ hostname, port, ...tls });
+    if (tls === undefined) return await Deno.connect({ hostname, port });
+    const conn = await Deno.connectTls({ hostname, port, ...tls });
+    try {
+      // At once, so that a refused certificate is told as a failure to connect.
+      await conn.handshake();
+      return conn;
+    } catch (error) {
+      conn.close();
+      throw error;
+    }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CtlError(
