@@ -241,6 +241,7 @@ export class CommandUnit implements Unit {
     let end: JobEnd | undefined;
     supervisor.ended.then((value) => end = value);
     this.#run(async (signal) => {
+      signal.addEventListener("abort", () => supervisor.detach(), { once: true });
       const command = await abortable(supervisor.command, signal);
       if (command !== undefined && end === undefined) {
         await this.#recordRunning(command.pid, supervisor.pid);

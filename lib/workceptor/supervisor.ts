@@ -66,6 +66,8 @@ export interface Supervisor {
   readonly command: Promise<ProcessIdentity | undefined>;
   /** Never rejects. */
   readonly ended: Promise<JobEnd>;
+  /** Lets this program end before the job does. */
+  detach(): void;
 }
 
 /** What an earlier daemon's supervisor left in the folder. */
@@ -77,7 +79,7 @@ export interface SupervisorRecord {
 
 /**
  * Starts `words` as a job in `folder`, which has `stdin` and `stdout`. Throws what the spawn
- * throws. The process is not held: this program may end before the job does.
+ * throws.
  */
 export function startSupervisor(folder: string, words: readonly string[]): Supervisor {
   const child = new Deno.Command("/bin/sh", {
@@ -87,19 +89,28 @@ export function startSupervisor(folder: string, words: readonly string[]): Super
     stderr: "null",
     detached: true,
   }).spawn();
-  child.unref();
   return {
     pid: child.pid,
     command: firstLine(child.stdout).then(parseStatLine).catch(() => undefined),
-    ended: child.status.then((status) => endOf(folder, status)).catch(() => ({ kind: "lost" })),
+    ended: child.status.then((status) => endOf(folder, child.pid, status)).catch(() => ({
+      kind: "lost",
+    })),
+    detach: () => child.unref(),
   };
 }
 
-async function endOf(folder: string, status: Deno.CommandStatus): Promise<JobEnd> {
+async function endOf(
+  folder: string,
+  pid: number,
+  status: Deno.CommandStatus,
+): Promise<JobEnd> {
+  if (status.code === EXIT_TAKEN) {
+    const holder = (await readSupervisorRecord(folder))?.supervisor?.pid;
+    if (holder !== pid) return { kind: "taken" };
+  }
   const written = await readJobEnd(folder);
   if (written !== undefined) return written;
   if (status.signal !== null) return { kind: "lost" };
-  if (status.code === EXIT_TAKEN) return { kind: "taken" };
   // The disk was full, perhaps: the shell has passed the status on.
   return { kind: "exited", status: status.code };
 }
