@@ -4,13 +4,35 @@ import { ControlError } from "./control_error.ts";
 import { explainJsonError } from "./json_error.ts";
 import { refusals } from "./texts.ts";
 
+/**
+ * Objects and lists that a command may hold: the nesting that the original refuses, taken for all
+ * of them, since each costs many times the two bytes that it is written in.
+ */
+const MAX_CONTAINERS = 10_000;
+const [QUOTE, BACKSLASH, BRACE, BRACKET] = [...'"\\{['].map((char) => char.charCodeAt(0));
+
 /** Parses a line that begins with `{`. Throws a `ControlError` in the original's words. */
 export function parseFields(line: string): Fields {
+  if (line.length > MAX_CONTAINERS && countContainers(line) > MAX_CONTAINERS) {
+    throw new ControlError(refusals.tooManyContainers);
+  }
   try {
     return JSON.parse(line) as Fields;
   } catch (cause) {
     throw new ControlError(explainJsonError(line), { cause });
   }
+}
+
+function countContainers(line: string): number {
+  let count = 0;
+  let inString = false;
+  for (let at = 0; at < line.length; at++) {
+    const char = line.charCodeAt(at);
+    if (char === QUOTE) inString = !inString;
+    else if (inString && char === BACKSLASH) at++;
+    else if (!inString && (char === BRACE || char === BRACKET)) count++;
+  }
+  return count;
 }
 
 /** The member itself, never something that objects inherit. */

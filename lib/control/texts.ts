@@ -15,6 +15,7 @@ export const refusals = {
   unknownCommand: (word: string) => `Unknown command, ${word}`,
   commandMissing: "JSON did not contain a command",
   commandNotString: "command must be a string",
+  tooManyContainers: "exceeded max depth",
 
   statusParameters: "status command does not take parameters",
   requestedFieldNotString: "each element of requested_fields must be a string",

@@ -416,6 +416,15 @@ Deno.test("a command line just below the bound is read", async () => {
   assert.equal(new TextDecoder().decode(unit.output), "payload");
 });
 
+Deno.test("a command of millions of lists is refused before it is built", async () => {
+  const refusal = "ERROR: exceeded max depth\n";
+  assert.equal(await exchange(`{"command":"status","a":${"[".repeat(4e6)}\n`), refusal);
+  assert.equal(await exchange(`{"command":"status","a":[${"{},".repeat(2e6)}1]}\n`), refusal);
+  // Brackets in a text are text.
+  const text = `{"command":"ping","target":"nope","pod":"${'[{\\"'.repeat(20_000)}"}\n`;
+  assert.equal(await exchange(text), '{"Error":"no route to node","Success":false}\n');
+});
+
 Deno.test("a name with a line break does not break the reply's line", async () => {
   assert.equal(
     await exchange('{"command":"a\\nERROR: b"}\n'),
