@@ -1,0 +1,113 @@
+/** Our own certificate and key, as the two files of a profile hold them. */
+import type { Buffer } from "node:buffer";
+import { createPublicKey, type KeyObject } from "node:crypto";
+import type { Identity } from "../quic/tls.ts";
+import { type Certificate, parseCertificate, publicKeyOf } from "./certificate.ts";
+import { formatPem, parsePem } from "./pem.ts";
+import { printableList } from "./printable.ts";
+import { parsePrivateKey } from "./private_key.ts";
+import { readTextFile } from "./read_file.ts";
+
+export interface CertificateFiles {
+  /** PEM: our certificate, then the intermediates up to the authority, if any. */
+  readonly cert: string;
+  /** PEM: its private key. */
+  readonly key: string;
+}
+
+export interface OwnCertificate {
+  /** Leaf first. */
+  readonly chain: readonly [Certificate, ...Certificate[]];
+  /** What QUIC wants of it. */
+  readonly identity: Identity;
+  /** What `node:tls` wants of it. */
+  readonly pem: { readonly cert: string; readonly key: string };
+}
+
+/**
+ * Reads both files. Throws an `Error` that names the file and says what is wrong with it: not
+ * there, not readable, holds something else, encrypted key, key of another certificate.
+ */
+export function loadOwnCertificate(files: CertificateFiles): OwnCertificate {
+  const certText = readTextFile(files.cert);
+  const keyText = readTextFile(files.key);
+  const chain = parseCertificateChain(certText, files.cert);
+  const key = parsePrivateKey(keyText, files.key);
+  checkKeyPair(chain[0], key, files);
+  const privateKey = key.export({ format: "der", type: "pkcs8" });
+  return {
+    chain,
+    identity: { chain: chain.map(({ der }) => der), privateKey: new Uint8Array(privateKey) },
+    pem: {
+      cert: chain.map(({ der }) => formatPem("CERTIFICATE", der)).join(""),
+      key: formatPem("PRIVATE KEY", privateKey),
+    },
+  };
+}
+
+/**
+ * Throws when our own certificate is not one for this node: its peers would refuse it. The words
+ * are the original's; administrators look for them.
+ */
+export function checkOwnNodeId(
+  { chain: [leaf] }: OwnCertificate,
+  expected: { readonly nodeId: string; readonly profile: string; readonly cert: string },
+): void {
+  const { nodeIds } = leaf.names;
+  if (nodeIds.includes(expected.nodeId)) return;
+  throw new Error(
+    `nodeID=${expected.nodeId} not found in certificate name(s); ` +
+      `names found=[${printableList(nodeIds, " ")}]; ` +
+      `cfg section=${expected.profile}; server cert=${expected.cert}`,
+  );
+}
+
+function parseCertificateChain(text: string, file: string): [Certificate, ...Certificate[]] {
+  const blocks = parsePem(text);
+  const certificates = blocks.filter(({ label }) => label === "CERTIFICATE");
+  if (certificates.length === 0) {
+    const labels = blocks.map(({ label }) => label);
+    throw new SyntaxError(
+      labels.length === 0
+        ? `tls: failed to find any PEM data in certificate input: cert=${file}`
+        : labels.some((label) => label.endsWith("PRIVATE KEY"))
+        ? "tls: failed to find certificate PEM data in certificate input, but did find a private " +
+          `key; PEM inputs may have been switched: cert=${file}`
+        : "tls: failed to find certificate PEM data in certificate input: " +
+          `cert=${file} holds ${labels.join(", ")}`,
+    );
+  }
+  const [leaf, ...others] = certificates.map(({ der }, i) => {
+    try {
+      return parseCertificate(der);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new SyntaxError(
+        `tls: failed to parse certificate ${i + 1} of cert=${file}: ${reason}`,
+        { cause },
+      );
+    }
+  });
+  return [leaf!, ...others];
+}
+
+function checkKeyPair(leaf: Certificate, key: KeyObject, { cert, key: keyFile }: CertificateFiles) {
+  const certified = publicKeyOf(leaf);
+  const ours = createPublicKey(key);
+  if (certified.asymmetricKeyType !== ours.asymmetricKeyType) {
+    throw new Error(
+      "tls: private key type does not match public key type: " +
+        `cert=${cert} is for ${certified.asymmetricKeyType}, ` +
+        `key=${keyFile} is ${ours.asymmetricKeyType}`,
+    );
+  }
+  if (!spki(certified).equals(spki(ours))) {
+    throw new Error(
+      `tls: private key does not match public key: key=${keyFile} is not the key of cert=${cert}`,
+    );
+  }
+}
+
+function spki(key: KeyObject): Buffer {
+  return key.export({ format: "der", type: "spki" });
+}

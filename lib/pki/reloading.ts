@@ -1,0 +1,77 @@
+/** A value made from files that is made anew when they change: certificates that get renewed. */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+
+/** Looking at files more often than this, in milliseconds, brings nothing. */
+const CHECK_INTERVAL_MS = 1000;
+
+export interface ReloadingDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface ReloadingOptions<T> {
+  /** For the log, such as `tls-server name`. */
+  readonly what: string;
+  readonly files: readonly string[];
+  /** Makes the value; throws when the files are no good. */
+  readonly load: () => T;
+}
+
+/**
+ * Looks at its files when it is asked, not in between: nothing runs, nothing needs to be closed.
+ * Files that are no good leave the last good value in use, with one warning for each change.
+ */
+export class Reloading<T> {
+  readonly #deps: ReloadingDeps;
+  readonly #options: ReloadingOptions<T>;
+  #value: T;
+  #stamp: string;
+  #checkedAt: number;
+
+  /** Throws what the first `load` throws. */
+  constructor(deps: ReloadingDeps, options: ReloadingOptions<T>) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#checkedAt = deps.clock.now();
+    // Before the value: a change in between is then seen the next time.
+    this.#stamp = stampOf(options.files);
+    this.#value = options.load();
+  }
+
+  /** The value of the files as they are, or were about a second ago. */
+  current(): T {
+    const now = this.#deps.clock.now();
+    if (now - this.#checkedAt >= CHECK_INTERVAL_MS) {
+      this.#checkedAt = now;
+      const stamp = stampOf(this.#options.files);
+      if (stamp !== this.#stamp) this.#reload(stamp);
+    }
+    return this.#value;
+  }
+
+  #reload(stamp: string): void {
+    const { what, load } = this.#options;
+    const { log } = this.#deps;
+    this.#stamp = stamp;
+    try {
+      this.#value = load();
+      log.info(`${what}: files changed and were read again`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warning(`${what}: files changed, but the old ones stay in use: ${reason}`);
+    }
+  }
+}
+
+/** Changes whenever one of the files does, also when a link comes to lead elsewhere. */
+function stampOf(files: readonly string[]): string {
+  return files.map((file) => {
+    try {
+      const { dev, ino, size, mtime, ctime } = Deno.statSync(file);
+      return [dev, ino, size, mtime?.getTime(), ctime?.getTime()].join(":");
+    } catch {
+      return "absent";
+    }
+  }).join(" ");
+}

@@ -1,0 +1,96 @@
+/**
+ * Checks the signature on a certificate. The algorithms are those that Go accepts: SHA-1 and
+ * older digests are not among them.
+ */
+import { Buffer } from "node:buffer";
+import { constants, verify } from "node:crypto";
+import { type Certificate, publicKeyOf } from "./certificate.ts";
+import { DerError, DerReader, Tag } from "./der.ts";
+
+interface Algorithm {
+  /** As `KeyObject.asymmetricKeyType` has it. */
+  readonly keyType: "rsa" | "ec" | "ed25519";
+  /** Null where the algorithm brings its own. */
+  readonly digest: "sha256" | "sha384" | "sha512" | null;
+  readonly pss?: true;
+}
+
+const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
+  "1.2.840.113549.1.1.11": { keyType: "rsa", digest: "sha256" },
+  "1.2.840.113549.1.1.12": { keyType: "rsa", digest: "sha384" },
+  "1.2.840.113549.1.1.13": { keyType: "rsa", digest: "sha512" },
+  "1.2.840.10045.4.3.2": { keyType: "ec", digest: "sha256" },
+  "1.2.840.10045.4.3.3": { keyType: "ec", digest: "sha384" },
+  "1.2.840.10045.4.3.4": { keyType: "ec", digest: "sha512" },
+  "1.3.101.112": { keyType: "ed25519", digest: null },
+};
+
+const RSA_PSS_OID = "1.2.840.113549.1.1.10";
+const MGF1_OID = "1.2.840.113549.1.1.8";
+/** Digests of RSA-PSS; the salt is as long as the digest. */
+const PSS_DIGESTS: Readonly<Record<string, { digest: Algorithm["digest"]; bytes: number }>> = {
+  "2.16.840.1.101.3.4.2.1": { digest: "sha256", bytes: 32 },
+  "2.16.840.1.101.3.4.2.2": { digest: "sha384", bytes: 48 },
+  "2.16.840.1.101.3.4.2.3": { digest: "sha512", bytes: 64 },
+};
+
+const INSECURE: Readonly<Record<string, string>> = {
+  "1.2.840.113549.1.1.4": "MD5-RSA",
+  "1.2.840.113549.1.1.5": "SHA1-RSA",
+  "1.2.840.10045.4.1": "ECDSA-SHA1",
+};
+
+/** Throws an `Error` that says why `certificate` does not carry a signature by `issuer`'s key. */
+export function checkSignature(certificate: Certificate, issuer: Certificate): void {
+  const { keyType, digest, pss } = readAlgorithm(certificate.signatureAlgorithm);
+  const key = publicKeyOf(issuer);
+  const actualType = key.asymmetricKeyType;
+  if (actualType !== keyType && !(pss && actualType === "rsa-pss")) {
+    throw new Error(
+      `x509: signature algorithm specifies an ${keyType} public key, but have an ${actualType} one`,
+    );
+  }
+  const valid = verify(
+    digest,
+    Buffer.from(certificate.body),
+    pss
+      ? {
+        key,
+        padding: constants.RSA_PKCS1_PSS_PADDING,
+        saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+      }
+      : key,
+    Buffer.from(certificate.signature),
+  );
+  if (!valid) throw new Error("x509: the signature is not by the issuer's key");
+}
+
+function readAlgorithm(der: Uint8Array): Algorithm {
+  const fields = DerReader.unwrap(der);
+  const oid = fields.oid();
+  const insecure = INSECURE[oid];
+  if (insecure !== undefined) {
+    throw new Error(`x509: cannot verify signature: insecure algorithm ${insecure}`);
+  }
+  const algorithm = oid === RSA_PSS_OID ? readPss(fields.enter()) : ALGORITHMS[oid];
+  if (algorithm === undefined) {
+    throw new Error(`x509: cannot verify signature: algorithm ${oid} unimplemented`);
+  }
+  return algorithm;
+}
+
+/** The one form of the parameters that is in use: one digest throughout, salt as long as it. */
+function readPss(fields: DerReader): Algorithm {
+  const context = (number: number) => Tag.context(number, { constructed: true });
+  const digestOid = fields.enter(context(0)).enter().oid();
+  const mask = fields.enter(context(1)).enter();
+  if (mask.oid() !== MGF1_OID || mask.enter().oid() !== digestOid) {
+    throw new DerError("unusual parameters of RSA-PSS");
+  }
+  const { digest, bytes } = PSS_DIGESTS[digestOid] ?? { digest: null, bytes: 0 };
+  const saltLength = fields.enter(context(2)).smallInteger();
+  if (digest === null || saltLength !== bytes) {
+    throw new DerError("unusual parameters of RSA-PSS");
+  }
+  return { keyType: "rsa", digest, pss: true };
+}

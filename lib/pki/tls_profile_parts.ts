@@ -1,0 +1,69 @@
+/** What `tls-server` and `tls-client` have in common. */
+import type { SecureVersion } from "node:tls";
+import type { CertificateInFile } from "./expiry.ts";
+import { type Fingerprint, parseFingerprint } from "./fingerprint.ts";
+import type { OwnCertificate } from "./own_certificate.ts";
+import { readTextFile } from "./read_file.ts";
+import type { ReloadingDeps } from "./reloading.ts";
+import { TrustStore } from "./trust_store.ts";
+
+export interface ProfileDeps extends ReloadingDeps {
+  /** This node. */
+  readonly nodeId: string;
+  /** The authorities of this machine, read at most once. */
+  readonly systemTrust: () => TrustStore;
+}
+
+/** The lowest version to agree to. The default is that of the original since 1.6.9. */
+export function minVersionOf(options: { readonly minTls13?: boolean | undefined }): SecureVersion {
+  return options.minTls13 ?? true ? "TLSv1.3" : "TLSv1.2";
+}
+
+/** Reads the fingerprints of a parameter. Throws as the original does. */
+export function parsePins(texts: readonly string[] = []): Fingerprint[] {
+  try {
+    return texts.map(parseFingerprint);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`error decoding fingerprints: ${reason}`, { cause });
+  }
+}
+
+/**
+ * The authorities in `file`, or those of the machine without one. `failure` begins the error that
+ * is thrown when the file cannot be read or has none.
+ */
+export function loadTrust(
+  { systemTrust }: ProfileDeps,
+  file: string | undefined,
+  failure: string,
+): TrustStore {
+  if (!file) return systemTrust();
+  try {
+    return TrustStore.fromPem(readTextFile(file), file);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${failure}: ${reason}`, { cause });
+  }
+}
+
+/**
+ * All that can run out in the files of a profile. Authorities that did so already are left out:
+ * bundles keep them beside their successors.
+ */
+export function certificatesInFiles(
+  own: { readonly file: string | undefined; readonly certificate: OwnCertificate | undefined },
+  trust: { readonly file: string | undefined; readonly roots: TrustStore | undefined },
+  now: number,
+): CertificateInFile[] {
+  const found: CertificateInFile[] = [];
+  for (const certificate of own.certificate?.chain ?? []) {
+    found.push({ certificate, file: own.file! });
+  }
+  if (trust.file) {
+    for (const certificate of trust.roots?.certificates() ?? []) {
+      if (certificate.notAfter >= now) found.push({ certificate, file: trust.file });
+    }
+  }
+  return found;
+}

@@ -1,0 +1,139 @@
+/** `tls-server`: our certificate for those who connect, and what we ask of theirs. */
+import { createSecureContext, type SecureContext } from "node:tls";
+import type { ServerTls } from "../quic/tls.ts";
+import type { Certificate } from "./certificate.ts";
+import { type CertificateInFile, earliestExpiry } from "./expiry.ts";
+import type { Fingerprint } from "./fingerprint.ts";
+import { checkOwnNodeId, loadOwnCertificate, type OwnCertificate } from "./own_certificate.ts";
+import { Reloading } from "./reloading.ts";
+import type { TlsServerOptions } from "./tls_options.ts";
+import {
+  certificatesInFiles,
+  loadTrust,
+  minVersionOf,
+  parsePins,
+  type ProfileDeps,
+} from "./tls_profile_parts.ts";
+import type { TrustStore } from "./trust_store.ts";
+import { type PeerName, verifyPeer } from "./verify_peer.ts";
+
+interface Loaded {
+  readonly own: OwnCertificate;
+  /** Undefined when no certificate is asked of clients. */
+  readonly clientRoots: TrustStore | undefined;
+  /** Made when first needed. */
+  context?: SecureContext;
+}
+
+export class TlsServerProfile {
+  readonly kind = "tls-server";
+  readonly name: string;
+  readonly options: TlsServerOptions;
+  /** Whether a client without a certificate is turned away. */
+  readonly wantsClientCertificate: boolean;
+  /**
+   * For streams over the mesh. `identity` follows the files: it is to be asked for at each
+   * handshake. With `requireclientcert` a client must be the node that it claims to be.
+   */
+  readonly mesh: ServerTls;
+  readonly #deps: ProfileDeps;
+  readonly #pins: readonly Fingerprint[];
+  readonly #loaded: Reloading<Loaded>;
+
+  /** Throws an `Error` that says which file or parameter is no good. */
+  constructor(deps: ProfileDeps, options: TlsServerOptions) {
+    this.#deps = deps;
+    this.name = options.name;
+    this.options = options;
+    // The original turns clients without one away in both cases.
+    this.wantsClientCertificate = Boolean(options.requireClientCert || options.clientCas);
+    this.#pins = parsePins(options.pinnedClientCert);
+    if (this.#pins.length > 0 && !this.wantsClientCertificate) {
+      deps.log.warning(
+        `${this.#what}: pinnedclientcert has no effect without requireclientcert or clientcas`,
+      );
+    }
+    const files = [options.cert, options.key, ...(options.clientCas ? [options.clientCas] : [])];
+    this.#loaded = new Reloading(deps, { what: this.#what, files, load: () => this.#load() });
+    this.mesh = this.#meshView();
+  }
+
+  /** Our own certificate, as it is now. */
+  get certificate(): Certificate {
+    return this.#loaded.current().own.chain[0];
+  }
+
+  /** When it, or an intermediate with it, runs out; milliseconds since 1970. */
+  get expiresAt(): number {
+    return earliestExpiry(this.#loaded.current().own.chain);
+  }
+
+  /** All that can run out in the files of this profile. */
+  get certificates(): CertificateInFile[] {
+    const { own: certificate, clientRoots: roots } = this.#loaded.current();
+    const { cert, clientCas } = this.options;
+    const now = this.#deps.clock.wallTime();
+    return certificatesInFiles({ file: cert, certificate }, { file: clientCas, roots }, now);
+  }
+
+  /** For `node:tls`: certificate, key and versions, as the files are now. */
+  get secureContext(): SecureContext {
+    const loaded = this.#loaded.current();
+    loaded.context ??= createSecureContext({
+      ...loaded.own.pem,
+      minVersion: minVersionOf(this.options),
+    });
+    return loaded.context;
+  }
+
+  /**
+   * Checks the chain of a client of a backend or socket (DER, leaf first); any client whom the
+   * authorities vouch for may go. `from` names it in the refusal. Throws a `CertificateRefused`.
+   * Does nothing when no certificate is asked for.
+   */
+  verifyClient(chain: readonly Uint8Array[], from: string): void {
+    if (this.wantsClientCertificate) this.#verify(chain, "any", from);
+  }
+
+  get #what(): string {
+    return `tls-server ${this.name}`;
+  }
+
+  #meshView(): ServerTls {
+    const loaded = this.#loaded;
+    const verifyClient: ServerTls["verifyClient"] = this.wantsClientCertificate
+      ? (chain, node) =>
+        this.#verify(chain, this.options.requireClientCert ? { node } : "any", `node ${node}`)
+      : undefined;
+    return {
+      get identity() {
+        return loaded.current().own.identity;
+      },
+      verifyClient,
+    };
+  }
+
+  #verify(chain: readonly Uint8Array[], name: PeerName, from: string): void {
+    const { clientRoots } = this.#loaded.current();
+    verifyPeer(
+      chain,
+      { profile: this.#what, peerIs: "client", roots: clientRoots, pins: this.#pins },
+      { name, from, now: this.#deps.clock.wallTime() },
+    );
+  }
+
+  #load(): Loaded {
+    const { cert, clientCas, skipReceptorNamesCheck } = this.options;
+    const own = loadOwnCertificate(this.options);
+    if (!skipReceptorNamesCheck) {
+      checkOwnNodeId(own, { nodeId: this.#deps.nodeId, profile: this.name, cert });
+    }
+    const clientRoots = this.wantsClientCertificate
+      ? loadTrust(this.#deps, clientCas, "error reading client CAs file")
+      : undefined;
+    for (const problem of clientRoots?.problems ?? []) {
+      this.#deps.log.warning(`${this.#what}: ${problem}`);
+    }
+    return { own, clientRoots };
+  }
+}
