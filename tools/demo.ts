@@ -16,8 +16,10 @@ const WORK_TYPE = "wc";
 /** What the demo replaces in the configs: their port, and the folder of data and sockets. */
 const CONFIG_PORT = "7323";
 const CONFIG_FOLDER = "/tmp/";
-/** A slow machine may need some seconds for the first start; more is a failure. */
+/** For all of it. A slow machine may need some seconds for the first start; more is a failure. */
 const PATIENCE_MS = 60_000;
+/** How long a node may take to stop before it is made to. */
+const STOP_PATIENCE_MS = 10_000;
 const RETRY_MS = 10;
 
 const HELP = `Usage: deno task demo [--keep]
@@ -41,24 +43,22 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-/** Tries until `attempt` succeeds; throws its last error when patience is at its end. */
+/** Tries until `attempt` succeeds; throws the signal's reason when it aborts. */
 async function retrying<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
   while (true) {
     signal.throwIfAborted();
     try {
       return await attempt();
-    } catch (error) {
-      if (performance.now() > end) throw error;
+    } catch {
+      // Not yet.
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
-async function connect(node: RunningNode): Promise<ControlClient> {
-  return await ControlClient.connect(
-    await Deno.connect({ transport: "unix", path: node.socket }),
-  );
+async function connect(node: RunningNode, signal: AbortSignal): Promise<ControlClient> {
+  const conn = await Deno.connect({ transport: "unix", path: node.socket });
+  return await ControlClient.connect(conn, { signal });
 }
 
 /** A copy of a demo config with another port and folder, and a daemon that runs on it. */
@@ -89,10 +89,8 @@ async function ready(node: RunningNode, signal: AbortSignal): Promise<void> {
   const ended = node.process.status.then(({ code }) => {
     throw new Error(`Node ${node.id} ended with code ${code} at its start`);
   });
-  const greeted = retrying(
-    async () => (await connect(node)).close(),
-    AbortSignal.any([signal, giveUp.signal]),
-  );
+  const either = AbortSignal.any([signal, giveUp.signal]);
+  const greeted = retrying(async () => (await connect(node, either)).close(), either);
   try {
     await Promise.race([greeted, ended]);
   } finally {
@@ -103,21 +101,25 @@ async function ready(node: RunningNode, signal: AbortSignal): Promise<void> {
 }
 
 /** Runs receptorctl in front of the user, as the user would. */
-async function receptorctl(node: RunningNode, ...args: string[]): Promise<void> {
+async function receptorctl(
+  node: RunningNode,
+  args: string[],
+  signal: AbortSignal,
+): Promise<void> {
   say(`\n$ receptorctl --socket ${node.socket} ${args.join(" ")}`);
   const { success, code } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", join(ROOT, "ctl.ts"), "--socket", node.socket, ...args],
     stdin: "null",
-  }).output().then(({ stdout, stderr, ...status }) => {
-    Deno.stdout.writeSync(stdout);
-    Deno.stderr.writeSync(stderr);
-    return status;
-  });
+    stdout: "inherit",
+    stderr: "inherit",
+    signal,
+  }).spawn().status;
+  signal.throwIfAborted();
   if (!success) throw new Error(`receptorctl ${args[0]} ended with code ${code}`);
 }
 
 /** One job from `from` to `to`, each step with the time it took. */
-async function timedJob(from: RunningNode, to: RunningNode): Promise<void> {
+async function timedJob(from: RunningNode, to: RunningNode, signal: AbortSignal): Promise<void> {
   const payload = await Deno.readFile(PAYLOAD);
   say(`\nThe same once more, with a clock: ${basename(PAYLOAD)} to ${WORK_TYPE} on ${to.id}`);
   const steps: [string, number][] = [];
@@ -129,23 +131,27 @@ async function timedJob(from: RunningNode, to: RunningNode): Promise<void> {
     last = now;
   };
 
-  using submitting = await connect(from);
+  using submitting = await connect(from, signal);
   done("connect to the control socket");
   const { unitId } = await submitting.submit({ node: to.id, workType: WORK_TYPE }, [payload], {
     onCreated: () => done("submit: unit created"),
+    signal,
   });
   done(`payload of ${payload.length} bytes sent, job accepted`);
-  using reading = await connect(from);
-  const results = await reading.results(unitId, 0);
+  using reading = await connect(from, signal);
+  const results = await reading.results(unitId, 0, { signal });
+  const onAbort = () => results.close();
+  signal.addEventListener("abort", onAbort, { once: true });
   const chunk = new Uint8Array(4096);
   let output = "";
   for (let count; (count = await results.read(chunk)) !== null;) {
     if (output === "") done(`travel to ${to.id}, start, run, first output back`);
     output += new TextDecoder().decode(chunk.subarray(0, count));
   }
+  signal.throwIfAborted();
   done("last output, end of the unit");
   const total = performance.now() - start;
-  using releasing = await connect(from);
+  using releasing = await connect(from, signal);
   const { StateName, Detail } = await releasing.command(`work status ${unitId}`);
   await releasing.command(`work release ${unitId}`);
 
@@ -154,42 +160,50 @@ async function timedJob(from: RunningNode, to: RunningNode): Promise<void> {
   say(`  ${milliseconds(total).padStart(9)}  from submit to result`);
 }
 
-async function show(nodes: RunningNode[], port: number, signal: AbortSignal): Promise<void> {
-  const [foo, bar] = nodes as [RunningNode, RunningNode];
-  const start = performance.now();
-  const since = () => milliseconds(performance.now() - start);
-  await Promise.all(nodes.map((node) =>
-    ready(node, signal).then(() => {
-      const what = node === foo ? `listens on 127.0.0.1:${port}` : "connects to foo";
-      say(`  ${node.id}  process ${node.process.pid}, ${what}, ready after ${since()}`);
-    })
-  ));
+async function show(folder: string, nodes: RunningNode[], signal: AbortSignal): Promise<void> {
+  const port = freePort();
+  // In turn: a peer that finds nobody listening waits for seconds before it dials again.
+  const start = async (id: string, what: string) => {
+    const begin = performance.now();
+    const node = await startNode(id, folder, port);
+    nodes.push(node);
+    await ready(node, signal);
+    const took = milliseconds(performance.now() - begin);
+    say(`  ${id}  process ${node.process.pid}, ${what}, ready after ${took}`);
+    return node;
+  };
+  const foo = await start("foo", `listens on 127.0.0.1:${port}`);
+  const bar = await start("bar", "connects to foo");
+  const begin = performance.now();
   await retrying(async () => {
-    using client = await connect(foo);
-    const { RoutingTable } = await client.command("status");
+    using client = await connect(foo, signal);
+    const { RoutingTable } = await client.command("status", { signal });
     if (!(RoutingTable as Record<string, string>)?.[bar.id]) throw new Error("No route to bar");
   }, signal);
-  say(`  route from foo to bar after ${since()}`);
+  say(`  route from foo to bar ${milliseconds(performance.now() - begin)} later`);
 
-  await receptorctl(foo, "status");
-  await receptorctl(foo, "ping", bar.id, "--count", "1");
-  await receptorctl(foo, "traceroute", bar.id);
-  await receptorctl(
-    foo,
-    ...["work", "submit", WORK_TYPE, "--node", bar.id, "--payload", PAYLOAD, "--follow", "--rm"],
-  );
-  await timedJob(foo, bar);
+  const submit = ["work", "submit", WORK_TYPE, "--node", bar.id, "--payload", PAYLOAD];
+  await receptorctl(foo, ["status"], signal);
+  await receptorctl(foo, ["ping", bar.id, "--count", "1"], signal);
+  await receptorctl(foo, ["traceroute", bar.id], signal);
+  await receptorctl(foo, [...submit, "--follow", "--rm"], signal);
+  await timedJob(foo, bar, signal);
 }
 
 async function stop(nodes: RunningNode[]): Promise<void> {
-  for (const { process } of nodes) {
-    try {
-      process.kill("SIGTERM");
-    } catch {
-      // It has ended already.
+  const signalAll = (signal: Deno.Signal) => {
+    for (const { process } of nodes) {
+      try {
+        process.kill(signal);
+      } catch {
+        // It has ended already.
+      }
     }
-  }
+  };
+  signalAll("SIGTERM");
+  const insist = setTimeout(() => signalAll("SIGKILL"), STOP_PATIENCE_MS);
   await Promise.all(nodes.map(({ process }) => process.status));
+  clearTimeout(insist);
 }
 
 async function main(keep: boolean): Promise<void> {
@@ -199,10 +213,9 @@ async function main(keep: boolean): Promise<void> {
   const nodes: RunningNode[] = [];
   let failed = true;
   try {
-    const port = freePort();
     say(`Starting two nodes in ${folder}`);
-    for (const id of ["foo", "bar"]) nodes.push(await startNode(id, folder, port));
-    await show(nodes, port, interrupted.signal);
+    const late = AbortSignal.timeout(PATIENCE_MS);
+    await show(folder, nodes, AbortSignal.any([interrupted.signal, late]));
     failed = false;
   } catch (error) {
     say(`\nThe demo failed: ${error instanceof Error ? error.message : error}`);
