@@ -1,0 +1,28 @@
+/**
+ * Receptor as a library: a node of the mesh, its control protocol, and units of work, for a program
+ * that embeds them. The two programs, `main.ts` and `ctl.ts`, are made of the same parts.
+ */
+export type { ByteConn } from "./lib/base/byte_conn.ts";
+export { type Clock, systemClock } from "./lib/base/clock.ts";
+export { type Log, silentLog } from "./lib/base/log.ts";
+export { type Random, systemRandom } from "./lib/base/random.ts";
+export * from "./lib/backends/mod.ts";
+export { ControlClient } from "./lib/control/client.ts";
+export { ControlError } from "./lib/control/control_error.ts";
+export { ControlServer } from "./lib/control/server.ts";
+export type {
+  Authorization,
+  Caller,
+  PendingUnit,
+  SubmitRequest,
+  UnitState,
+  UnitStatus,
+  WorkService,
+} from "./lib/control/work_service.ts";
+export * from "./lib/netceptor/mod.ts";
+export type { ClientTls, Identity, ServerTls, VerifyPeer } from "./lib/quic/tls.ts";
+export {
+  Workceptor,
+  type WorkceptorOptions,
+  type WorkceptorParts,
+} from "./lib/workceptor/workceptor.ts";
