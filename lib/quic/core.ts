@@ -22,8 +22,8 @@ export const ReadOutcome = { nothingYet: 0, end: -1, reset: -2, noStream: -3 } a
 /** Answers of `stream_write`. */
 export const WriteOutcome = { taken: 0, takenWait: 1, stopped: -1, noStream: -2 } as const;
 
-/** "No connection", as an answer of `receive` and `connect`. */
-export const NONE = 0xffff_ffff;
+/** "No connection", as an answer of `receive` and `connect` (all bits set, read as signed). */
+export const NONE = -1;
 
 /** What `statistic` can tell. */
 export const Statistic = {

@@ -200,13 +200,21 @@ impl Connection {
         let Some(id) = self.stream else {
             return Err(write::NO_STREAM);
         };
-        if !self.unsent.is_empty() {
+        // Until quinn says that it is blocked: only then does it tell of room again.
+        while !self.unsent.is_empty() {
             let mut chunks = [std::mem::take(&mut self.unsent)];
             let outcome = self.quic.send_stream(id).write_chunks(&mut chunks);
+            [self.unsent] = chunks;
             match outcome {
-                Ok(_) | Err(WriteError::Blocked) => [self.unsent] = chunks,
-                Err(WriteError::Stopped(_)) => return Err(write::STOPPED),
-                Err(WriteError::ClosedStream) => return Err(write::NO_STREAM),
+                Ok(_) => {}
+                Err(WriteError::Blocked) => break,
+                Err(problem) => {
+                    self.unsent = Bytes::new();
+                    return Err(match problem {
+                        WriteError::Stopped(_) => write::STOPPED,
+                        _ => write::NO_STREAM,
+                    });
+                }
             }
         }
         if self.finishing && self.unsent.is_empty() && !self.finish_now(id) {
