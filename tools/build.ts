@@ -58,7 +58,7 @@ async function compile(
   const folder = await Deno.makeTempDir({ prefix: "receptor-compile-" });
   try {
     for (const [name, bytes] of program.files) await Deno.writeFile(join(folder, name), bytes);
-    const includes = [...program.files.keys()].filter((name) => name !== "main.js");
+    const includes = [...program.files.keys()].filter((name) => name !== program.entry);
     const { success, stderr, signal } = await new Deno.Command(Deno.execPath(), {
       args: [
         "compile",
@@ -68,7 +68,7 @@ async function compile(
         "--allow-all",
         ...includes.map((name) => `--include=${name}`),
         `--output=${join(folder, "program")}`,
-        "main.js",
+        program.entry,
       ],
       cwd: folder,
       env: { NO_COLOR: "1" },

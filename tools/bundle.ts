@@ -1,9 +1,9 @@
-/** Bundles an entry point and everything it imports into one JavaScript file. */
-import { join } from "node:path";
+/** Bundles an entry point and everything it imports into a few JavaScript files. */
+import { basename, join } from "node:path";
 
 /**
  * The launcher sets these so that Deno keeps its caches in our folder and calls nobody; jobs and
- * other children shall see the environment that the user gave. Runs before any module body.
+ * other children shall see the environment that the user gave.
  */
 export const restoreEnvironment = `for (const name of ["DENO_DIR", "DENO_NO_UPDATE_CHECK"]) {
   const outer = Deno.env.get("RECEPTOR_OUTER_" + name);
@@ -13,21 +13,28 @@ export const restoreEnvironment = `for (const name of ["DENO_DIR", "DENO_NO_UPDA
 }
 `;
 
-/** Path of the QUIC core within the repository; the bundle loads it from its own folder. */
+/** How the program finds the QUIC core: in the folder of whichever file of the bundle says this. */
+const CORE_REFERENCE = 'new URL("./core.wasm", import.meta.url)';
+/** Path of the QUIC core within the repository. */
 const CORE_WASM = "lib/quic/core.wasm";
 
 export interface Bundle {
-  /** By file name; `main.js` is the entry point. */
+  /** Name of the file to run. */
+  entry: string;
+  /** By file name. Beside the entry: what it imports only when needed, and shared parts. */
   files: Map<string, Uint8Array<ArrayBuffer>>;
 }
 
-/** Bundles `entry` of the repository at `root`. Throws with the bundler's words when it fails. */
+/**
+ * Bundles `entry`, such as `main.ts`, of the repository at `root`. What the sources import
+ * dynamically stays in files of its own, so that a start does not pay for it. Throws with the
+ * bundler's words when it fails.
+ */
 export async function bundle(root: string, entry: string): Promise<Bundle> {
   const folder = await Deno.makeTempDir({ prefix: "receptor-bundle-" });
   try {
-    const output = join(folder, "main.js");
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["bundle", "--quiet", "--keep-names", "--output", output, entry],
+      args: ["bundle", "--quiet", "--code-splitting", `--outdir=${folder}`, entry],
       cwd: root,
       env: { NO_COLOR: "1" },
       stdout: "null",
@@ -35,12 +42,18 @@ export async function bundle(root: string, entry: string): Promise<Bundle> {
     if (!success) {
       throw new Error(`Cannot bundle ${entry}:\n${new TextDecoder().decode(stderr)}`);
     }
-    const code = await Deno.readTextFile(output);
-    const files = new Map([["main.js", new TextEncoder().encode(restoreEnvironment + code)]]);
-    if (code.includes("core.wasm")) {
-      files.set("core.wasm", await Deno.readFile(join(root, CORE_WASM)));
+    const built: Bundle = { entry: basename(entry, ".ts") + ".js", files: new Map() };
+    const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+    let loadsCore = false;
+    for (const name of names) {
+      const code = await Deno.readTextFile(join(folder, name));
+      loadsCore ||= code.includes(CORE_REFERENCE);
+      const text = name === built.entry ? restoreEnvironment + code : code;
+      built.files.set(name, new TextEncoder().encode(text));
     }
-    return { files };
+    if (!built.files.has(built.entry)) throw new Error(`The bundle of ${entry} has only ${names}`);
+    if (loadsCore) built.files.set("core.wasm", await Deno.readFile(join(root, CORE_WASM)));
+    return built;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

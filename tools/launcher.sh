@@ -24,13 +24,18 @@ ready() {
     cache=$1
 }
 
-# piece OFFSET LENGTH FOLDER FILE: unpacks into FOLDER/FILE, whole or not at all, and safe on disk.
-# Its time is set back so that no stamp is older, whoever made that.
+# piece OFFSET LENGTH FOLDER FILE: unpacks into FOLDER/FILE, whole or not at all. Its time is set
+# back so that no stamp is older, whoever made that.
 piece() {
   new=$3/.$4.$$
-  tail -c "+$1" "$self" | head -c "$2" | gzip -dc >"$new" && chmod 700 "$new" &&
-    touch -t 200001010000 "$new" && { sync "$new" 2>/dev/null || sync; } && mv -f "$new" "$3/$4" ||
-    { rm -f "$new"; echo "$3: cannot write, or $self is damaged or incomplete"; return 1; }
+  tail -c "+$1" "$0" | head -c "$2" | gzip -dc >"$new" && chmod 700 "$new" &&
+    touch -t 200001010000 "$new" && mv -f "$new" "$3/$4" ||
+    { rm -f "$new"; echo "$3: cannot write, or $0 is damaged or incomplete"; return 1; }
+}
+
+# stamp FOLDER: its files are complete, and safe on disk in case of a power cut.
+stamp() {
+  { sync "$1"/* 2>/dev/null || sync; } && : >"$1/stamp"
 }
 
 # Runs in a subshell, says on stdout what went wrong. Two at once do no harm: every file comes by
@@ -38,21 +43,23 @@ piece() {
 # shows the name of the link that it was started by.
 unpack() (
   umask 077
-  self=$0
   mkdir -p "$1" 2>/dev/null && trusted "$1" ||
     { echo "$1: cannot be created, or is not ours alone"; return 1; }
   mkdir -p "$1/$runtime" "$1/$app" && trusted "$1/$runtime" && trusted "$1/$app" ||
     { echo "$1: holds something that is not ours"; return 1; }
-  cd "$1/$runtime" || return 1
-  if ! intact "$1/$runtime/deno"; then
+  deno=$1/$runtime/deno
+  if ! intact "$deno"; then
     piece @RUNTIME_OFFSET@ @RUNTIME_LENGTH@ "$1/$runtime" deno || return 1
   fi
-  ./deno --version >/dev/null 2>&1 ||
-    { rm -f deno; echo "$1: programs cannot run from there (noexec?), or Deno not on this system"; return 1; }
-  ln -s deno "$name" 2>/dev/null || [ -h "$name" ] || return 1
-  : >stamp || return 1
+  "$deno" --version >/dev/null 2>&1 || {
+    rm -f "$deno"
+    echo "$1: programs cannot run from there (noexec?), or Deno cannot run on this system"
+    return 1
+  }
+  ln -s deno "$1/$runtime/$name" 2>/dev/null || [ -h "$1/$runtime/$name" ] || return 1
+  stamp "$1/$runtime" || return 1
   @APP_PIECES@
-  : >"$1/$app/stamp"
+  stamp "$1/$app"
 ) 2>&1
 
 # Calls "$1 FOLDER" for each possible cache folder until one succeeds. Root never uses a folder
@@ -90,5 +97,5 @@ fi
 [ -n "${DENO_NO_UPDATE_CHECK+set}" ] &&
   export RECEPTOR_OUTER_DENO_NO_UPDATE_CHECK="$DENO_NO_UPDATE_CHECK"
 export DENO_DIR="$cache/$app/deno" DENO_NO_UPDATE_CHECK=1
-exec "$cache/$runtime/$name" run @DENO_FLAGS@ "$cache/$app/main.js" "$@"
+exec "$cache/$runtime/$name" run @DENO_FLAGS@ "$cache/$app/@ENTRY@" "$@"
 exit

@@ -63,6 +63,7 @@ export function selfExtracting(launcher: string, program: Program, runtime: Runt
     APP_PIECES: files
       .map(([name], index) => `piece ${places[index + 1]} "$1/$app" ${name} || return 1`)
       .join("\n  "),
+    ENTRY: program.bundle.entry,
     DENO_FLAGS,
   };
   const text = launcher.replaceAll(/@([A-Z_]+)@/g, (placeholder, name: string) => {
