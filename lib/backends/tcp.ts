@@ -1,19 +1,16 @@
-/** Links over TCP: `tcp-listener` and `tcp-peer`. */
-import { type Clock, sleep } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
+/** Links over TCP, plain or secured by TLS: `tcp-listener` and `tcp-peer`. */
+import type { ByteConn } from "../base/byte_conn.ts";
 import type { Backend, Session } from "./backend.ts";
 import { FramedSession } from "./framed_session.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
+import { type BindOptions, type ListenerDeps, StreamListener } from "./stream_listener.ts";
+import { connectTcp, hostPortOf } from "./tcp_conn.ts";
+import { acceptTls, connectTls, type LinkClientTls, type LinkServerTls } from "./tls.ts";
 
-/** Wait after a failed accept (such as: out of file descriptors), in milliseconds. */
-const ACCEPT_RETRY_MS = 1000;
-
-export interface TcpListenerOptions {
-  /** Local address to bind to; an IPv6 address with or without brackets. */
-  readonly bindAddress: string;
-  /** 0 for any free port. */
-  readonly port: number;
+export interface TcpListenerOptions extends BindOptions {
+  /** Serves TLS by this profile; plain TCP without it. */
+  readonly tls?: LinkServerTls | undefined;
 }
 
 /** Accepts links on a TCP port. Bound from the start; `run` or disposing gives the port back. */
@@ -21,72 +18,36 @@ export class TcpListener implements Backend, Disposable {
   readonly description: string;
   /** Where it listens, with the real port. */
   readonly address: HostPort;
-  readonly #listener: Deno.TcpListener;
-  readonly #log: Log;
-  readonly #clock: Clock;
+  readonly #listener: StreamListener;
+  readonly #tls: LinkServerTls | undefined;
 
-  private constructor(deps: TcpListenerDeps, listener: Deno.TcpListener) {
-    this.#log = deps.log;
-    this.#clock = deps.clock;
+  private constructor(listener: StreamListener, tls: LinkServerTls | undefined) {
     this.#listener = listener;
-    this.address = hostPortOf(listener.addr);
+    this.#tls = tls;
+    this.address = listener.address;
     this.description = `tcp-listener ${formatHostPort(this.address)}`;
   }
 
   /** Throws when the address is not ours or the port is taken. */
-  static bind(deps: TcpListenerDeps, options: TcpListenerOptions): TcpListener {
-    const { bindAddress, port } = options;
-    const host = bindAddress.replace(/^\[(.*)\]$/, "$1");
-    let listener: Deno.TcpListener;
-    try {
-      listener = Deno.listen({ hostname: host, port, transport: "tcp" });
-    } catch (cause) {
-      const address = formatHostPort({ host, port });
-      throw new Error(`cannot listen on TCP ${address}: ${messageOf(cause)}`, { cause });
-    }
-    const backend = new TcpListener(deps, listener);
+  static bind(deps: ListenerDeps, options: TcpListenerOptions): TcpListener {
+    const backend = new TcpListener(StreamListener.bind(deps, options), options.tls);
     deps.log.debug(`Listening on TCP ${formatHostPort(backend.address)}`);
     return backend;
   }
 
   async run(onSession: OnSession, signal: AbortSignal): Promise<void> {
-    const sessions = new Set<Promise<unknown>>();
-    const close = () => this[Symbol.dispose]();
-    signal.addEventListener("abort", close, { once: true });
-    try {
-      while (!signal.aborted) {
-        const conn = await this.#accept(signal);
-        if (conn === undefined) continue;
-        const session = onSession(sessionOver(conn));
-        sessions.add(session);
-        session.catch(() => {}).finally(() => sessions.delete(session));
-      }
-    } finally {
-      signal.removeEventListener("abort", close);
-      close();
-      await Promise.allSettled(sessions);
-    }
+    await this.#listener.run((conn) => this.#open(conn), onSession, signal);
   }
 
   /** Stops listening; sessions go on. May be repeated. */
   [Symbol.dispose](): void {
-    try {
-      this.#listener.close();
-    } catch (error) {
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
-    }
+    this.#listener[Symbol.dispose]();
   }
 
-  async #accept(signal: AbortSignal): Promise<Deno.TcpConn | undefined> {
-    try {
-      return await this.#listener.accept();
-    } catch (error) {
-      if (signal.aborted) return undefined;
-      if (error instanceof Deno.errors.BadResource) throw error;
-      this.#log.error(`Error accepting connection: ${messageOf(error)}`);
-      await sleep(this.#clock, ACCEPT_RETRY_MS, { signal }).catch(() => {});
-      return undefined;
-    }
+  async #open(conn: Deno.TcpConn): Promise<Session> {
+    if (this.#tls === undefined) return sessionOver("tcp", conn, conn);
+    const from = `tcp ${formatHostPort(hostPortOf(conn.remoteAddr))}`;
+    return sessionOver("tls", conn, await acceptTls(conn, this.#tls, { from }));
   }
 }
 
@@ -95,6 +56,8 @@ export interface TcpPeerOptions {
   readonly address: string;
   /** Dial again after a failure or the end of a link. */
   readonly redial: boolean;
+  /** Asks for TLS by this profile, with a certificate for the host; plain TCP without it. */
+  readonly tls?: LinkClientTls | undefined;
 }
 
 /** Keeps up a link to one TCP address. */
@@ -103,52 +66,34 @@ export class TcpPeer implements Backend {
   readonly #deps: DiallerDeps;
   readonly #address: HostPort;
   readonly #redial: boolean;
+  readonly #tls: LinkClientTls | undefined;
 
   /** Throws a `SyntaxError` when the address is none. */
-  constructor(deps: DiallerDeps, { address, redial }: TcpPeerOptions) {
+  constructor(deps: DiallerDeps, { address, redial, tls }: TcpPeerOptions) {
     this.#deps = deps;
     this.#address = parseHostPort(address);
     this.#redial = redial;
+    this.#tls = tls;
     this.description = `tcp-peer ${address}`;
   }
 
   async run(onSession: OnSession, signal: AbortSignal): Promise<void> {
     this.#deps.log.debug(`Running TCP peer connection ${formatHostPort(this.#address)}`);
-    const dial = (dialSignal: AbortSignal) => dialTcp(this.#address, dialSignal);
+    const dial = (dialSignal: AbortSignal) => this.#dial(dialSignal);
     await runDialler(this.#deps, { dial, redial: this.#redial }, onSession, signal);
   }
+
+  async #dial(signal: AbortSignal): Promise<Session> {
+    const conn = await connectTcp(this.#address, signal);
+    if (this.#tls === undefined) return sessionOver("tcp", conn, conn);
+    const { host } = this.#address;
+    const from = `tcp ${formatHostPort(this.#address)}`;
+    return sessionOver("tls", conn, await connectTls(conn, this.#tls, { host, from, signal }));
+  }
 }
 
-type TcpListenerDeps = DiallerDeps;
 type OnSession = Parameters<Backend["run"]>[0];
 
-async function dialTcp(address: HostPort, signal: AbortSignal): Promise<Session> {
-  try {
-    const options = { hostname: address.host, port: address.port, signal };
-    return sessionOver(await Deno.connect(options));
-  } catch (cause) {
-    const reason = signal.aborted ? signal.reason : cause;
-    throw new Error(
-      `cannot connect to TCP ${formatHostPort(address)}: ${messageOf(reason)}`,
-      { cause: reason },
-    );
-  }
-}
-
-function sessionOver(conn: Deno.TcpConn): Session {
-  try {
-    conn.setNoDelay(true);
-    conn.setKeepAlive(true);
-  } catch {
-    // The neighbour hung up already: the first read tells.
-  }
-  return new FramedSession(conn, `tcp ${formatHostPort(hostPortOf(conn.remoteAddr))}`);
-}
-
-function hostPortOf({ hostname, port }: Deno.NetAddr): HostPort {
-  return { host: hostname, port };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function sessionOver(carrier: "tcp" | "tls", conn: Deno.TcpConn, stream: ByteConn): Session {
+  return new FramedSession(stream, `${carrier} ${formatHostPort(hostPortOf(conn.remoteAddr))}`);
 }

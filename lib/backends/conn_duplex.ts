@@ -1,0 +1,95 @@
+/** A `ByteConn` as the stream that `node:tls` works on. */
+import { Buffer } from "node:buffer";
+import { Duplex } from "node:stream";
+import { type ByteConn, closeQuietly, writeAll } from "../base/byte_conn.ts";
+
+/** Bytes read at once, several TLS records. */
+const READ_BYTES = 64 * 1024;
+
+type WriteDone = (error?: Error | null) => void;
+
+/**
+ * Reads ahead by a chunk at most, and not at all while it is held. Closes its connection when it
+ * is destroyed, but not before `own` was called: when a handshake fails, Deno 2.9 destroys the
+ * stream and then writes the alert that says why.
+ */
+export class ConnDuplex extends Duplex {
+  readonly #conn: ByteConn;
+  #owner = false;
+  #lastWords = Promise.resolve();
+  readonly #buffer = new Uint8Array(READ_BYTES);
+  #held = false;
+  /** The stream asked for bytes while it was held. */
+  #wanted = false;
+
+  constructor(conn: ByteConn) {
+    super({ allowHalfOpen: true });
+    this.#conn = conn;
+  }
+
+  /** Stops reading from the connection, which makes its peer wait. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    if (!this.#wanted) return;
+    this.#wanted = false;
+    void this.#pull();
+  }
+
+  /** Closes the connection with the stream from now on. */
+  own(): void {
+    this.#owner = true;
+    if (this.destroyed) closeQuietly(this.#conn);
+  }
+
+  /** Destroys the stream, lets out an alert that may follow, and closes the connection. */
+  async fail(): Promise<void> {
+    this.destroy();
+    // The alert comes in a microtask.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#lastWords;
+    this.own();
+  }
+
+  // deno-lint-ignore no-explicit-any -- the forms of Writable's write
+  override write(chunk: any, ...rest: any[]): boolean {
+    if (!this.destroyed || this.#owner) return super.write(chunk, ...rest);
+    this.#lastWords = writeAll(this.#conn, chunk).catch(() => {});
+    return false;
+  }
+
+  override _read(): void {
+    if (this.#held) this.#wanted = true;
+    else void this.#pull();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: WriteDone): void {
+    writeAll(this.#conn, chunk).then(() => done(), done);
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], done: WriteDone): void {
+    writeAll(this.#conn, Buffer.concat(chunks.map(({ chunk }) => chunk))).then(() => done(), done);
+  }
+
+  override _final(done: WriteDone): void {
+    this.#conn.closeWrite().then(() => done(), done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (this.#owner) closeQuietly(this.#conn);
+    done(error);
+  }
+
+  async #pull(): Promise<void> {
+    try {
+      const count = await this.#conn.read(this.#buffer);
+      if (this.destroyed) return;
+      this.push(count === null ? null : this.#buffer.slice(0, count));
+    } catch (error) {
+      if (!this.destroyed) this.destroy(error as Error);
+    }
+  }
+}

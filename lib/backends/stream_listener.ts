@@ -1,0 +1,161 @@
+/** What all listeners on a TCP port share: binding, accepting, and handshakes that take time. */
+import { closeQuietly } from "../base/byte_conn.ts";
+import { type Clock, sleep } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Backend, Session } from "./backend.ts";
+import { formatHostPort, type HostPort } from "./host_port.ts";
+import { hostPortOf, messageOf, tuneForLinks } from "./tcp_conn.ts";
+
+/** Wait after a failed accept (such as: out of file descriptors), in milliseconds. */
+const ACCEPT_RETRY_MS = 1000;
+const second = 1000;
+/** How long a handshake (TLS, HTTP) may take, in milliseconds. */
+export const HANDSHAKE_TIMEOUT_MS = 15 * second;
+/** Handshakes under way at once; one more cuts the oldest, so that nobody can block the door. */
+export const MAX_HANDSHAKES = 2048;
+
+export interface ListenerDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface BindOptions {
+  /** Local address to bind to; an IPv6 address with or without brackets. */
+  readonly bindAddress: string;
+  /** 0 for any free port. */
+  readonly port: number;
+}
+
+/** Makes a session of a connection. Rejects when that fails, or is cut by closing the connection. */
+export type OpenSession = (conn: Deno.TcpConn) => Promise<Session>;
+
+type Cut = (reason: Error) => void;
+
+/** Bound from the start; `run` or disposing gives the port back. */
+export class StreamListener implements Disposable {
+  /** Where it listens, with the real port. */
+  readonly address: HostPort;
+  readonly #listener: Deno.TcpListener;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  /** What ends each handshake under way, oldest first. */
+  readonly #handshakes = new Set<Cut>();
+
+  private constructor(deps: ListenerDeps, listener: Deno.TcpListener) {
+    this.#log = deps.log;
+    this.#clock = deps.clock;
+    this.#listener = listener;
+    this.address = hostPortOf(listener.addr);
+  }
+
+  /** Throws when the address is not ours or the port is taken. */
+  static bind(deps: ListenerDeps, options: BindOptions): StreamListener {
+    const { bindAddress, port } = options;
+    const host = bindAddress.replace(/^\[(.*)\]$/, "$1");
+    try {
+      return new StreamListener(
+        deps,
+        Deno.listen({ hostname: host, port, transport: "tcp" }),
+      );
+    } catch (cause) {
+      const address = formatHostPort({ host, port });
+      throw new Error(`cannot listen on TCP ${address}: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  /** Accepts until `signal` aborts; resolves after the last session ended. */
+  async run(
+    open: OpenSession,
+    onSession: Parameters<Backend["run"]>[0],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const sessions = new Set<Promise<unknown>>();
+    const stop = () => {
+      this[Symbol.dispose]();
+      for (const cut of this.#handshakes) cut(signal.reason);
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      while (!signal.aborted) {
+        const conn = await this.#accept(signal);
+        if (conn === undefined) continue;
+        const running = this.#serve(conn, open, onSession, signal)
+          .catch(() => {})
+          .finally(() => sessions.delete(running));
+        sessions.add(running);
+      }
+    } finally {
+      signal.removeEventListener("abort", stop);
+      stop();
+      await Promise.allSettled(sessions);
+    }
+  }
+
+  /** Stops listening; sessions go on. May be repeated. */
+  [Symbol.dispose](): void {
+    closeQuietly(this.#listener);
+  }
+
+  async #serve(
+    conn: Deno.TcpConn,
+    open: OpenSession,
+    onSession: Parameters<Backend["run"]>[0],
+    signal: AbortSignal,
+  ): Promise<void> {
+    let session: Session;
+    try {
+      session = await this.#handshake(conn, open);
+    } catch (error) {
+      closeQuietly(conn);
+      if (signal.aborted) return;
+      const remote = formatHostPort(hostPortOf(conn.remoteAddr));
+      this.#log.warning(`Refused connection from ${remote}: ${messageOf(error)}`);
+      return;
+    }
+    await onSession(session);
+  }
+
+  async #handshake(conn: Deno.TcpConn, open: OpenSession): Promise<Session> {
+    let reason: Error | undefined;
+    const cut: Cut = (why) => {
+      reason = why;
+      this.#handshakes.delete(cut);
+      closeQuietly(conn);
+    };
+    if (this.#handshakes.size >= MAX_HANDSHAKES) {
+      const [oldest] = this.#handshakes;
+      oldest!(new Error(`there are ${MAX_HANDSHAKES} newer handshakes`));
+    }
+    this.#handshakes.add(cut);
+    const seconds = HANDSHAKE_TIMEOUT_MS / second;
+    using _timer = this.#clock.after(
+      HANDSHAKE_TIMEOUT_MS,
+      () => cut(new Error(`the handshake took longer than ${seconds} s`)),
+    );
+    try {
+      const session = await open(conn);
+      // Cut in the very moment it was done.
+      if (reason !== undefined) session.close();
+      else return session;
+    } catch (error) {
+      throw reason ?? error;
+    } finally {
+      this.#handshakes.delete(cut);
+    }
+    throw reason;
+  }
+
+  async #accept(signal: AbortSignal): Promise<Deno.TcpConn | undefined> {
+    try {
+      const conn = await this.#listener.accept();
+      tuneForLinks(conn);
+      return conn;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      if (error instanceof Deno.errors.BadResource) throw error;
+      this.#log.error(`Error accepting connection: ${messageOf(error)}`);
+      await sleep(this.#clock, ACCEPT_RETRY_MS, { signal }).catch(() => {});
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/** TCP connections as links want them. */
+import { formatHostPort, type HostPort } from "./host_port.ts";
+
+/** Connects. Throws an `Error` that says where to and why not. */
+export async function connectTcp(address: HostPort, signal: AbortSignal): Promise<Deno.TcpConn> {
+  try {
+    const conn = await Deno.connect({ hostname: address.host, port: address.port, signal });
+    tuneForLinks(conn);
+    return conn;
+  } catch (cause) {
+    const reason = signal.aborted ? signal.reason : cause;
+    throw new Error(`cannot connect to TCP ${formatHostPort(address)}: ${messageOf(reason)}`, {
+      cause: reason,
+    });
+  }
+}
+
+/** No wait for more bytes before sending, and probes of a silent peer. */
+export function tuneForLinks(conn: Deno.TcpConn): void {
+  try {
+    conn.setNoDelay(true);
+    conn.setKeepAlive(true);
+  } catch {
+    // The peer hung up already: the first read tells.
+  }
+}
+
+export function hostPortOf({ hostname, port }: Deno.NetAddr): HostPort {
+  return { host: hostname, port };
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,183 @@
+/**
+ * TLS over any byte stream, by the rules of a profile. The runtime takes care of the handshake;
+ * who is trusted is decided by the profile right after it, before a byte of the peer is looked at.
+ */
+import { isIP } from "node:net";
+import { connect, type SecureContext, TLSSocket } from "node:tls";
+import { CertificateRefused } from "../quic/tls.ts";
+import type { ByteConn } from "../base/byte_conn.ts";
+import { ConnDuplex } from "./conn_duplex.ts";
+import { TlsConn } from "./tls_conn.ts";
+
+/** What a listener asks of a `tls-server` profile. */
+export interface LinkServerTls {
+  /** Our certificate and versions. Asked for at each handshake, so that it follows its files. */
+  readonly secureContext: SecureContext;
+  /** Whether a client without a certificate is turned away. */
+  readonly wantsClientCertificate: boolean;
+  /**
+   * Throws when the chain (DER, leaf first) is not acceptable. `from` says for messages where the
+   * peer is.
+   */
+  verifyClient(chain: readonly Uint8Array[], from: string): void;
+}
+
+/** What a dialler asks of a `tls-client` profile. */
+export interface LinkClientTls {
+  /** As `LinkServerTls.secureContext`; the certificate is sent when the server asks for one. */
+  readonly secureContext: SecureContext;
+  /** Throws when the chain is not acceptable or not for `host`, a DNS name or IP address. */
+  verifyServer(chain: readonly Uint8Array[], host: string, from: string): void;
+}
+
+export interface TlsHandshakeOptions {
+  /** For messages, such as `tcp 192.0.2.1:27199`. */
+  readonly from: string;
+  /** Bounds the handshake. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** More certificates than any chain that is accepted has. */
+const MAX_CHAIN_CERTIFICATES = 32;
+
+/**
+ * Takes a connection that was accepted through the handshake. Rejects with the reason, the
+ * connection closed: a `CertificateRefused` when it is the client's certificate. A client without
+ * one gets the alert `certificate required`; for other refusals the runtime has no alert: such a
+ * client only sees the connection end.
+ */
+export function acceptTls(
+  conn: ByteConn,
+  tls: LinkServerTls,
+  options: TlsHandshakeOptions,
+): Promise<ByteConn> {
+  return handshake(conn, options, {
+    start: (stream) =>
+      new TLSSocket(stream, {
+        isServer: true,
+        secureContext: tls.secureContext,
+        requestCert: tls.wantsClientCertificate,
+        // Without a server object around it, this only makes a certificate a must.
+        rejectUnauthorized: tls.wantsClientCertificate,
+      }),
+    done: "secure",
+    check: (chain) => {
+      if (tls.wantsClientCertificate) tls.verifyClient(chain, options.from);
+    },
+  });
+}
+
+/**
+ * Takes a connection that we opened to `host` through the handshake. Rejects with the reason, the
+ * connection closed: a `CertificateRefused` when it is the server's certificate.
+ */
+export function connectTls(
+  conn: ByteConn,
+  tls: LinkClientTls,
+  options: TlsHandshakeOptions & { readonly host: string },
+): Promise<ByteConn> {
+  const { host, from } = options;
+  return handshake(conn, options, {
+    start: (stream) =>
+      connect({
+        socket: stream,
+        // An address is no server name (RFC 6066, section 3).
+        ...(isIP(host) ? {} : { servername: host }),
+        secureContext: tls.secureContext,
+        rejectUnauthorized: false,
+      }),
+    done: "secureConnect",
+    check: (chain) => tls.verifyServer(chain, host, from),
+  });
+}
+
+interface Role {
+  readonly start: (stream: ConnDuplex) => TLSSocket;
+  readonly done: "secure" | "secureConnect";
+  readonly check: (chain: readonly Uint8Array[]) => void;
+}
+
+async function handshake(
+  conn: ByteConn,
+  { from, signal }: TlsHandshakeOptions,
+  role: Role,
+): Promise<ByteConn> {
+  const stream = new ConnDuplex(conn);
+  try {
+    signal?.throwIfAborted();
+    const socket = role.start(stream);
+    const secured = new TlsConn(socket, stream);
+    await handshakeEnd(socket, role.done, { from, signal });
+    const chain = peerChain(socket);
+    if (chain.length > 0) checkVersion(chain[0]!, from);
+    role.check(chain);
+    stream.own();
+    return secured;
+  } catch (error) {
+    await stream.fail();
+    throw error;
+  }
+}
+
+function handshakeEnd(
+  socket: TLSSocket,
+  done: Role["done"],
+  { from, signal }: TlsHandshakeOptions,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onError = (cause: Error) =>
+    reject(new Error(`TLS handshake with ${from} failed: ${explain(cause)}`, { cause }));
+  const onClose = () =>
+    reject(new Error(`TLS handshake with ${from} failed: the peer closed the connection`));
+  const onAbort = () => reject(signal!.reason);
+  socket.on("error", onError).on("end", onClose).on("close", onClose).on(done, resolve);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return promise.finally(() => {
+    signal?.removeEventListener("abort", onAbort);
+    socket.off("error", onError).off("end", onClose).off("close", onClose).off(done, resolve);
+  });
+}
+
+/** The certificates that the peer sent, as they came: DER, leaf first. Empty for none. */
+function peerChain(socket: TLSSocket): Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  let certificate = socket.getPeerCertificate(true);
+  while (certificate?.raw !== undefined && chain.length < MAX_CHAIN_CERTIFICATES) {
+    chain.push(new Uint8Array(certificate.raw));
+    // The last one leads to itself when it is self-signed.
+    if (certificate.issuerCertificate === certificate) break;
+    certificate = certificate.issuerCertificate;
+  }
+  return chain;
+}
+
+/**
+ * Refuses what is not an X.509 version 3 certificate: the runtime lets these pass without proof
+ * that the peer has the private key.
+ */
+function checkVersion(der: Uint8Array, from: string): void {
+  const version3 = [0xa0, 3, 2, 1, 2];
+  // Certificate and TBSCertificate are sequences; the version is the first thing in the latter.
+  const start = contentStart(der, contentStart(der, 0));
+  if (version3.every((byte, index) => der[start + index] === byte)) return;
+  throw new CertificateRefused(`${from} presented a certificate that is not X.509 version 3`);
+}
+
+/** Where the content of the DER element at `at` starts. */
+function contentStart(der: Uint8Array, at: number): number {
+  const length = der[at + 1] ?? 0;
+  return at + 2 + (length & 0x80 ? length & 0x7f : 0);
+}
+
+/** What the runtime's errors mean, where they do not say. */
+function explain(error: Error): string {
+  if (/InvalidContentType|wrong version number/i.test(error.message)) {
+    return `the peer does not speak TLS (${error.message})`;
+  }
+  if (
+    /SupportedVersionsExtensionRequired|Tls1[23]NotOffered|ProtocolVersion/i.test(error.message)
+  ) {
+    return `no TLS version that both sides allow, see mintls13 (${error.message})`;
+  }
+  return error.message;
+}
