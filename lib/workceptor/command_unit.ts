@@ -8,7 +8,7 @@ import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/control_error.ts";
 import { UnitState } from "../control/work_service.ts";
 import { findExecutable } from "./find_executable.ts";
-import type { FolderWatcher } from "./folder_watch.ts";
+import type { FileWatcher } from "./file_watcher.ts";
 import { isGoRunner } from "./go_runner.ts";
 import { describeJobEnd } from "./job_end_text.ts";
 import { isRunning, readBootId, signalGroup } from "./process_identity.ts";
@@ -61,7 +61,7 @@ const CANCEL_REPLY_MS = 250;
 /** How often a job is looked for when nothing was heard of it. */
 const LIVENESS_INTERVAL_MS = 1_000;
 
-/** Within this time a supervisor that has just taken its unit has said so in full. */
+/** Within this time a supervisor that was just spawned has taken its unit and said so in full. */
 const TAKING_MS = 2_000;
 const TAKING_INTERVAL_MS = 50;
 
@@ -83,7 +83,7 @@ export class CommandUnit implements Unit {
   readonly signWork = false;
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #watcher: FolderWatcher;
+  readonly #watcher: FileWatcher;
   readonly #searchPath: string;
   readonly #workType: CommandWorkType | undefined;
   readonly #folder: string;
@@ -116,8 +116,7 @@ export class CommandUnit implements Unit {
   }
 
   watchOutput(): Disposable {
-    if (this.ledger.complete) return { [Symbol.dispose]() {} };
-    return this.#watcher.watch(this.#folder, () => this.ledger.changes.notify());
+    return this.#watch("stdout");
   }
 
   async start(): Promise<StartReply> {
@@ -194,6 +193,11 @@ export class CommandUnit implements Unit {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // A supervisor that has not taken its unit yet would find that the next daemon did.
+    const held = new AbortController();
+    const giveUp = sleep(this.#clock, TAKING_MS, { signal: held.signal }).catch(() => {});
+    await Promise.race([this.#interruptible, giveUp]);
+    held.abort();
     this.#ending.abort(new Error("the node is shutting down"));
     await this.idle();
   }
@@ -212,9 +216,11 @@ export class CommandUnit implements Unit {
 
   get #neverStarted(): string {
     const { Detail } = this.ledger.record;
-    return Detail === details.waitingForInput
-      ? details.inputCutByRestart
-      : details.pendingAtRestart;
+    return Detail === details.waitingForInput ? details.notStarted : details.pendingAtRestart;
+  }
+
+  #watch(name: "stdout" | "exit" | "status"): Disposable {
+    return this.#watcher.watch(`${this.#folder}/${name}`, () => this.ledger.changes.notify());
   }
 
   #throwIfStopped(): void {
@@ -264,7 +270,7 @@ export class CommandUnit implements Unit {
     }
     this.#group = supervisor.pid;
     this.#run(async (signal) => {
-      using _watch = this.watchOutput();
+      using _watch = this.#watch("exit");
       const { changes } = this.ledger;
       if (record.command !== undefined && this.ledger.record.State === UnitState.Pending) {
         await this.#recordRunning(record.command.pid, supervisor.pid);
@@ -308,7 +314,7 @@ export class CommandUnit implements Unit {
     const pid = this.#extra.Pid;
     this.#group = pid;
     this.#run(async (signal) => {
-      using _watch = this.watchOutput();
+      using _watch = this.#watch("status");
       while (true) {
         signal.throwIfAborted();
         const { version } = this.ledger.changes;

@@ -1,19 +1,20 @@
 /** Reads a unit's output from any byte on, while it grows, to the end of the unit. */
 import type { Clock } from "../base/clock.ts";
-import { sleep } from "../base/clock.ts";
 import type { UnitLedger } from "./unit_ledger.ts";
 
 const FIRST_BUFFER_BYTES = 64 * 1024;
 const BUFFER_BYTES = 512 * 1024;
 
+/**
+ * At the end of what is there the next look comes after 2 ms, then after twice as long each time:
+ * a job that prints a line at a time must not cost a read and a write for each, and one that
+ * writes all the time must not be watched. After this long without news it is watched instead.
+ */
+const FIRST_PAUSE_MS = 2;
+const MAX_PAUSE_MS = 64;
+
 /** How long growth may go unnoticed if a notification is lost. */
 const SAFETY_INTERVAL_MS = 1_000;
-
-/**
- * After a read that came to the end, growth is left to gather for this long: a job that prints a
- * line at a time must not cost a read and a write for each.
- */
-const GATHER_MS = 2;
 
 export interface OutputSource {
   readonly ledger: UnitLedger;
@@ -36,7 +37,9 @@ export async function* readOutput(
   using resources = new DisposableStack();
   let file: Deno.FsFile | undefined;
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
-  let watched = false;
+  let pauseMs = FIRST_PAUSE_MS;
+  let watch: Disposable | undefined;
+  resources.defer(() => watch?.[Symbol.dispose]());
 
   while (!signal.aborted && !ledger.removed) {
     const { version } = ledger.changes;
@@ -51,18 +54,23 @@ export async function* readOutput(
     }
     const count = await file?.read(buffer) ?? 0;
     if (count > 0) {
+      watch?.[Symbol.dispose]();
+      watch = undefined;
+      pauseMs = FIRST_PAUSE_MS;
       yield buffer.subarray(0, count);
       if (count === buffer.length && count < BUFFER_BYTES) buffer = new Uint8Array(BUFFER_BYTES);
       continue;
     }
     if (complete || (file !== undefined && !await isThere(ledger))) return;
-    if (!watched) {
-      watched = true;
-      resources.use(source.watchOutput());
-      continue;
+    if (pauseMs <= MAX_PAUSE_MS) {
+      await ledger.changes.past(version, { clock, timeoutMs: pauseMs, signal });
+      pauseMs *= 2;
+    } else if (watch === undefined && file !== undefined) {
+      // Growth before the watch began is not told: it is looked for once more.
+      watch = source.watchOutput();
+    } else {
+      await ledger.changes.past(version, { clock, timeoutMs: SAFETY_INTERVAL_MS, signal });
     }
-    await ledger.changes.past(version, { clock, timeoutMs: SAFETY_INTERVAL_MS, signal });
-    if (!ledger.complete) await sleep(clock, GATHER_MS, { signal }).catch(() => {});
   }
 }
 

@@ -143,7 +143,7 @@ export class RemoteUnit implements Unit {
     const { State, Detail, StdoutSize } = this.ledger.record;
     const { RemoteUnitID, RemoteStarted, LocalReleased } = this.#extra;
     if (State === UnitState.Pending && RemoteUnitID === "" && Detail === details.waitingForInput) {
-      if (!LocalReleased) return this.#fail(details.inputCutByRestart);
+      if (!LocalReleased) return this.#fail(details.notStarted);
     }
     if (this.ledger.complete && RemoteStarted && !LocalReleased) {
       // The record of the end reaches the disk ahead of the last output: a machine that died in

@@ -19,7 +19,8 @@ const EXIT_TAKEN = 125;
  *   ignored for good) and reports a death by signal on its stderr. The trap keeps the shell itself
  *   alive to write the status down; a trapped signal is at its default again in the subshell.
  * - Stdout is the daemon's pipe and gets the command's identity; it may be gone by then.
- * - A status without its newline is one that was cut off. The daemon syncs its own record of the
+ * - `exit` is there from the start, so that it can be watched. A status without its newline is one
+ *   that was cut off. The daemon syncs its own record of the
  *   end; only without a daemon the file has to be synced here.
  */
 const SCRIPT = `
@@ -31,6 +32,7 @@ read -r self </proc/self/stat
 set -C
 printf '%s\\n%s\\n' "$boot" "$self" >"$folder/supervisor" || exit ${EXIT_TAKEN}
 set +C
+: >"$folder/exit"
 exec 2>>"$folder/supervisor.log"
 (
   {

@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { OutputSource } from "./read_output.ts";
-import type { FolderWatcher } from "./folder_watch.ts";
+import type { FileWatcher } from "./file_watcher.ts";
 
 /** What the reply to a submit says of the unit. */
 export type StartReply = "Job Started" | "Job Submitted";
@@ -30,5 +30,5 @@ export interface Unit extends OutputSource, AsyncDisposable {
 export interface UnitParts {
   readonly log: Log;
   readonly clock: Clock;
-  readonly watcher: FolderWatcher;
+  readonly watcher: FileWatcher;
 }

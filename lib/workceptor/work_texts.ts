@@ -47,7 +47,7 @@ export const details = {
   expired: (date: string) => `Work unit expired on ${date}`,
 
   // The original leaves such units Running or Pending for ever.
-  inputCutByRestart: "Error reading input data: the node restarted before it was complete",
+  notStarted: "Error reading input data: the node restarted before the job was started",
   machineRestarted: "Job lost: the machine restarted while it was running",
   supervisorGone: (pid: number) =>
     `Job lost: its supervisor (PID ${pid}) ended without leaving an exit status`,

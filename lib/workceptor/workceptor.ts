@@ -18,7 +18,7 @@ import type {
 import type { AdvertisedWorkType } from "../netceptor/mesh.ts";
 import { brokenRecord, BrokenUnit } from "./broken_unit.ts";
 import { CommandUnit, type CommandWorkType, newCommandExtraData } from "./command_unit.ts";
-import { FolderWatcher } from "./folder_watch.ts";
+import { FileWatcher } from "./file_watcher.ts";
 import { IncomingPayload } from "./incoming_payload.ts";
 import { interruptible } from "./interruptible.ts";
 import { readOutput } from "./read_output.ts";
@@ -61,7 +61,7 @@ const MTIME_GRAIN_MS = 2_000;
 export class Workceptor implements WorkService, AsyncDisposable {
   readonly #parts: WorkceptorParts;
   readonly #options: WorkceptorOptions;
-  readonly #watcher: FolderWatcher;
+  readonly #watcher: FileWatcher;
   readonly #types = new Map<string, CommandWorkType>();
   readonly #units = new Map<string, Unit>();
   /** Units being read from disk, so that each is taken up once. */
@@ -78,7 +78,7 @@ export class Workceptor implements WorkService, AsyncDisposable {
   constructor(parts: WorkceptorParts, options: WorkceptorOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#watcher = new FolderWatcher(parts.clock);
+    this.#watcher = new FileWatcher(parts.clock);
   }
 
   /**

@@ -203,7 +203,7 @@ Deno.test("a unit that had not started fails, and a late supervisor runs nothing
   assert.equal((await work.status("pending")).StateName, "Failed");
   assert.equal(
     (await work.status(cut)).Detail,
-    "Error reading input data: the node restarted before it was complete",
+    "Error reading input data: the node restarted before the job was started",
   );
 });
 

@@ -1,17 +1,20 @@
 /**
- * Tells when files in a folder change. The kernel gives a user few watches (128 inotify instances
- * by default, for all programs), so only some folders are watched by it; beyond those, and where
+ * Tells when a file changes. The kernel gives a user few watches (128 inotify instances by
+ * default, for all programs), so only some files are watched by it; beyond those, and where
  * watching fails, the callback comes by the clock.
+ *
+ * A watch on a file that is written all the time costs more than the writes: every one of them is
+ * an event. Watch what is quiet, and stop at the first news.
  */
 import type { Clock } from "../base/clock.ts";
 
 /** Watches by the kernel at one time, well below the usual limit of 128 for all of a user. */
 const MAX_KERNEL_WATCHES = 48;
 
-/** How often an unwatched folder is taken for changed: what a person takes for at once. */
+/** How often an unwatched file is taken for changed: what a person takes for at once. */
 const FALLBACK_INTERVAL_MS = 100;
 
-export class FolderWatcher {
+export class FileWatcher {
   readonly #clock: Clock;
   readonly #maxKernelWatches: number;
   #kernelWatches = 0;
@@ -22,15 +25,15 @@ export class FolderWatcher {
   }
 
   /**
-   * Calls `onChange` after changes to files directly in `folder`, possibly too often, until
-   * disposed. Reading does not count as a change.
+   * Calls `onChange` after changes to the file at `path`, possibly too often, until disposed.
+   * Reading it does not count as a change.
    */
-  watch(folder: string, onChange: () => void): Disposable {
+  watch(path: string, onChange: () => void): Disposable {
     if (this.#kernelWatches < this.#maxKernelWatches) {
       try {
-        return this.#watchByKernel(Deno.watchFs(folder, { recursive: false }), onChange);
+        return this.#watchByKernel(Deno.watchFs(path, { recursive: false }), onChange);
       } catch {
-        // The limit is the user's, not ours alone; a folder just removed ends here, too.
+        // The limit is the user's, not ours alone; a file that is not there ends here, too.
       }
     }
     return this.#watchByClock(onChange);
@@ -42,7 +45,7 @@ export class FolderWatcher {
       try {
         for await (const { kind } of watcher) if (kind !== "access") onChange();
       } catch {
-        // The folder is gone, or the watcher was closed in the middle of an event.
+        // The file is gone, or the watcher was closed in the middle of an event.
       }
     };
     void deliver();
