@@ -37,3 +37,19 @@ export function killMarked(mark: string): void {
     }
   }
 }
+
+/** Whether a process is there and not a mere zombie. */
+export function isRunning(pid: number): boolean {
+  try {
+    // The state follows the name, which is in parentheses and may hold anything.
+    return !/^\d+ \(.*\) [ZX]/s.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
+}
+
+/** Resident memory of a process, in bytes. */
+export function residentBytes(pid: number): number {
+  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))!;
+  return Number(kibibytes) * 1024;
+}

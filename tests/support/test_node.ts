@@ -62,6 +62,7 @@ export class TestNode implements AsyncDisposable {
   readonly #options: TestNodeOptions;
   #program: Program | undefined;
   #earlierLogs = "";
+  #readyMs = 0;
 
   private constructor(options: TestNodeOptions, folder: TempFolder) {
     this.#options = options;
@@ -109,6 +110,19 @@ export class TestNode implements AsyncDisposable {
     return join(this.dataFolder, this.id, unitId);
   }
 
+  /** Ids of the units that have a folder. */
+  async unitFolders(): Promise<string[]> {
+    const found: string[] = [];
+    try {
+      for await (const entry of Deno.readDir(join(this.dataFolder, this.id))) {
+        if (entry.isDirectory) found.push(entry.name);
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    return found;
+  }
+
   get program(): Program {
     if (this.#program === undefined) throw new Error(`Node ${this.id} has not been started`);
     return this.#program;
@@ -116,6 +130,11 @@ export class TestNode implements AsyncDisposable {
 
   get pid(): number {
     return this.program.pid;
+  }
+
+  /** Milliseconds from the spawn of the daemon's present life to its greeting. */
+  get readyMs(): number {
+    return this.#readyMs;
   }
 
   /** All that the daemon printed, over all its lives. */
@@ -157,11 +176,13 @@ export class TestNode implements AsyncDisposable {
     if (this.#program?.running) await this.stop();
     this.#earlierLogs = this.log;
     await this.#writeConfig();
+    const start = performance.now();
     this.#program = Program.start([...daemonCommand(this.kind), "--config", this.configPath], {
       env: { ...this.#options.env, [MARK]: this.#mark },
       cwd: this.folder,
     });
     if (this.#options.control !== false) await this.#ready(this.#program);
+    this.#readyMs = performance.now() - start;
   }
 
   /** SIGTERM, and waits for the end. */
@@ -282,7 +303,7 @@ export class TestNode implements AsyncDisposable {
         (await this.session()).close();
         return true;
       },
-      { what: `node ${this.id} to become ready; it printed:\n${program.output}`, intervalMs: 5 },
+      { what: `node ${this.id} to become ready; it printed:\n${program.output}`, intervalMs: 2 },
     );
     if (!program.running) {
       const { code, signal } = await program.exited;
