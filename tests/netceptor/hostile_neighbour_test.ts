@@ -1,0 +1,189 @@
+/** Neighbours that send what no honest node would: the node stays up, small and civil. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import fc from "fast-check";
+import { decodeAdvertisement, encodeAdvertisement, MessageType } from "../../lib/wire/mod.ts";
+import { inTime, SimMesh } from "../sim/sim_mesh.ts";
+import { packet, RawNeighbour } from "./raw_neighbour.ts";
+
+async function linkedPair(mesh: SimMesh) {
+  const node = mesh.add("node");
+  const evil = new RawNeighbour(mesh, node, "evil");
+  await mesh.clock.until(() => node.netceptor.hasRoute("evil"), 1000);
+  return { node, evil };
+}
+
+const text = (type: number, body: string) => Uint8Array.of(type, ...new TextEncoder().encode(body));
+
+function advert(fields: Partial<Parameters<typeof encodeAdvertisement>[0]>): Uint8Array {
+  return encodeAdvertisement({
+    nodeId: "evil",
+    service: "svc",
+    time: "2026-11-21T00:00:00Z",
+    connectionType: 1,
+    tags: null,
+    workCommands: null,
+    cancel: false,
+    ...fields,
+  });
+}
+
+Deno.test("messages of no meaning are dropped, and the link goes on", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  await evil.send(
+    new Uint8Array(0),
+    Uint8Array.of(4),
+    Uint8Array.of(255, 1, 2),
+    text(MessageType.Route, "{"),
+    text(MessageType.Route, '{"NodeID":"x","ForwardingNode":"evil","Connections":{"y":-1}}'),
+    text(MessageType.Advertisement, "[]"),
+    text(MessageType.Route, `{"a":${"[".repeat(60_000)}`),
+  );
+  ok(!evil.ended);
+  equal((await inTime(mesh.clock, node.netceptor.ping("node"))).from, "node");
+  deepEqual(node.netceptor.status().KnownConnectionCosts, {
+    node: { evil: 1 },
+    evil: { node: 1 },
+  });
+  deepEqual(Object.values(node.netceptor.dropped), [3, 3, 1, 0]);
+});
+
+Deno.test("no message, whatever is in it, harms the node", async () => {
+  await using mesh = new SimMesh();
+  const node = mesh.add("node");
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.oneof(
+        fc.uint8Array({ maxLength: 100 }),
+        fc.tuple(fc.integer({ min: 0, max: 4 }), fc.json()).map(([type, body]) => text(type, body)),
+      )),
+      async (messages) => {
+        const evil = new RawNeighbour(mesh, node, "evil");
+        await mesh.clock.advance(10);
+        await evil.send(...messages);
+        await evil.send(Uint8Array.of(MessageType.Reject));
+        await mesh.clock.advance(10);
+        ok(evil.ended);
+      },
+    ),
+    { numRuns: 200 },
+  );
+  ok(!node.log.has("TypeError"));
+});
+
+Deno.test("nothing but an introduction is heard before the link is up", async () => {
+  await using mesh = new SimMesh();
+  const node = mesh.add("node");
+  const evil = new RawNeighbour(mesh, node, "evil", { silent: true });
+  await evil.send(packet(["evil", "a"], ["node", "ping"]), advert({}));
+  equal(evil.packets.length, 0);
+  deepEqual(node.netceptor.status().Advertisements, []);
+});
+
+Deno.test("a neighbour that changes its name is rejected", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  await evil.sendRoute({ forwardingNode: "other" });
+  ok(evil.rejected);
+  ok(evil.ended);
+  ok(node.log.has("because remote node ID changed unexpectedly from evil to other"));
+  deepEqual(node.netceptor.status().Connections, []);
+});
+
+Deno.test("a neighbour that no longer lists us is rejected", async () => {
+  await using mesh = new SimMesh();
+  const { evil } = await linkedPair(mesh);
+  await evil.sendRoute({ connections: new Map([["other", 1]]) });
+  ok(evil.rejected);
+});
+
+Deno.test("made-up nodes fill a bounded table and push out nobody who is there", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  const honest = new RawNeighbour(mesh, node, "honest");
+  await mesh.clock.until(() => node.netceptor.hasRoute("honest"), 1000);
+  for (let i = 0; i < 10_500; i++) {
+    await evil.sendRoute({
+      nodeId: `made-up-${i}`,
+      updateId: `u${i}`,
+      connections: new Map([["evil", 1]]),
+    });
+  }
+  await mesh.clock.advance(1000);
+  const { KnownConnectionCosts, RoutingTable } = node.netceptor.status();
+  ok(Object.keys(KnownConnectionCosts).length <= 10_001);
+  equal(RoutingTable.honest, "honest");
+  ok(honest.routes.length < 10_500 + 100, "what is refused is not passed on");
+  ok(node.netceptor.dropped["routing update dropped because the table of nodes is full"]! > 400);
+});
+
+Deno.test("adverts of one node are bounded, and newer ones win", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  const honest = new RawNeighbour(mesh, node, "honest");
+  await mesh.clock.until(() => node.netceptor.hasRoute("honest"), 1000);
+  for (let i = 0; i < 100; i++) await evil.send(advert({ service: `s${i}` }));
+  equal(node.netceptor.status().Advertisements.length, 64);
+  const floods = () => honest.received.filter(([type]) => type === MessageType.Advertisement);
+  equal(floods().length, 64);
+
+  const older = advert({ service: "s0", time: "2026-11-20T00:00:00Z", connectionType: 2 });
+  const newer = advert({ service: "s0", time: "2026-11-21T00:00:00.000000001Z", cancel: true });
+  await evil.send(older);
+  equal(floods().length, 64);
+  await evil.send(newer);
+  equal(floods().length, 65);
+  ok(decodeAdvertisement(floods().at(-1)!).cancel);
+  equal(node.netceptor.status().Advertisements.length, 63);
+});
+
+Deno.test("what others say of our own services is no news", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  await evil.send(advert({ nodeId: "node", time: "2099-01-01T00:00:00Z" }));
+  deepEqual(node.netceptor.status().Advertisements, []);
+});
+
+Deno.test("an update of ours that comes back changes nothing", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  const echo = evil.routes.at(-1)!;
+  await evil.sendRoute({ ...echo, forwardingNode: "evil" });
+  ok(!node.log.has("Duplicate node ID"));
+});
+
+Deno.test("each flood is passed on once, and never back", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  const other = new RawNeighbour(mesh, node, "other");
+  await mesh.clock.until(() => node.netceptor.hasRoute("other"), 1000);
+  const flood = {
+    nodeId: "far",
+    updateId: "once",
+    epoch: 7n,
+    sequence: 1n,
+    connections: new Map([["evil", 1]]),
+  };
+  await evil.sendRoute(flood);
+  await evil.sendRoute(flood);
+  await other.sendRoute(flood);
+  const copies = other.routes.filter(({ nodeId }) => nodeId === "far");
+  deepEqual(copies.map(({ forwardingNode, epoch }) => [forwardingNode, epoch]), [["node", 7n]]);
+  equal(evil.routes.filter(({ nodeId }) => nodeId === "far").length, 0);
+});
+
+Deno.test("too many connections that do not say who they are: the newest are refused", async () => {
+  await using mesh = new SimMesh();
+  const node = mesh.add("node");
+  const silent = Array.from(
+    { length: 300 },
+    (_, i) => new RawNeighbour(mesh, node, `s${i}`, { silent: true }),
+  );
+  await mesh.clock.advance(10);
+  equal(silent.filter(({ ended }) => ended).length, 44);
+  await mesh.clock.advance(11_000);
+  ok(silent.every(({ ended }) => ended));
+  const honest = new RawNeighbour(mesh, node, "honest");
+  await mesh.clock.until(() => node.netceptor.hasRoute("honest"), 1000);
+  ok(!honest.ended);
+});

@@ -1,0 +1,130 @@
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { MemoryBackend } from "../../lib/backends/mod.ts";
+import { silentLog } from "../../lib/base/log.ts";
+import { Netceptor } from "../../lib/netceptor/mod.ts";
+import { DEFAULT_POLICY, SimMesh } from "../sim/sim_mesh.ts";
+import { seededRandom } from "../sim/seeded_random.ts";
+import { settle, VirtualClock } from "../sim/virtual_clock.ts";
+
+function make(options: Partial<ConstructorParameters<typeof Netceptor>[1]>) {
+  const deps = { log: silentLog, clock: new VirtualClock(), random: seededRandom(1) };
+  return new Netceptor(deps, { nodeId: "node", ...options });
+}
+
+Deno.test("Netceptor refuses node ids that cannot be", () => {
+  throws(() => make({ nodeId: "localhost" }), /node ID "localhost" is reserved/);
+  throws(() => make({ nodeId: "LOCALHOST" }), RangeError);
+  throws(() => make({ nodeId: "" }), RangeError);
+  throws(() => make({ nodeId: "a\nb" }), RangeError);
+  throws(() => make({ nodeId: "x".repeat(256) }), /1 to 255 bytes/);
+});
+
+Deno.test("Netceptor refuses an idle time-out below 21 s", () => {
+  throws(() => make({ maxIdleTimeoutMs: 20_999 }), /20.999 s is less than the least, 21 s/);
+  throws(() => make({ maxIdleTimeoutMs: NaN }), RangeError);
+});
+
+Deno.test("addBackend refuses costs that cannot be", async () => {
+  await using netceptor = make({});
+  const backend = new MemoryBackend();
+  for (const cost of [0, -1, NaN, Infinity]) {
+    throws(() => netceptor.addBackend(backend, { cost, nodeCost: {} }), /must be positive/);
+    throws(
+      () => netceptor.addBackend(backend, { cost: 1, nodeCost: { peer: cost } }),
+      /must be positive for peer/,
+    );
+  }
+});
+
+Deno.test("disposing one backend ends its links and leaves the others", async () => {
+  await using mesh = new SimMesh();
+  const [a, b, c] = mesh.addAll(3, [[0, 1]]);
+  await mesh.converge([a!, b!]);
+  const backends = [new MemoryBackend("one"), new MemoryBackend("two")];
+  const running = backends.map((backend) => c!.netceptor.addBackend(backend, DEFAULT_POLICY));
+  const { memorySessionPair } = await import("../../lib/backends/mod.ts");
+  for (const [i, node] of [a!, b!].entries()) {
+    const [near, far] = memorySessionPair();
+    backends[i]!.offer(near);
+    mesh.attach(node, far);
+  }
+  await mesh.clock.until(() => c!.netceptor.status().Connections.length === 2, 1000);
+  await running[0]![Symbol.asyncDispose]();
+  equal(await running[0]!.ended, undefined);
+  deepEqual(c!.netceptor.status().Connections, [{ NodeID: "n1", Cost: 1 }]);
+  await mesh.clock.until(() => a!.netceptor.status().Connections.length === 1, 1000);
+  await running[0]![Symbol.asyncDispose]();
+});
+
+Deno.test("a backend that fails says so in `ended`", async () => {
+  await using mesh = new SimMesh();
+  const { netceptor, log } = mesh.add("node");
+  const failure = new Error("no such device");
+  const running = netceptor.addBackend(
+    { description: "odd-listener", run: () => Promise.reject(failure) },
+    DEFAULT_POLICY,
+  );
+  equal(await running.ended, failure);
+  ok(log.has("ERROR Backend error: odd-listener: no such device"));
+});
+
+Deno.test("onRoutesChanged tells of changes, and of nothing else", async () => {
+  await using mesh = new SimMesh();
+  const [a, b] = mesh.addAll(2, []);
+  let changes = 0;
+  const listener = a!.netceptor.onRoutesChanged(() => changes++);
+  const link = mesh.link(a!, b!);
+  await mesh.converge();
+  equal(changes, 1);
+  await mesh.clock.advance(60_000);
+  equal(changes, 1);
+  link.cut();
+  await mesh.clock.advance(1000);
+  equal(changes, 2);
+  listener[Symbol.dispose]();
+  mesh.link(a!, b!);
+  await mesh.converge();
+  equal(changes, 2);
+});
+
+Deno.test("hasRoute knows this node, its neighbours, and nobody else", async () => {
+  await using mesh = new SimMesh();
+  const [a] = mesh.addAll(2, [[0, 1]]);
+  await mesh.converge();
+  const { netceptor } = a!;
+  deepEqual(["n0", "localhost", "n1", "n2"].map((node) => netceptor.hasRoute(node)), [
+    true,
+    true,
+    true,
+    false,
+  ]);
+});
+
+Deno.test("a node named like a member of every object is a node like any other", async () => {
+  await using mesh = new SimMesh();
+  const a = mesh.add("__proto__");
+  const b = mesh.add("constructor");
+  mesh.link(a, b);
+  await mesh.converge();
+  equal(b.netceptor.status().RoutingTable["__proto__" as string], "__proto__");
+  equal(JSON.stringify(a.netceptor.status().RoutingTable), '{"constructor":"constructor"}');
+});
+
+Deno.test("two ports cannot have one service; a disposed one frees it", async () => {
+  await using netceptor = make({});
+  const port = netceptor.openDatagramPort("svc", {});
+  throws(() => netceptor.openDatagramPort("svc", {}), /service svc is already listening/);
+  throws(() => netceptor.openDatagramPort("unreach", {}), /already listening/);
+  throws(() => netceptor.openDatagramPort("much-too-long", {}), /too long/);
+  port[Symbol.dispose]();
+  netceptor.openDatagramPort("svc", {})[Symbol.dispose]();
+  await rejects(netceptor.listen("much-too-long"), RangeError);
+});
+
+Deno.test("disposing a node twice is disposing it once", async () => {
+  await using mesh = new SimMesh();
+  const { netceptor } = mesh.add("node");
+  const both = Promise.all([netceptor[Symbol.asyncDispose](), netceptor[Symbol.asyncDispose]()]);
+  await settle();
+  await both;
+});
