@@ -13,6 +13,11 @@ export interface MeshConn extends ByteConn {
   readonly secure: boolean;
   /** Resolves when the connection is over, with the error that ended it, if any; never rejects. */
   readonly closed: Promise<Error | undefined>;
+  /**
+   * Breaks both directions off: the peer's reader gets an error, where `close()` would have it see
+   * the end of a stream that is not complete.
+   */
+  abort(): void;
 }
 
 export interface DialOptions {

@@ -85,6 +85,7 @@ class StreamConn implements MeshConn {
   readonly remoteService: string;
   readonly secure: boolean;
   readonly closed: Promise<Error | undefined>;
+  readonly #connection: Connection;
   readonly #stream: QuicStream;
 
   constructor(connection: Connection, stream: QuicStream, secure: boolean) {
@@ -93,6 +94,7 @@ class StreamConn implements MeshConn {
     this.remoteService = service;
     this.secure = secure;
     this.closed = connection.closed;
+    this.#connection = connection;
     this.#stream = stream;
   }
 
@@ -110,6 +112,10 @@ class StreamConn implements MeshConn {
 
   close(): void {
     this.#stream.close();
+  }
+
+  abort(): void {
+    this.#connection.close();
   }
 }
 

@@ -203,6 +203,9 @@ export function asMeshConn(conn: MemoryConn): MeshConn {
     close: () => {
       if (!conn.isClosed) conn.close();
     },
+    abort() {
+      this.close();
+    },
     remoteNode: "bar",
     remoteService: "echo",
     secure: false,
