@@ -1,8 +1,10 @@
 /** Reaching the control service of another node. */
+import type { ByteConn } from "../base/byte_conn.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { ControlClient } from "../control/client.ts";
-import type { Mesh } from "../netceptor/mesh.ts";
+import type { Mesh, MeshConn } from "../netceptor/mesh.ts";
+import { QuicError } from "../quic/quic_error.ts";
 import { CertificateRefused, type ClientTls } from "../quic/tls.ts";
 import type { RemoteExtraData } from "./remote_extra_data.ts";
 import { refusals } from "./work_texts.ts";
@@ -39,10 +41,27 @@ export async function connectToRemote(
   );
   const either = AbortSignal.any([signal, timeout.signal]);
   const conn = await access.mesh.dial(RemoteNode, CONTROL_SERVICE, { tls, signal: either });
-  const client = await ControlClient.connect(conn, { signal: either });
+  const client = await ControlClient.connect(unlessEndedAbort(conn), { signal: either });
   if (client.node === RemoteNode) return client;
   client.close();
   throw new Error(`expected the control service of ${RemoteNode}, got that of ${client.node}`);
+}
+
+/**
+ * The same stream, but closing it before our end of it was sent breaks it off: a payload that was
+ * cut must not look complete.
+ */
+function unlessEndedAbort(conn: MeshConn): ByteConn {
+  let ended = false;
+  return {
+    read: (into) => conn.read(into),
+    write: (bytes) => conn.write(bytes),
+    closeWrite: () => {
+      ended = true;
+      return conn.closeWrite();
+    },
+    close: () => ended ? conn.close() : conn.abort(),
+  };
 }
 
 /**
@@ -51,7 +70,8 @@ export async function connectToRemote(
  */
 export function isTlsFailure(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof CertificateRefused || cause.message.includes("CRYPTO_ERROR")) return true;
+    if (cause instanceof CertificateRefused) return true;
+    if (cause instanceof QuicError && cause.alert !== undefined) return true;
   }
   return false;
 }

@@ -1,0 +1,220 @@
+/**
+ * A few nodes in one process: each has a workceptor behind a real control server, and reaches the
+ * others through streams in memory that a test can cut at any byte, or through no route at all.
+ */
+import { systemClock } from "../../lib/base/clock.ts";
+import { silentLog } from "../../lib/base/log.ts";
+import { ControlServer } from "../../lib/control/server.ts";
+import type { WorkService } from "../../lib/control/work_service.ts";
+import type { MeshConn } from "../../lib/netceptor/mesh.ts";
+import type { WorkceptorParts } from "../../lib/workceptor/workceptor.ts";
+import { FakeMesh } from "../control/fakes.ts";
+
+/** What one direction holds before a write waits. */
+const CAPACITY = 64 * 1024;
+
+/** One direction of a stream. */
+class Pipe {
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+  #ended = false;
+  #failure: Error | undefined;
+  #changed = Promise.withResolvers<void>();
+  /** Bytes that still pass before the stream breaks. */
+  left = Infinity;
+
+  async read(into: Uint8Array): Promise<number | null> {
+    while (this.#size === 0) {
+      if (this.#failure) throw this.#failure;
+      if (this.#ended) return null;
+      await this.#changed.promise;
+    }
+    const chunk = this.#chunks[0]!;
+    const count = Math.min(chunk.length, into.length);
+    into.set(chunk.subarray(0, count));
+    if (count === chunk.length) this.#chunks.shift();
+    else this.#chunks[0] = chunk.subarray(count);
+    this.#size -= count;
+    this.#notify();
+    return count;
+  }
+
+  async write(bytes: Uint8Array): Promise<number> {
+    while (!this.#failure && this.#size >= CAPACITY) await this.#changed.promise;
+    if (this.#failure) throw this.#failure;
+    if (this.#ended) throw new Error("write after the end");
+    const taken = bytes.slice(0, Math.min(CAPACITY - this.#size, this.left));
+    this.left -= taken.length;
+    if (taken.length > 0) this.#chunks.push(taken);
+    this.#size += taken.length;
+    this.#notify();
+    return taken.length;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#notify();
+  }
+
+  /** What was written and not read is lost, as with a connection that is reset. */
+  break(error: Error): void {
+    this.#failure ??= error;
+    this.#chunks = [];
+    this.#size = 0;
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}
+
+/** A stream between two nodes. */
+class Stream {
+  readonly there = new Pipe();
+  readonly back = new Pipe();
+  #over = Promise.withResolvers<Error | undefined>();
+  #closed = 0;
+
+  /** The dialler's and the listener's end. */
+  ends(dialler: string, listener: string): [MeshConn, MeshConn] {
+    return [this.#end(this.back, this.there, listener), this.#end(this.there, this.back, dialler)];
+  }
+
+  get over(): Promise<unknown> {
+    return this.#over.promise;
+  }
+
+  break(reason = "connection lost"): void {
+    const error = new Error(reason);
+    this.there.break(error);
+    this.back.break(error);
+    this.#over.resolve(error);
+  }
+
+  #end(incoming: Pipe, outgoing: Pipe, remoteNode: string): MeshConn {
+    let closed = false;
+    return {
+      remoteNode,
+      remoteService: "control",
+      secure: false,
+      closed: this.#over.promise,
+      read: (into) => incoming.read(into),
+      write: async (bytes) => {
+        const count = await outgoing.write(bytes);
+        if (outgoing.left <= 0) this.break();
+        return count;
+      },
+      closeWrite: () => {
+        outgoing.end();
+        return Promise.resolve();
+      },
+      close: () => {
+        if (closed) return;
+        closed = true;
+        outgoing.end();
+        incoming.break(new Error("read from a closed stream"));
+        if (++this.#closed === 2) this.#over.resolve(undefined);
+      },
+      abort: () => {
+        closed = true;
+        this.break("the peer broke the stream off");
+      },
+    };
+  }
+}
+
+interface Node {
+  readonly id: string;
+  work: WorkService | undefined;
+  readonly listeners: Set<() => void>;
+}
+
+export class Network implements AsyncDisposable {
+  readonly #nodes = new Map<string, Node>();
+  readonly #streams = new Set<Stream>();
+  readonly #sessions = new Set<Promise<void>>();
+  readonly #ending = new AbortController();
+  #up = true;
+  /** Streams dialled so far. */
+  dials = 0;
+  /** Given each new stream: may set `left` of a direction to have it cut there. */
+  onDial: (stream: { there: { left: number }; back: { left: number } }) => void = () => {};
+
+  /** The slice of the mesh that `id` sees. */
+  mesh(id: string): WorkceptorParts["mesh"] {
+    const node = this.#node(id);
+    return {
+      hasRoute: (to) => this.#up && this.#nodes.get(to)?.work !== undefined,
+      onRoutesChanged: (listener) => {
+        node.listeners.add(listener);
+        return { [Symbol.dispose]: () => void node.listeners.delete(listener) };
+      },
+      dial: (to, _service, options) => {
+        options?.signal?.throwIfAborted();
+        return Promise.resolve().then(() => this.#dial(id, to));
+      },
+    };
+  }
+
+  /** Puts `work` behind the control service of node `id`; `undefined` takes the node away. */
+  serve(id: string, work: WorkService | undefined): void {
+    this.#node(id).work = work;
+    if (work === undefined) this.breakStreams();
+    this.#routesChanged();
+  }
+
+  /** Takes all routes away, or gives them back. Streams stay as they are. */
+  setUp(up: boolean): void {
+    this.#up = up;
+    this.#routesChanged();
+  }
+
+  /** Breaks every stream there is. */
+  breakStreams(): void {
+    for (const stream of [...this.#streams]) stream.break();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new Error("test is over"));
+    this.breakStreams();
+    await Promise.all(this.#sessions);
+  }
+
+  #node(id: string): Node {
+    const node = this.#nodes.get(id) ?? { id, work: undefined, listeners: new Set() };
+    this.#nodes.set(id, node);
+    return node;
+  }
+
+  #routesChanged(): void {
+    for (const { listeners } of this.#nodes.values()) {
+      for (const listener of [...listeners]) listener();
+    }
+  }
+
+  #dial(from: string, to: string): MeshConn {
+    const work = this.#nodes.get(to)?.work;
+    if (!this.#up || work === undefined) throw new Error("no route to node");
+    this.dials++;
+    const stream = new Stream();
+    this.#streams.add(stream);
+    this.onDial(stream);
+    const [near, far] = stream.ends(from, to);
+    const server = new ControlServer({
+      mesh: Object.assign(new FakeMesh(), { nodeId: to }),
+      system: { version: "test", cpuCount: 1, memoryMiB: 1 },
+      work,
+      clock: systemClock,
+      log: silentLog,
+    });
+    const caller = { via: "mesh", secure: false, description: from } as const;
+    const session = server.serve(far, caller, this.#ending.signal).finally(() => {
+      this.#sessions.delete(session);
+      this.#streams.delete(stream);
+    });
+    this.#sessions.add(session);
+    return near;
+  }
+}
