@@ -36,24 +36,37 @@ export class Daemon implements AsyncDisposable {
   /** Resolves when the node can no longer run, such as when another one has its id. */
   readonly failed: Promise<Error>;
   readonly #deps: DaemonDeps;
-  readonly #parts: AsyncDisposableStack;
+  readonly #netceptor: Netceptor;
+  readonly #workceptor: Workceptor;
   readonly #links: Links;
+  /** What is to be stopped, in the reverse order of its start. */
+  readonly #parts = new AsyncDisposableStack();
   #config: Config;
   /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
 
-  private constructor(
-    deps: DaemonDeps,
-    config: Config,
-    parts: AsyncDisposableStack,
-    netceptor: Netceptor,
-    links: Links,
-  ) {
-    this.#deps = deps;
+  private constructor(config: Config, deps: DaemonDeps) {
+    const { log, clock, random, environment } = deps;
+    const settings = config.find(nodeAction)?.values;
     this.#config = config;
-    this.#parts = parts;
-    this.#links = links;
-    this.failed = netceptor.failed;
+    this.#deps = deps;
+    this.#netceptor = this.#parts.use(
+      new Netceptor({ log, clock, random }, {
+        nodeId: config.nodeId,
+        maxIdleTimeoutMs: settings?.maxidleconnectiontimeout,
+        firewallRules: settings?.firewallrules,
+        trace: log.tracing ? (line) => log.trace(line) : undefined,
+      }),
+    );
+    this.failed = this.#netceptor.failed;
+    this.#workceptor = this.#parts.use(
+      new Workceptor({ log, clock, random, mesh: this.#netceptor, tlsClient: () => undefined }, {
+        dataDir: settings?.datadir ?? DEFAULT_DATA_FOLDER,
+        nodeId: config.nodeId,
+        searchPath: environment("PATH") ?? DEFAULT_SEARCH_PATH,
+      }),
+    );
+    this.#links = this.#parts.use(new Links(this.#netceptor, { log, clock }));
   }
 
   /**
@@ -62,56 +75,42 @@ export class Daemon implements AsyncDisposable {
    * had started is stopped then.
    */
   static async start(config: Config, deps: DaemonDeps): Promise<Daemon> {
-    const { log, clock, random, environment } = deps;
-    await using parts = new AsyncDisposableStack();
-    const settings = config.find(nodeAction)?.values;
+    const daemon = new Daemon(config, deps);
+    try {
+      await daemon.#start();
+      return daemon;
+    } catch (error) {
+      await daemon[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
 
-    const netceptor = parts.use(
-      new Netceptor({ log, clock, random }, {
-        nodeId: config.nodeId,
-        maxIdleTimeoutMs: settings?.maxidleconnectiontimeout,
-        firewallRules: settings?.firewallrules,
-        trace: log.tracing ? (line) => log.trace(line) : undefined,
-      }),
-    );
-
-    const workceptor = parts.use(
-      new Workceptor({ log, clock, random, mesh: netceptor, tlsClient: () => undefined }, {
-        dataDir: settings?.datadir ?? DEFAULT_DATA_FOLDER,
-        nodeId: config.nodeId,
-        searchPath: environment("PATH") ?? DEFAULT_SEARCH_PATH,
-      }),
-    );
-    for (const { values } of config.all(workCommand)) {
-      workceptor.registerWorkType(values.worktype, {
+  async #start(): Promise<void> {
+    const { log, clock, random, environment } = this.#deps;
+    for (const { values } of this.#config.all(workCommand)) {
+      this.#workceptor.registerWorkType(values.worktype, {
         command: values.command,
         params: values.params ?? "",
         allowRuntimeParams: values.allowruntimeparams,
       });
     }
-    netceptor.advertiseWorkTypes(workceptor.workTypes());
-    await workceptor.start();
-
-    const links = parts.use(new Links(netceptor, { log, clock }));
-    // The server needs the daemon's reload, and the daemon is complete only after its sockets.
-    let daemon: Daemon | undefined;
+    this.#netceptor.advertiseWorkTypes(this.#workceptor.workTypes());
+    await this.#workceptor.start();
     const server = new ControlServer({
-      mesh: netceptor,
+      mesh: this.#netceptor,
       system: readSystemInfo(VERSION),
-      work: workceptor,
-      reload: () => daemon?.reload() ?? Promise.resolve(),
+      work: this.#workceptor,
+      reload: () => this.reload(),
       clock,
       log,
     });
-    parts.use(
+    this.#parts.use(
       await ControlSockets.open(
-        { log, clock, random, mesh: netceptor, server, environment },
-        config,
+        { log, clock, random, mesh: this.#netceptor, server, environment },
+        this.#config,
       ),
     );
-    await links.apply(config);
-    daemon = new Daemon(deps, config, parts.move(), netceptor, links);
-    return daemon;
+    await this.#links.apply(this.#config);
   }
 
   /**
