@@ -61,3 +61,5 @@ export const MAX_ADVERTISING_NODES = 10_000;
 export const MAX_ADVERTISEMENTS_PER_NODE = 64;
 /** Unreachable messages that this node sends in a second. */
 export const MAX_UNREACHABLES_PER_SECOND = 1000;
+/** Lines in the log about unreachable messages that came in a second. */
+export const MAX_UNREACHABLE_LINES_PER_SECOND = 50;

@@ -42,6 +42,8 @@ export class LinkState {
   readonly #self: string;
   readonly #limits: LinkStateLimits;
   readonly #costs = new Map<string, Map<string, number>>();
+  /** The nodes in whose rows a node is, so that an update need not look at all rows. */
+  readonly #listedBy = new Map<string, Set<string>>();
   /** The last update of each node, the one silent for longest first. */
   readonly #heard = new Map<string, Heard>();
   #connectionCount = 0;
@@ -102,9 +104,10 @@ export class LinkState {
   }
 
   #setConnections(nodeId: string, connections: ReadonlyMap<string, number>): void {
-    this.#connectionCount += connections.size - (this.#costs.get(nodeId)?.size ?? 0);
-    this.#costs.set(nodeId, new Map(connections));
-    for (const node of this.#costs.keys()) {
+    this.#clearRow(nodeId);
+    this.#costs.set(nodeId, new Map());
+    for (const [neighbour, cost] of connections) this.#set(nodeId, neighbour, cost);
+    for (const node of [...this.#listedBy.get(nodeId) ?? []]) {
       if (node !== this.#self && !connections.has(node)) this.#delete(node, nodeId);
     }
   }
@@ -116,7 +119,7 @@ export class LinkState {
       // A neighbour is kept as long as its link is.
       if (this.#costs.get(this.#self)?.has(node)) continue;
       this.#heard.delete(node);
-      this.#connectionCount -= this.#costs.get(node)?.size ?? 0;
+      this.#clearRow(node);
       this.#costs.delete(node);
       return node;
     }
@@ -128,10 +131,21 @@ export class LinkState {
     if (row === undefined) this.#costs.set(node, row = new Map());
     if (!row.has(neighbour)) this.#connectionCount++;
     row.set(neighbour, cost);
+    let listedBy = this.#listedBy.get(neighbour);
+    if (listedBy === undefined) this.#listedBy.set(neighbour, listedBy = new Set());
+    listedBy.add(node);
   }
 
   #delete(node: string, neighbour: string): void {
-    if (this.#costs.get(node)?.delete(neighbour)) this.#connectionCount--;
+    if (!this.#costs.get(node)?.delete(neighbour)) return;
+    this.#connectionCount--;
+    const listedBy = this.#listedBy.get(neighbour)!;
+    listedBy.delete(node);
+    if (listedBy.size === 0) this.#listedBy.delete(neighbour);
+  }
+
+  #clearRow(node: string): void {
+    for (const neighbour of [...this.#costs.get(node)?.keys() ?? []]) this.#delete(node, neighbour);
   }
 }
 

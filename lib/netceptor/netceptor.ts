@@ -120,7 +120,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
     });
     nodes.self.nextHop = this.#loopback;
     const packets = this.#packets;
-    registerReservedServices({ selfId: nodeId, log, drops, services, packets });
+    registerReservedServices({ selfId: nodeId, log, clock, drops, services, packets });
     const advertisements = this.#advertisements;
     this.#streams = new Streams({ log, clock, random, nodes, services, packets, advertisements });
   }

@@ -24,6 +24,7 @@ import type { DropLog } from "./drop_log.ts";
 import type { Firewall, PacketRoute } from "./firewall.ts";
 import { MAX_UNREACHABLES_PER_SECOND } from "./limits.ts";
 import type { MeshNode, NextHop, NodeTable } from "./node_table.ts";
+import { RateLimit } from "./rate_limit.ts";
 import type { PacketHandler } from "./service_registry.ts";
 
 /** Reserved services, which every node has. */
@@ -55,12 +56,12 @@ export class PacketSwitch {
   readonly #nodes: NodeTable;
   /** Whether every packet's names are looked at. */
   readonly #inspects: boolean;
-  #unreachableSecond = 0;
-  #unreachablesInSecond = 0;
+  readonly #replies: RateLimit;
 
   constructor(deps: PacketSwitchDeps) {
     this.#deps = deps;
     this.#nodes = deps.nodes;
+    this.#replies = new RateLimit(deps.clock, MAX_UNREACHABLES_PER_SECOND);
     this.#inspects = deps.firewall !== undefined || deps.trace !== undefined;
   }
 
@@ -146,21 +147,13 @@ export class PacketSwitch {
     // answering each other for ever.
     if (sourceService === UNREACHABLE_SERVICE || sourceService === PING_SERVICE) return;
     if (route === undefined) return this.#dropUnknown();
-    if (!this.#mayReply()) return;
+    if (!this.#replies.take()) {
+      this.#deps.drops.count("unreachable message not sent because there were too many");
+      return;
+    }
     const from = this.#nodes.get(route.fromNode)!;
     const header = this.header(UNREACHABLE_SERVICE, from, UNREACHABLE_SERVICE);
     this.send(header, encodeUnreachable({ ...route, problem }), from);
-  }
-
-  #mayReply(): boolean {
-    const second = Math.floor(this.#deps.clock.now() / 1000);
-    if (second !== this.#unreachableSecond) {
-      this.#unreachableSecond = second;
-      this.#unreachablesInSecond = 0;
-    }
-    if (++this.#unreachablesInSecond <= MAX_UNREACHABLES_PER_SECOND) return true;
-    this.#deps.drops.count("unreachable message not sent because there were too many");
-    return false;
   }
 
   /** Traces a packet that arrived and asks the firewall; false when it ends here. */

@@ -1,4 +1,5 @@
 /** The services that every node has: `ping` answers, `unreach` hears what became of packets. */
+import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import {
   decodeUnreachable,
@@ -11,13 +12,16 @@ import {
   type Unreachable,
 } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
+import { MAX_UNREACHABLE_LINES_PER_SECOND } from "./limits.ts";
 import type { MeshNode } from "./node_table.ts";
 import { type PacketSwitch, PING_SERVICE, UNREACHABLE_SERVICE } from "./packet_switch.ts";
+import { RateLimit } from "./rate_limit.ts";
 import type { PacketHandler, ServiceRegistry } from "./service_registry.ts";
 
 export interface ReservedServicesDeps {
   readonly selfId: string;
   readonly log: Log;
+  readonly clock: Pick<Clock, "now">;
   readonly drops: DropLog;
   readonly services: ServiceRegistry;
   readonly packets: PacketSwitch;
@@ -42,6 +46,7 @@ function pingHandler({ packets }: ReservedServicesDeps): PacketHandler {
 }
 
 function unreachableHandler(deps: ReservedServicesDeps): PacketHandler {
+  const lines = new RateLimit(deps.clock, MAX_UNREACHABLE_LINES_PER_SECOND);
   return {
     receive(packet, from) {
       let notice: Unreachable;
@@ -52,7 +57,7 @@ function unreachableHandler(deps: ReservedServicesDeps): PacketHandler {
         deps.drops.count("Error handling message data", error.message);
         return;
       }
-      logNotice(deps, notice, from, packetHops(packet));
+      if (lines.take()) logNotice(deps, notice, from, packetHops(packet));
       if (notice.fromNode !== deps.selfId) return;
       const service = serviceFromText(notice.fromService);
       const sender = service === undefined ? undefined : deps.services.get(service);

@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import fc from "fast-check";
 import { LinkState } from "../../lib/netceptor/link_state.ts";
 import type { RouteMessage } from "../../lib/wire/mod.ts";
 
@@ -117,3 +118,44 @@ Deno.test("a full table takes no more links", () => {
   equal(state.apply(update("a", { x: 1 }, { sequence: 2n }), 0).kind, "applied");
   equal(state.apply(update("b", { x: 1, y: 1 }), 0).kind, "applied");
 });
+
+Deno.test("LinkState agrees with a model without shortcuts, whatever happens", () => {
+  const node = fc.constantFrom("a", "b", "c", "d");
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("update" as const), node, listed: fc.uniqueArray(node) }),
+    fc.record({ kind: fc.constant("connect" as const), node }),
+    fc.record({ kind: fc.constant("disconnect" as const), node }),
+  );
+  fc.assert(fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    const state = new LinkState("me");
+    const model: Record<string, Record<string, number>> = {};
+    let sequence = 0n;
+    for (const step of steps) {
+      if (step.kind === "update") {
+        const costs = Object.fromEntries(step.listed.map((neighbour) => [neighbour, 1]));
+        const outcome = state.apply(update(step.node, costs, { sequence: ++sequence }), 0);
+        equal(outcome.kind, "applied");
+        const changed = JSON.stringify(sorted(model[step.node])) !== JSON.stringify(sorted(costs));
+        equal(outcome.kind === "applied" && outcome.changed, changed);
+        if (!changed) continue;
+        model[step.node] = costs;
+        for (const other of Object.keys(model)) {
+          if (other !== "me" && !(other in costs)) delete model[other]![step.node];
+        }
+      } else if (step.kind === "connect") {
+        state.connect(step.node, 1);
+        (model.me ??= {})[step.node] = 1;
+        (model[step.node] ??= {}).me = 1;
+      } else {
+        state.disconnect(step.node);
+        delete model.me?.[step.node];
+        delete model[step.node]?.me;
+      }
+    }
+    deepEqual(table(state), model);
+  }));
+});
+
+function sorted(costs: Record<string, number> | undefined) {
+  return costs === undefined ? undefined : Object.entries(costs).sort();
+}

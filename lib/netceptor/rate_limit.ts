@@ -1,0 +1,26 @@
+/** At most so many of something in each second. */
+import type { Clock } from "../base/clock.ts";
+
+export class RateLimit {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #perSecond: number;
+  #second = -1;
+  #taken = 0;
+
+  constructor(clock: Pick<Clock, "now">, perSecond: number) {
+    this.#clock = clock;
+    this.#perSecond = perSecond;
+  }
+
+  /** Whether there may be one more now; takes it if so. */
+  take(): boolean {
+    const second = Math.floor(this.#clock.now() / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#taken = 0;
+    }
+    if (this.#taken >= this.#perSecond) return false;
+    this.#taken++;
+    return true;
+  }
+}
