@@ -5,7 +5,7 @@ import type { Random } from "../base/random.ts";
 import { node as nodeAction } from "../config/actions/general.ts";
 import { workCommand } from "../config/actions/workers.ts";
 import type { Config } from "../config/config.ts";
-import { InvalidConfigError } from "../config/config_error.ts";
+import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
 import { ReloadError, ReloadErrorCode } from "../control/reload_error.ts";
 import { ControlServer } from "../control/server.ts";
 import { readSystemInfo } from "../control/system_info.ts";
@@ -95,7 +95,7 @@ export class Daemon implements AsyncDisposable {
       });
     }
     this.#netceptor.advertiseWorkTypes(this.#workceptor.workTypes());
-    await this.#workceptor.start();
+    await this.#openDataFolder();
     const server = new ControlServer({
       mesh: this.#netceptor,
       system: readSystemInfo(VERSION),
@@ -111,6 +111,16 @@ export class Daemon implements AsyncDisposable {
       ),
     );
     await this.#links.apply(this.#config);
+  }
+
+  async #openDataFolder(): Promise<void> {
+    try {
+      await this.#workceptor.start();
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const position = this.#config.find(nodeAction)?.position;
+      throw new ConfigError(reason, { action: nodeAction.name, position, cause });
+    }
   }
 
   /**
