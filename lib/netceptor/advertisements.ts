@@ -51,6 +51,8 @@ export class Advertisements implements Disposable {
   readonly #known = new Map<string, Map<string, Known>>();
   readonly #sending: PeriodicTask;
   #lastTimeNs = 0n;
+  /** Before the first link there is nobody to tell anything. */
+  #hadLink = false;
   #disposed = false;
 
   constructor(deps: AdvertisementsDeps) {
@@ -58,7 +60,7 @@ export class Advertisements implements Disposable {
     this.#sending = new PeriodicTask(
       deps.clock,
       { intervalMs: ADVERTISEMENT_INTERVAL_MS, minGapMs: ADVERTISEMENT_MIN_GAP_MS },
-      () => this.sendOwn(deps.flood),
+      () => this.#sendOwn(deps.flood),
     );
   }
 
@@ -69,7 +71,7 @@ export class Advertisements implements Disposable {
     tags: Readonly<Record<string, string>>,
   ): Disposable {
     this.#own.set(service, { connectionType, tags: new Map(Object.entries(tags)) });
-    this.#sending.request();
+    this.announceSoon();
     let offered = true;
     return {
       [Symbol.dispose]: () => {
@@ -94,23 +96,19 @@ export class Advertisements implements Disposable {
 
   setWorkTypes(types: readonly AdvertisedWorkType[]): void {
     this.#workTypes = types.map(({ WorkType, Secure }) => ({ WorkType, Secure }));
-    if (this.#own.size > 0) this.#sending.request();
+    this.announceSoon();
   }
 
-  /** Somebody new may not have heard of our services. */
+  /** There is somebody who may not have heard of all our services. */
   announceSoon(): void {
-    if (this.#own.size > 0) this.#sending.request();
+    if (this.#hadLink && this.#own.size > 0) this.#sending.request();
   }
 
-  /** Gives an advertisement of each of our services to `send`. */
-  sendOwn(send: (message: Uint8Array) => void): void {
-    for (const advertisement of this.#ownAdvertisements()) {
-      this.#deps.log.debug(
-        `Sending service advertisement: ${advertisement.nodeId} ${advertisement.service} ` +
-          advertisement.time,
-      );
-      send(encodeAdvertisement(advertisement));
-    }
+  /** A new neighbour hears of our services at once; `send` reaches it. */
+  linkUp(send: (message: Uint8Array) => void): void {
+    this.#hadLink = true;
+    this.#sending.begin();
+    this.#sendOwn(send);
   }
 
   /** Takes in a message that came over the link to `via`, and passes it on if it is news. */
@@ -153,6 +151,17 @@ export class Advertisements implements Disposable {
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#sending[Symbol.dispose]();
+  }
+
+  /** Gives an advertisement of each of our services to `send`. */
+  #sendOwn(send: (message: Uint8Array) => void): void {
+    for (const advertisement of this.#ownAdvertisements()) {
+      this.#deps.log.debug(
+        `Sending service advertisement: ${advertisement.nodeId} ${advertisement.service} ` +
+          advertisement.time,
+      );
+      send(encodeAdvertisement(advertisement));
+    }
   }
 
   #ownAdvertisements(): Advertisement[] {

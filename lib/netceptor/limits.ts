@@ -14,8 +14,6 @@ export const ROUTE_INTERVAL_MS = 10 * second;
 export const ROUTE_MIN_GAP_MS = 100;
 /** Routes are computed anew at most this often. */
 export const RECALCULATION_MIN_GAP_MS = 100;
-/** Nothing changes without an event, so the regular computation is a formality. */
-export const RECALCULATION_INTERVAL_MS = 24 * 60 * minute;
 /** A node advertises its services this often. */
 export const ADVERTISEMENT_INTERVAL_MS = minute;
 /** And at most this often when they change. */

@@ -106,6 +106,7 @@ export class Links implements LinkHost, Disposable {
   linkUp(link: Link): void {
     this.#unidentified.delete(link);
     this.#up.set(link.remoteNode, link);
+    this.#idleCheck.begin();
     this.#deps.events.linkUp(link);
   }
 

@@ -247,7 +247,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
         introduce: () => this.#router.introduce(),
         linkUp: (link) => {
           this.#router.linkUp(link);
-          this.#advertisements.sendOwn((message) => this.#links.sendControl(message, link));
+          this.#advertisements.linkUp((message) => this.#links.sendControl(message, link));
         },
         linkDown: (link) => this.#router.linkDown(link),
         linkWritable: () => this.#streams.resume(),

@@ -48,7 +48,7 @@ export async function ping(
     datagram: ({ fromNode }) => finish(fromNode, ""),
     unreachable: ({ problem }, reporter) => finish(reporter, problem),
   });
-  using _retries = new PeriodicTask(
+  using retries = new PeriodicTask(
     clock,
     { intervalMs: PING_RETRY_MS, minGapMs: PING_RETRY_MS },
     () => send(),
@@ -65,6 +65,7 @@ export async function ping(
   signal?.addEventListener("abort", onAbort);
   if (shutdown.aborted) onShutdown();
   send();
+  retries.begin();
   try {
     return await outcome.promise;
   } finally {

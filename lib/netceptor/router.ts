@@ -4,12 +4,7 @@ import type { Log } from "../base/log.ts";
 import { type Random, randomText } from "../base/random.ts";
 import { encodeRouteMessage, type RouteMessage } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
-import {
-  RECALCULATION_INTERVAL_MS,
-  RECALCULATION_MIN_GAP_MS,
-  ROUTE_INTERVAL_MS,
-  ROUTE_MIN_GAP_MS,
-} from "./limits.ts";
+import { RECALCULATION_MIN_GAP_MS, ROUTE_INTERVAL_MS, ROUTE_MIN_GAP_MS } from "./limits.ts";
 import { LinkState } from "./link_state.ts";
 import type { NextHop, NodeTable } from "./node_table.ts";
 import { PeriodicTask } from "./periodic_task.ts";
@@ -69,7 +64,8 @@ export class Router implements Disposable {
     );
     this.#recalculation = new PeriodicTask(
       deps.clock,
-      { intervalMs: RECALCULATION_INTERVAL_MS, minGapMs: RECALCULATION_MIN_GAP_MS },
+      // Nothing changes without an event.
+      { intervalMs: Infinity, minGapMs: RECALCULATION_MIN_GAP_MS },
       () => this.#recalculate(),
     );
   }

@@ -110,6 +110,14 @@ Deno.test("a node named like a member of every object is a node like any other",
   equal(JSON.stringify(a.netceptor.status().RoutingTable), '{"constructor":"constructor"}');
 });
 
+Deno.test("a node without links sets no timer", async () => {
+  await using mesh = new SimMesh();
+  const { netceptor } = mesh.add("alone");
+  netceptor.advertiseWorkTypes([{ WorkType: "cat", Secure: false }]);
+  await using _listener = await netceptor.listen("control", { advertise: { tags: {} } });
+  equal(mesh.clock.pending, 0);
+});
+
 Deno.test("two ports cannot have one service; a disposed one frees it", async () => {
   await using netceptor = make({});
   const port = netceptor.openDatagramPort("svc", {});

@@ -12,8 +12,11 @@ function start() {
 
 Deno.test("a periodic task runs at its interval", async () => {
   const { clock, runs, task } = start();
+  await clock.advance(500);
+  task.begin();
+  task.begin();
   await clock.advance(3500);
-  deepEqual(runs, [1000, 2000, 3000]);
+  deepEqual(runs, [1500, 2500, 3500]);
   task[Symbol.dispose]();
   await clock.advance(5000);
   equal(runs.length, 3);
@@ -49,4 +52,11 @@ Deno.test("a disposed task ignores requests", async () => {
   task.request();
   await clock.advance(5000);
   deepEqual(runs, []);
+});
+
+Deno.test("a task that nobody has asked for anything sets no timer", async () => {
+  const { clock, runs } = start();
+  await clock.advance(5000);
+  deepEqual(runs, []);
+  equal(clock.pending, 0);
 });
