@@ -1,0 +1,193 @@
+/** How an HTTP connection becomes one of WebSocket (RFC 6455, section 4), for both sides. */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { type ByteConn, writeAll } from "../base/byte_conn.ts";
+import { LineReader } from "../base/line_reader.ts";
+import type { Random } from "../base/random.ts";
+import {
+  formatHttpHead,
+  hasToken,
+  type HttpHead,
+  parseStatusLine,
+  readHttpHead,
+} from "./http_head.ts";
+
+/** Fixed by RFC 6455, section 1.3. */
+const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const KEY_BYTES = 16;
+const VERSION = "13";
+
+export interface UpgradeRequest {
+  /** `ws:` or `wss:`. */
+  readonly url: URL;
+  /** Sent on top of what the protocol asks for; replaces a header of ours with the same name. */
+  readonly extraHeader?: readonly [name: string, value: string] | undefined;
+}
+
+/** Headers that only the handshake itself may set. */
+const RESERVED_HEADERS = new Set([
+  "connection",
+  "upgrade",
+  "content-length",
+  "transfer-encoding",
+  "sec-websocket-extensions",
+  "sec-websocket-key",
+  "sec-websocket-protocol",
+  "sec-websocket-version",
+]);
+
+/** Whether `UpgradeRequest.extraHeader` may have this name. */
+export function mayBeExtraHeader(name: string): boolean {
+  return !RESERVED_HEADERS.has(name.toLowerCase());
+}
+
+/**
+ * The client's side. Resolves to the connection for frames; throws when the server answers
+ * anything but a switch to WebSocket.
+ */
+export async function requestUpgrade(
+  conn: ByteConn,
+  { url, extraHeader }: UpgradeRequest,
+  random: Random,
+): Promise<ByteConn> {
+  const key = Buffer.from(random.fill(new Uint8Array(KEY_BYTES))).toString("base64");
+  const headers = [
+    ["Host", url.host],
+    ["Upgrade", "websocket"],
+    ["Connection", "Upgrade"],
+    ["Sec-WebSocket-Key", key],
+    ["Sec-WebSocket-Version", VERSION],
+    ["Origin", `${url.protocol === "wss:" ? "https" : "http"}://${url.host}`],
+    ["User-Agent", "receptor"],
+  ] as [string, string][];
+  await writeAll(
+    conn,
+    formatHttpHead(`GET ${url.pathname}${url.search} HTTP/1.1`, withHeader(headers, extraHeader)),
+  );
+  const reader = new LineReader(conn);
+  checkAnswer(await readHttpHead(reader), key);
+  return reader;
+}
+
+function withHeader(
+  headers: readonly [string, string][],
+  extra: UpgradeRequest["extraHeader"],
+): (readonly [string, string])[] {
+  if (extra === undefined) return [...headers];
+  const name = extra[0].toLowerCase();
+  return [...headers.filter((header) => header[0].toLowerCase() !== name), extra];
+}
+
+function checkAnswer({ startLine, headers }: HttpHead, key: string): void {
+  const { status, text } = parseStatusLine(startLine);
+  if (status !== 101) throw new Error(`the server answered ${text}`);
+  const valid = hasToken(headers.get("upgrade"), "websocket") &&
+    hasToken(headers.get("connection"), "upgrade") &&
+    headers.get("sec-websocket-accept") === acceptValue(key);
+  if (!valid) throw new Error("the server's answer is not one of WebSocket");
+  for (const name of ["sec-websocket-extensions", "sec-websocket-protocol"]) {
+    if (headers.has(name)) throw new Error(`the server chose a ${name} that was not offered`);
+  }
+}
+
+/** A request that gets an HTTP answer and no session. */
+export class UpgradeRefused extends Error {
+  override readonly name = "UpgradeRefused";
+  /** `status` is the status line's, such as `404 Not Found`. */
+  constructor(readonly status: string, why: string) {
+    super(`${why}: answered ${status}`);
+  }
+}
+
+/**
+ * The server's side. `path` and all below it are served when it ends in a slash, else only that.
+ * Resolves to the connection for frames. A request for anything else is answered and throws an
+ * `UpgradeRefused`; what is no HTTP at all throws another error.
+ */
+export async function acceptUpgrade(conn: ByteConn, path: string): Promise<ByteConn> {
+  const reader = new LineReader(conn);
+  const head = await readHttpHead(reader);
+  try {
+    const key = checkRequest(head, path);
+    const headers = [
+      ["Upgrade", "websocket"],
+      ["Connection", "Upgrade"],
+      ["Sec-WebSocket-Accept", acceptValue(key)],
+    ] as const;
+    await writeAll(conn, formatHttpHead("HTTP/1.1 101 Switching Protocols", headers));
+  } catch (error) {
+    if (error instanceof UpgradeRefused) await answer(conn, error);
+    throw error;
+  }
+  return reader;
+}
+
+/** The client's key. */
+function checkRequest({ startLine, headers }: HttpHead, path: string): string {
+  const match = /^(\S+) (\S+) HTTP\/1\.1$/.exec(startLine);
+  if (match === null) throw new UpgradeRefused("400 Bad Request", "not an HTTP/1.1 request");
+  const [, method, target] = match;
+  const asked = pathOf(target!);
+  // For the log: a client can ask for anything.
+  const shown = JSON.stringify(target!.slice(0, 80));
+  if (asked !== path && !(path.endsWith("/") && asked?.startsWith(path))) {
+    throw new UpgradeRefused("404 Not Found", `asked for ${shown}`);
+  }
+  if (method !== "GET") {
+    throw new UpgradeRefused("405 Method Not Allowed", "not a GET request");
+  }
+  if (
+    !hasToken(headers.get("upgrade"), "websocket") ||
+    !hasToken(headers.get("connection"), "upgrade")
+  ) throw new UpgradeRefused("426 Upgrade Required", "not a request for WebSocket");
+  if (headers.get("sec-websocket-version") !== VERSION) {
+    throw new UpgradeRefused("426 Upgrade Required", "not WebSocket version 13");
+  }
+  const key = headers.get("sec-websocket-key") ?? "";
+  if (Buffer.from(key, "base64").length !== KEY_BYTES) {
+    throw new UpgradeRefused("400 Bad Request", "no valid Sec-WebSocket-Key");
+  }
+  checkOrigin(headers);
+  return key;
+}
+
+/** A web page of another site must not make its reader's browser a neighbour of ours. */
+function checkOrigin(headers: HttpHead["headers"]): void {
+  const origin = headers.get("origin");
+  if (origin === undefined) return;
+  const host = headers.get("host")?.toLowerCase();
+  if (URL.canParse(origin) && new URL(origin).host === withoutDefaultPort(origin, host)) return;
+  const shown = JSON.stringify(origin.slice(0, 80));
+  throw new UpgradeRefused("403 Forbidden", `request of another site, ${shown}`);
+}
+
+/** `host` as the URL class writes it for the scheme of `origin`. */
+function withoutDefaultPort(origin: string, host: string | undefined): string | undefined {
+  const url = `${new URL(origin).protocol}//${host}`;
+  return URL.canParse(url) ? new URL(url).host : undefined;
+}
+
+function pathOf(target: string): string | undefined {
+  const base = "http://localhost";
+  if (!target.startsWith("/") && !/^https?:\/\//i.test(target)) return undefined;
+  const url = target.startsWith("/") ? `${base}${target}` : target;
+  return URL.canParse(url) ? new URL(url).pathname : undefined;
+}
+
+async function answer(conn: ByteConn, { status, message }: UpgradeRefused): Promise<void> {
+  const body = new TextEncoder().encode(`${message}\n`);
+  const head = formatHttpHead(`HTTP/1.1 ${status}`, [
+    ["Content-Type", "text/plain; charset=utf-8"],
+    ["Content-Length", String(body.length)],
+    ["Connection", "close"],
+    ["Upgrade", "websocket"],
+    ["Sec-WebSocket-Version", VERSION],
+  ]);
+  await writeAll(conn, head);
+  await writeAll(conn, body);
+  await conn.closeWrite();
+}
+
+function acceptValue(key: string): string {
+  return createHash("sha1").update(key + ACCEPT_SUFFIX).digest("base64");
+}

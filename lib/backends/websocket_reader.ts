@@ -1,0 +1,183 @@
+/** Cuts the byte stream of a WebSocket peer into messages. */
+import { MAX_MESSAGE_BYTES } from "../wire/frame.ts";
+import {
+  applyMask,
+  CloseCode,
+  FINAL,
+  FIRST_CONTROL_OPCODE,
+  LENGTH,
+  LENGTH_16,
+  LENGTH_64,
+  MASK_BYTES,
+  MASKED,
+  MAX_SHORT_LENGTH,
+  OPCODE,
+  Opcode,
+  RESERVED,
+  WebSocketError,
+} from "./websocket_frame.ts";
+
+/** What a peer's bytes came to. */
+export interface TakenFrames {
+  /** Views, valid until the next `space()`. */
+  readonly messages: Uint8Array<ArrayBuffer>[];
+  /** Payload of the last ping, if any; it wants a pong. */
+  readonly ping: Uint8Array<ArrayBuffer> | undefined;
+  /** Whether the peer said goodbye; nothing follows. */
+  readonly closed: boolean;
+}
+
+interface Frame {
+  readonly opcode: number;
+  readonly final: boolean;
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
+/** Buffer that a reader begins with: an idle link should cost little memory. */
+const INITIAL_READ_BYTES = 16 * 1024;
+/** Buffer that a busy reader ends up with; must hold one whole frame. */
+const MAX_READ_BYTES = 256 * 1024;
+
+/**
+ * Cuts a byte stream into messages. Fill `space()` from the stream, then call `take()` with how
+ * many bytes came. Holds at most one incomplete frame and one incomplete message.
+ */
+export class WebSocketReader {
+  #buffer = new Uint8Array(INITIAL_READ_BYTES);
+  #words = new Uint32Array(this.#buffer.buffer);
+  /** Bytes before `#start` were handed out; those before `#end` have arrived. */
+  #start = 0;
+  #end = 0;
+  readonly #masked: boolean;
+  /** Copies of the parts of a message whose last frame is still to come. */
+  #fragments: Uint8Array<ArrayBuffer>[] | undefined;
+  #fragmentBytes = 0;
+
+  /** `masked`: whether the peer is a client. */
+  constructor({ masked }: { masked: boolean }) {
+    this.#masked = masked;
+  }
+
+  /** Where to read into next. Ends the life of all views that `take` returned before. */
+  space(): Uint8Array<ArrayBuffer> {
+    const held = this.#end - this.#start;
+    // A read that filled the buffer, or a frame that does: there is more where that came from.
+    const full = this.#end === this.#buffer.length;
+    if (full && this.#buffer.length < MAX_READ_BYTES) {
+      const grown = new Uint8Array(2 * this.#buffer.length);
+      grown.set(this.#buffer.subarray(this.#start, this.#end));
+      this.#buffer = grown;
+      this.#words = new Uint32Array(grown.buffer);
+    } else if (held > 0) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+    }
+    this.#start = 0;
+    this.#end = held;
+    return this.#buffer.subarray(held);
+  }
+
+  /**
+   * What is whole once `count` more bytes are in the space given out last. Throws a
+   * `WebSocketError` when the peer broke the protocol; the reader is of no more use then.
+   */
+  take(count: number): TakenFrames {
+    this.#end += count;
+    const messages: Uint8Array<ArrayBuffer>[] = [];
+    let ping: Uint8Array<ArrayBuffer> | undefined;
+    for (;;) {
+      const frame = this.#nextFrame();
+      if (frame === undefined) return { messages, ping, closed: false };
+      if (frame.opcode === Opcode.close) return { messages, ping, closed: true };
+      if (frame.opcode === Opcode.ping) ping = frame.payload;
+      else if (frame.opcode !== Opcode.pong) {
+        const message = this.#messageOf(frame);
+        if (message !== undefined) messages.push(message);
+      }
+    }
+  }
+
+  #nextFrame(): Frame | undefined {
+    const buffer = this.#buffer;
+    const at = this.#start;
+    const available = this.#end - at;
+    if (available < 2) return undefined;
+    const first = buffer[at]!;
+    const second = buffer[at + 1]!;
+    const frame = { opcode: first & OPCODE, final: (first & FINAL) !== 0 };
+    this.#checkHead(first, second);
+
+    let headerBytes = 2;
+    let length = second & LENGTH;
+    if (length === LENGTH_16) {
+      headerBytes = 4;
+      if (available < headerBytes) return undefined;
+      length = buffer[at + 2]! * 256 + buffer[at + 3]!;
+    } else if (length === LENGTH_64) {
+      headerBytes = 10;
+      if (available < headerBytes) return undefined;
+      // As a double it is exact as far as lengths are acceptable.
+      length = Number(new DataView(buffer.buffer, at + 2, 8).getBigUint64(0));
+    }
+    if (length > MAX_MESSAGE_BYTES) throw tooBig(length);
+    const maskAt = at + headerBytes;
+    const payloadAt = maskAt + (this.#masked ? MASK_BYTES : 0);
+    const next = payloadAt + length;
+    if (next > this.#end) return undefined;
+
+    if (this.#masked) applyMask(buffer, this.#words, { maskAt, start: payloadAt, end: next });
+    this.#start = next;
+    return { ...frame, payload: buffer.subarray(payloadAt, next) };
+  }
+
+  #checkHead(first: number, second: number): void {
+    if ((first & RESERVED) !== 0) throw violation("a frame with an extension that was not agreed");
+    if (((second & MASKED) !== 0) !== this.#masked) {
+      throw violation(this.#masked ? "a frame without a mask" : "a frame with a mask");
+    }
+    const opcode = first & OPCODE;
+    if (opcode === Opcode.text) {
+      throw new WebSocketError(CloseCode.unsupported, "the peer sent text, not binary messages");
+    }
+    if (opcode >= FIRST_CONTROL_OPCODE) {
+      if (opcode > Opcode.pong) throw violation(`a frame of unknown type ${opcode}`);
+      if ((first & FINAL) === 0) throw violation("a control frame in parts");
+      if ((second & LENGTH) > MAX_SHORT_LENGTH) throw violation("a control frame that is too long");
+    } else if (opcode > Opcode.binary) {
+      throw violation(`a frame of unknown type ${opcode}`);
+    } else if ((opcode === Opcode.continuation) !== (this.#fragments !== undefined)) {
+      throw violation("parts of messages out of order");
+    }
+  }
+
+  /** The whole message that ends with this frame. */
+  #messageOf({ payload, final }: Frame): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#fragments === undefined) {
+      if (final) return payload;
+      this.#fragments = [];
+      this.#fragmentBytes = 0;
+    }
+    this.#fragmentBytes += payload.length;
+    if (this.#fragmentBytes > MAX_MESSAGE_BYTES) throw tooBig(this.#fragmentBytes);
+    if (payload.length > 0) this.#fragments.push(payload.slice());
+    if (!final) return undefined;
+    const message = new Uint8Array(this.#fragmentBytes);
+    let at = 0;
+    for (const fragment of this.#fragments) {
+      message.set(fragment, at);
+      at += fragment.length;
+    }
+    this.#fragments = undefined;
+    return message;
+  }
+}
+
+function violation(what: string): WebSocketError {
+  return new WebSocketError(CloseCode.protocolError, `the peer sent ${what}`);
+}
+
+function tooBig(length: number): WebSocketError {
+  return new WebSocketError(
+    CloseCode.tooBig,
+    `the peer sent a message of ${length} bytes: ${MAX_MESSAGE_BYTES} is the most`,
+  );
+}

@@ -1,0 +1,102 @@
+/** A session over a WebSocket connection: each message is a binary message. */
+import { type ByteConn, writeAll } from "../base/byte_conn.ts";
+import type { Random } from "../base/random.ts";
+import type { Session } from "./backend.ts";
+import { CloseCode, WebSocketError } from "./websocket_frame.ts";
+import { type TakenFrames, WebSocketReader } from "./websocket_reader.ts";
+import { WebSocketWriter } from "./websocket_writer.ts";
+
+export interface WebSocketSessionOptions {
+  readonly description: string;
+  /** Present on the client's side, which masks what it sends. */
+  readonly masks?: Random | undefined;
+}
+
+export class WebSocketSession implements Session {
+  readonly description: string;
+  readonly #conn: ByteConn;
+  readonly #reader: WebSocketReader;
+  readonly #writer: WebSocketWriter;
+  #closed = false;
+  /** The peer said that nothing follows. */
+  #ended = false;
+  /** Settles when all that was to be written before is; never rejects. */
+  #written: Promise<unknown> = Promise.resolve();
+  /** What the next pong answers; a newer ping takes the place of one not answered yet. */
+  #pingDue: Uint8Array<ArrayBuffer> | undefined;
+
+  /** Takes over `conn`, whose handshake is done; `close` closes it. */
+  constructor(conn: ByteConn, { description, masks }: WebSocketSessionOptions) {
+    this.#conn = conn;
+    this.description = description;
+    this.#reader = new WebSocketReader({ masked: masks === undefined });
+    this.#writer = new WebSocketWriter(masks);
+  }
+
+  async receive(): Promise<readonly Uint8Array<ArrayBuffer>[] | null> {
+    while (!this.#closed && !this.#ended) {
+      const count = await this.#read();
+      if (count === null) return null;
+      const { messages, ping, closed } = this.#take(count);
+      if (ping !== undefined) this.#answer(ping);
+      if (closed) {
+        this.#ended = true;
+        this.#sayGoodbye(CloseCode.normal);
+      }
+      if (messages.length > 0) return messages;
+    }
+    return null;
+  }
+
+  async send(frames: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.#closed) throw new Error(`${this.description} is closed`);
+    await this.#write(this.#writer.binary(frames));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#conn.close();
+  }
+
+  async #read(): Promise<number | null> {
+    try {
+      return await this.#conn.read(this.#reader.space());
+    } catch (error) {
+      if (this.#closed) return null;
+      throw error;
+    }
+  }
+
+  #take(count: number): TakenFrames {
+    try {
+      return this.#reader.take(count);
+    } catch (error) {
+      if (error instanceof WebSocketError) this.#sayGoodbye(error.code);
+      throw new Error(`${this.description}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  #write(bytes: Uint8Array): Promise<void> {
+    const writing = this.#written.then(() => writeAll(this.#conn, bytes));
+    this.#written = writing.catch(() => {});
+    return writing;
+  }
+
+  /** Sends a pong after what is being sent now. */
+  #answer(ping: Uint8Array): void {
+    const waiting = this.#pingDue !== undefined;
+    this.#pingDue = ping.slice();
+    if (waiting) return;
+    this.#written = this.#written.then(() => {
+      const pong = this.#writer.pong(this.#pingDue!);
+      this.#pingDue = undefined;
+      return writeAll(this.#conn, pong);
+    }).catch(() => {});
+  }
+
+  /** Whether the peer gets to read it is its own affair. */
+  #sayGoodbye(code: number): void {
+    this.#write(this.#writer.close(code)).catch(() => {});
+  }
+}
