@@ -24,7 +24,11 @@ export function isNodeId(text: string): boolean {
 
 /** Whether `text` is well-formed Unicode without control characters. */
 export function isPrintable(text: string): boolean {
-  return text.isWellFormed() && !/\p{Cc}/u.test(text);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x20 || (unit >= 0x7f && unit < 0xa0)) return false;
+  }
+  return text.isWellFormed();
 }
 
 /** Whether `node` is the name for "this node". */

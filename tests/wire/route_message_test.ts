@@ -76,6 +76,8 @@ Deno.test("decodeRouteMessage refuses fields out of range", () => {
     ["NodeID", JSON.stringify("x".repeat(MAX_NODE_ID_BYTES + 1))],
     ["NodeID", JSON.stringify("ä".repeat(MAX_NODE_ID_BYTES / 2 + 1))],
     ["NodeID", '"a\\nb"'],
+    ["NodeID", '"a\\u007fb"'],
+    ["NodeID", '"a\\u009fb"'],
     ["NodeID", '"\\ud800"'],
     ["ForwardingNode", '""'],
     ["ForwardingNode", "null"],
