@@ -2,6 +2,9 @@
 import type { Duplex } from "node:stream";
 import type { ByteConn } from "../base/byte_conn.ts";
 
+/** Bytes of one write: the runtime copies what it cannot encrypt at once, again and again. */
+const MAX_WRITE_BYTES = 64 * 1024;
+
 export class TlsConn implements ByteConn {
   readonly #socket: Duplex;
   /** Lets the read that waits look again. */
@@ -35,10 +38,11 @@ export class TlsConn implements ByteConn {
   async write(bytes: Uint8Array): Promise<number> {
     const socket = this.#socket;
     if (socket.destroyed || socket.writableEnded) throw this.#broken("write");
+    const chunk = bytes.subarray(0, MAX_WRITE_BYTES);
     await new Promise<void>((resolve, reject) => {
-      socket.write(bytes, (error) => error ? reject(this.#broken("write")) : resolve());
+      socket.write(chunk, (error) => error ? reject(this.#broken("write")) : resolve());
     });
-    return bytes.length;
+    return chunk.length;
   }
 
   async closeWrite(): Promise<void> {

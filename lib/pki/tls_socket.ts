@@ -1,13 +1,16 @@
 /**
- * TLS over TCP by the rules of a profile. The runtime takes care of the handshake and of the
- * peer's proof that it has the key; who is trusted is decided here, right after the handshake and
- * before any byte of the peer is looked at.
+ * TLS over a connection, by the rules of a profile. The runtime takes care of the handshake and of
+ * the peer's proof that it has the key; who is trusted is decided here, right after the handshake
+ * and before any byte of the peer is looked at.
  */
-import { isIP, type Socket } from "node:net";
+import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
 import { connect, type ConnectionOptions, TLSSocket } from "node:tls";
+import type { ByteConn } from "../base/byte_conn.ts";
 import type { Clock } from "../base/clock.ts";
 import type { TlsClientProfile } from "./tls_client_profile.ts";
 import type { TlsServerProfile } from "./tls_server_profile.ts";
+import { TlsTransport } from "./tls_transport.ts";
 
 /** How long a handshake may take, in milliseconds; the original's. */
 const HANDSHAKE_TIMEOUT_MS = 15_000;
@@ -21,61 +24,60 @@ export interface HandshakeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where to connect to: an address, or a connection that exists (such as through a proxy). */
-export type TlsTarget =
-  & { /** DNS name or IP address that the certificate must be for. */ readonly host: string }
-  & ({ readonly port: number } | { readonly socket: Socket });
-
 /**
- * Takes a connection that was accepted through the handshake. Resolves to the secured socket, or
- * rejects with the reason, the connection closed: a `CertificateRefused` when it is the client's
- * certificate. A client without one gets the alert `certificate required`; for other refusals
- * the runtime has no alert, such a client only sees the connection end.
+ * Takes an accepted connection through the handshake. Resolves to the secured socket, or rejects
+ * with the reason, the connection closed: a `CertificateRefused` when it is the client's
+ * certificate. A client without one gets the alert `certificate required`; for other refusals the
+ * runtime has no alert, such a client only sees the connection end.
  */
 export function acceptTls(
-  connection: Socket,
+  conn: ByteConn,
   profile: TlsServerProfile,
   options: HandshakeOptions,
 ): Promise<TLSSocket> {
-  const socket = new TLSSocket(connection, {
+  const transport = new TlsTransport(conn);
+  // The types ask for a socket; any stream will do.
+  const socket = new TLSSocket(transport as Duplex as ConstructorParameters<typeof TLSSocket>[0], {
     isServer: true,
     secureContext: profile.secureContext,
     requestCert: profile.wantsClientCertificate,
     // Without a server object around it, this only makes a certificate a must.
     rejectUnauthorized: profile.wantsClientCertificate,
   });
+  transport.pace(socket);
   const check = () => profile.verifyClient(peerChain(socket), options.from);
   return handshake(socket, "secure", check, options);
 }
 
 /**
- * Connects, and takes the connection through the handshake. Resolves to the secured socket, or
- * rejects with the reason, the connection closed: a `CertificateRefused` when it is the server's
- * certificate.
+ * Takes a connection that we made through the handshake. The server's certificate must be for
+ * `host`, the DNS name or IP address (with or without brackets) that was connected to. Resolves to
+ * the secured socket, or rejects with the reason, the connection closed: a `CertificateRefused`
+ * when it is the server's certificate.
  */
 export function connectTls(
-  target: TlsTarget,
+  conn: ByteConn,
+  host: string,
   profile: TlsClientProfile,
   options: HandshakeOptions,
 ): Promise<TLSSocket> {
-  options.signal?.throwIfAborted();
-  const host = target.host.replace(/^\[(.*)\]$/, "$1");
-  const connection: ConnectionOptions & { allowHalfOpen: boolean } = {
-    host,
-    ...("socket" in target ? { socket: target.socket } : { port: target.port }),
+  const name = host.replace(/^\[(.*)\]$/, "$1");
+  const transport = new TlsTransport(conn);
+  const connection: ConnectionOptions = {
+    socket: transport,
     // An address is no server name (RFC 6066).
-    ...(isIP(host) ? {} : { servername: host }),
+    ...(isIP(name) ? {} : { servername: name }),
     secureContext: profile.secureContext,
     rejectUnauthorized: false,
-    allowHalfOpen: true,
   };
   const socket = connect(connection);
-  const check = () => profile.verifyServer(peerChain(socket), host, options.from);
+  transport.pace(socket);
+  const check = () => profile.verifyServer(peerChain(socket), name, options.from);
   return handshake(socket, "secureConnect", check, options);
 }
 
 /** The certificates that the peer sent, as they came: DER, leaf first. Empty for none. */
-export function peerChain(socket: TLSSocket): Uint8Array[] {
+function peerChain(socket: TLSSocket): Uint8Array[] {
   const chain: Uint8Array[] = [];
   let certificate = socket.getPeerCertificate(true);
   while (certificate?.raw !== undefined && chain.length < MAX_CHAIN_WALK) {
@@ -122,7 +124,7 @@ function handshake(
   const stopWaiting = () => {
     timer[Symbol.dispose]();
     signal?.removeEventListener("abort", onAbort);
-    socket.off("error", onError).off("close", onClose).off(done, onDone);
+    socket.off("error", onError).off("end", onClose).off("close", onClose).off(done, onDone);
   };
 
   // For the whole life of the socket: an error that nobody listens for would end the program.
@@ -130,7 +132,7 @@ function handshake(
   socket.on("error", () => {});
   // Errors of a socket without a server object are told under this name once it is secured.
   if (done === "secure") socket.on("_tlsError", (error) => socket.destroy(error));
-  socket.on("error", onError).on("close", onClose).on(done, onDone);
+  socket.on("error", onError).on("end", onClose).on("close", onClose).on(done, onDone);
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted) onAbort();
   return promise;
