@@ -60,6 +60,8 @@ export interface CoreExports {
   close(endpoint: number, now: number, connection: number, code: number, length: number): void;
   connection_free(endpoint: number, connection: number): void;
   statistic(endpoint: number, connection: number, which: number): number;
+  check_seal(length: number, header: number): void;
+  check_open(length: number, header: number): number;
 }
 
 interface SharedExports {
@@ -213,6 +215,8 @@ export class Core {
       close: guard(exports.close),
       connection_free: guard(exports.connection_free),
       statistic: guard(exports.statistic),
+      check_seal: guard(exports.check_seal),
+      check_open: guard(exports.check_open),
     };
   }
 

@@ -5,16 +5,20 @@
 //! Endpoints are numbered by the host, connections by their endpoint. An argument of bytes goes into
 //! the room of `argument` first. A host function (`host.rs`) must not call back in.
 
+mod aead;
 mod blobs;
 mod border;
+mod chacha20;
 mod connection;
 mod ending;
 mod endpoint;
 mod entropy;
 mod host;
 mod options;
+mod poly1305;
 mod self_signed;
 mod session;
+mod suite;
 mod tls;
 mod verifier;
 
@@ -290,4 +294,40 @@ extern "C" fn statistic(endpoint: u32, connection: u32, which: u32) -> f64 {
         }
     })
     .unwrap_or(f64::NAN)
+}
+
+/// For tests of the cipher: the argument is a key (32 bytes), a nonce (12), then `header` bytes and the
+/// data. Makes the sealed data with its tag the output.
+#[no_mangle]
+extern "C" fn check_seal(len: usize, header: usize) {
+    let mut argument = border::take_argument(len);
+    let (key, nonce, header, data) = aead_parts(&mut argument, header);
+    let tag = aead::seal(key, nonce, header, data);
+    border::with_output(|out| {
+        out.clear();
+        out.extend_from_slice(data);
+        out.extend_from_slice(&tag);
+    });
+}
+
+/// The other way: the data ends with its tag. Answers whether it opens; then the output is the data.
+#[no_mangle]
+extern "C" fn check_open(len: usize, header: usize) -> bool {
+    let mut argument = border::take_argument(len);
+    let (key, nonce, header, sealed) = aead_parts(&mut argument, header);
+    let Some((data, tag)) = sealed.split_last_chunk_mut() else {
+        return false;
+    };
+    let opens = aead::open(key, nonce, header, data, tag);
+    border::output(data);
+    opens
+}
+
+type AeadParts<'a> = (&'a [u8; 32], &'a [u8; 12], &'a [u8], &'a mut [u8]);
+
+fn aead_parts(argument: &mut [u8], header: usize) -> AeadParts<'_> {
+    let (key, rest) = argument.split_first_chunk_mut().expect("a key");
+    let (nonce, rest) = rest.split_first_chunk_mut().expect("a nonce");
+    let (header, data) = rest.split_at_mut(header);
+    (key, nonce, header, data)
 }
