@@ -6,7 +6,7 @@ import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
 import { type BindOptions, type ListenerDeps, StreamListener } from "./stream_listener.ts";
 import { connectTcp, hostPortOf } from "./tcp_conn.ts";
-import { acceptTls, connectTls, type LinkClientTls, type LinkServerTls } from "./tls.ts";
+import type { LinkClientTls, LinkServerTls } from "./tls.ts";
 
 export interface TcpListenerOptions extends BindOptions {
   /** Serves TLS by this profile; plain TCP without it. */
@@ -47,6 +47,8 @@ export class TcpListener implements Backend, Disposable {
   async #open(conn: Deno.TcpConn): Promise<Session> {
     if (this.#tls === undefined) return sessionOver("tcp", conn, conn);
     const from = `tcp ${formatHostPort(hostPortOf(conn.remoteAddr))}`;
+    // The runtime's TLS takes longer to load than the rest of the node together.
+    const { acceptTls } = await import("./tls.ts");
     return sessionOver("tls", conn, await acceptTls(conn, this.#tls, { from }));
   }
 }
@@ -88,6 +90,7 @@ export class TcpPeer implements Backend {
     if (this.#tls === undefined) return sessionOver("tcp", conn, conn);
     const { host } = this.#address;
     const from = `tcp ${formatHostPort(this.#address)}`;
+    const { connectTls } = await import("./tls.ts");
     return sessionOver("tls", conn, await connectTls(conn, this.#tls, { host, from, signal }));
   }
 }

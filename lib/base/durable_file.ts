@@ -2,7 +2,6 @@
  * Files that survive a crash of the program and of the machine: written under a temporary name,
  * synced and renamed, so that a reader sees the old contents or the new, never a part.
  */
-import { dirname } from "node:path";
 
 /**
  * Replaces the file at `path`. Resolves once the new contents and the new directory entry are on
@@ -27,7 +26,8 @@ export async function replaceFile(
     await file.sync();
   }
   await Deno.rename(temporary, path);
-  await syncDirectory(dirname(path));
+  const slash = path.lastIndexOf("/");
+  await syncDirectory(slash < 0 ? "." : path.slice(0, slash + 1));
 }
 
 /** Puts the entries of a directory (files made, renamed or removed in it) on the disk. */

@@ -1,5 +1,4 @@
 /** Ends a job's whole process group: asks first, insists later. */
-import process from "node:process";
 import { type Clock, sleep } from "../base/clock.ts";
 import { signalGroup } from "./process_identity.ts";
 
@@ -31,9 +30,10 @@ export async function stopGroup(
 
 export function groupExists(group: number): boolean {
   try {
-    process.kill(-group, 0);
+    // Signal 0 only asks.
+    Deno.kill(-group, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return error instanceof Deno.errors.PermissionDenied;
   }
 }

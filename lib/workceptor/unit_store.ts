@@ -2,7 +2,6 @@
  * A node's units on disk: `<data folder>/<node id>/<unit id>/` with `stdin`, `stdout` and
  * `status`, as the original keeps them.
  */
-import { join } from "node:path";
 import { replaceFile, syncDirectory } from "../base/durable_file.ts";
 import { isUnitFolderName, nodeFolderName } from "./unit_id.ts";
 import { decodeRecord, encodeRecord, type UnitRecord } from "./unit_record.ts";
@@ -33,10 +32,10 @@ export class UnitStore implements Disposable {
    */
   static async open(dataDir: string, nodeId: string): Promise<UnitStore> {
     const name = nodeFolderName(nodeId);
-    const folder = join(dataDir, name);
+    const folder = `${dataDir}/${name}`;
     await Deno.mkdir(folder, { recursive: true, mode: FOLDER_MODE });
     // Beside the folder, not in it: the original takes all that is in it for units.
-    const path = join(dataDir, `.${name}.lock`);
+    const path = `${dataDir}/.${name}.lock`;
     const lock = await Deno.open(path, { write: true, create: true, mode: FILE_MODE });
     try {
       if (await lock.tryLock(true)) return new UnitStore(folder, lock);
@@ -48,15 +47,15 @@ export class UnitStore implements Disposable {
   }
 
   unitFolder(id: string): string {
-    return join(this.folder, id);
+    return `${this.folder}/${id}`;
   }
 
   stdinPath(id: string): string {
-    return join(this.folder, id, "stdin");
+    return `${this.folder}/${id}/stdin`;
   }
 
   stdoutPath(id: string): string {
-    return join(this.folder, id, "stdout");
+    return `${this.folder}/${id}/stdout`;
   }
 
   /** Makes a unit's folder. Throws `Deno.errors.AlreadyExists` when there is one. */
@@ -85,12 +84,12 @@ export class UnitStore implements Disposable {
 
   /** Throws `Deno.errors.NotFound` without a `status` file, and `SyntaxError` for a broken one. */
   async load(id: string): Promise<UnitRecord> {
-    return decodeRecord(await Deno.readTextFile(join(this.folder, id, "status")));
+    return decodeRecord(await Deno.readTextFile(`${this.folder}/${id}/status`));
   }
 
   /** Resolves once the record is on the disk. One call at a time for one unit. */
   save(id: string, record: UnitRecord): Promise<void> {
-    return replaceFile(join(this.folder, id, "status"), encodeRecord(record), { mode: FILE_MODE });
+    return replaceFile(`${this.folder}/${id}/status`, encodeRecord(record), { mode: FILE_MODE });
   }
 
   openStdin(id: string): Promise<Deno.FsFile> {
