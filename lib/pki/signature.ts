@@ -1,13 +1,23 @@
 /**
- * Checks the signature on a certificate. The algorithms are those that Go accepts: SHA-1 and
+ * Checks the signature on a certificate or a request. The algorithms are those that Go accepts: SHA-1 and
  * older digests are not among them.
  */
 import { Buffer } from "node:buffer";
-import { constants, verify } from "node:crypto";
-import { type Certificate, publicKeyOf } from "./certificate.ts";
+import { constants, type KeyObject, verify } from "node:crypto";
 import { DerError, DerReader, Tag } from "./der.ts";
 
+/** A body and the signature on it, of a certificate or a request. */
+export interface Signed {
+  /** The part that is signed. */
+  readonly body: Uint8Array;
+  /** DER. */
+  readonly signatureAlgorithm: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
 interface Algorithm {
+  /** As Go calls it. */
+  readonly name: string;
   /** As `KeyObject.asymmetricKeyType` has it. */
   readonly keyType: "rsa" | "ec" | "ed25519";
   /** Null where the algorithm brings its own. */
@@ -16,13 +26,13 @@ interface Algorithm {
 }
 
 const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
-  "1.2.840.113549.1.1.11": { keyType: "rsa", digest: "sha256" },
-  "1.2.840.113549.1.1.12": { keyType: "rsa", digest: "sha384" },
-  "1.2.840.113549.1.1.13": { keyType: "rsa", digest: "sha512" },
-  "1.2.840.10045.4.3.2": { keyType: "ec", digest: "sha256" },
-  "1.2.840.10045.4.3.3": { keyType: "ec", digest: "sha384" },
-  "1.2.840.10045.4.3.4": { keyType: "ec", digest: "sha512" },
-  "1.3.101.112": { keyType: "ed25519", digest: null },
+  "1.2.840.113549.1.1.11": { name: "SHA256-RSA", keyType: "rsa", digest: "sha256" },
+  "1.2.840.113549.1.1.12": { name: "SHA384-RSA", keyType: "rsa", digest: "sha384" },
+  "1.2.840.113549.1.1.13": { name: "SHA512-RSA", keyType: "rsa", digest: "sha512" },
+  "1.2.840.10045.4.3.2": { name: "ECDSA-SHA256", keyType: "ec", digest: "sha256" },
+  "1.2.840.10045.4.3.3": { name: "ECDSA-SHA384", keyType: "ec", digest: "sha384" },
+  "1.2.840.10045.4.3.4": { name: "ECDSA-SHA512", keyType: "ec", digest: "sha512" },
+  "1.3.101.112": { name: "Ed25519", keyType: "ed25519", digest: null },
 };
 
 const RSA_PSS_OID = "1.2.840.113549.1.1.10";
@@ -40,10 +50,12 @@ const INSECURE: Readonly<Record<string, string>> = {
   "1.2.840.10045.4.1": "ECDSA-SHA1",
 };
 
-/** Throws an `Error` that says why `certificate` does not carry a signature by `issuer`'s key. */
-export function checkSignature(certificate: Certificate, issuer: Certificate): void {
-  const { keyType, digest, pss } = readAlgorithm(certificate.signatureAlgorithm);
-  const key = publicKeyOf(issuer);
+/** Throws an `Error` that says why the signature is not one by the owner of `key`. */
+export function checkSignature(
+  { body, signatureAlgorithm, signature }: Signed,
+  key: KeyObject,
+): void {
+  const { keyType, digest, pss } = readAlgorithm(signatureAlgorithm);
   const actualType = key.asymmetricKeyType;
   if (actualType !== keyType && !(pss && actualType === "rsa-pss")) {
     throw new Error(
@@ -52,7 +64,7 @@ export function checkSignature(certificate: Certificate, issuer: Certificate): v
   }
   const valid = verify(
     digest,
-    Buffer.from(certificate.body),
+    Buffer.from(body),
     pss
       ? {
         key,
@@ -60,9 +72,14 @@ export function checkSignature(certificate: Certificate, issuer: Certificate): v
         saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
       }
       : key,
-    Buffer.from(certificate.signature),
+    Buffer.from(signature),
   );
   if (!valid) throw new Error("x509: the signature is not by the issuer's key");
+}
+
+/** What Go calls a signature algorithm in DER. Throws an `Error` for one that nobody should use. */
+export function signatureAlgorithmName(signatureAlgorithm: Uint8Array): string {
+  return readAlgorithm(signatureAlgorithm).name;
 }
 
 function readAlgorithm(der: Uint8Array): Algorithm {
@@ -92,5 +109,6 @@ function readPss(fields: DerReader): Algorithm {
   if (digest === null || saltLength !== bytes) {
     throw new DerError("unusual parameters of RSA-PSS");
   }
-  return { keyType: "rsa", digest, pss: true };
+  const name = `${digest.toUpperCase()}-RSAPSS`;
+  return { name, keyType: "rsa", digest, pss: true };
 }

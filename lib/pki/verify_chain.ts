@@ -4,7 +4,7 @@
  * the middle of a handshake.
  */
 import { CertificateRefused } from "../quic/tls.ts";
-import { type Certificate, KeyPurpose, parseCertificate } from "./certificate.ts";
+import { type Certificate, KeyPurpose, parseCertificate, publicKeyOf } from "./certificate.ts";
 import { findForbiddenName } from "./name_constraints.ts";
 import { printable, printableList } from "./printable.ts";
 import { sameBytes } from "./same_bytes.ts";
@@ -147,7 +147,7 @@ class ChainSearch {
     if (this.#checksLeft-- <= 0) return false;
     try {
       checkAuthority(candidate, chain, kind, this.#requirements.now);
-      checkSignature(chain.at(-1)!, candidate);
+      checkSignature(chain.at(-1)!, publicKeyOf(candidate));
       return true;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

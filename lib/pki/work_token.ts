@@ -1,0 +1,162 @@
+/**
+ * Signed work: a JSON Web Token (RFC 7519), RS512, that says for which node a command is and until
+ * when it counts. Whoever has the private key may have work done where the public key is known.
+ */
+import { Buffer } from "node:buffer";
+import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { formatGoDuration } from "../base/go_duration.ts";
+import { parsePem } from "./pem.ts";
+import { printable, printableList } from "./printable.ts";
+import { privateKeyBlocks, readKeyBlock } from "./private_key.ts";
+import { readTextFile } from "./read_file.ts";
+
+const ALGORITHM = "RS512";
+const DIGEST = "RSA-SHA512";
+/** Ours have some 500 characters; nobody has a reason to send one as long as this. */
+const MAX_TOKEN_LENGTH = 16 * 1024;
+const NS_PER_MS = 1e6;
+
+/** Why a token does not count; the message goes to the client that sent it. */
+export class WorkTokenError extends Error {
+  override readonly name = "WorkTokenError";
+}
+
+/** Makes a token for commands to `audience`, a node id, that counts until `expiresAt` (ms). */
+export function signWorkToken(
+  key: KeyObject,
+  { audience, expiresAt }: { readonly audience: string; readonly expiresAt: number },
+): string {
+  const claims = { aud: [audience], exp: Math.floor(expiresAt / 1000) };
+  const body = `${encode({ alg: ALGORITHM, typ: "JWT" })}.${encode(claims)}`;
+  return `${body}.${sign(DIGEST, Buffer.from(body), key).toString("base64url")}`;
+}
+
+/**
+ * Checks a token that came with a command to `nodeId`; `now` in milliseconds since 1970. Throws a
+ * `WorkTokenError` in the original's words.
+ */
+export function verifyWorkToken(
+  token: string,
+  key: KeyObject,
+  { nodeId, now }: { readonly nodeId: string; readonly now: number },
+): void {
+  if (token === "") refuse("signature is empty");
+  if (token.length > MAX_TOKEN_LENGTH) refuse(`token of ${token.length} characters is too long`);
+  const [header = "", payload = "", signature = "", ...others] = token.split(".");
+  if (token.split(".", 3).length < 3 || others.length > 0) {
+    refuse("token contains an invalid number of segments");
+  }
+  const { alg } = decode(header, "header");
+  const claims = decode(payload, "claims");
+  if (typeof alg !== "string" || alg === "") refuse("signing method (alg) is unspecified.");
+  // No other: what counts is our choice, not the sender's.
+  if (alg !== ALGORITHM) {
+    refuse(`signing method ${printable(alg)} is invalid, only ${ALGORITHM} is`);
+  }
+  const bytes = Buffer.from(base64url(signature, "signature"));
+  if (!verify(DIGEST, Buffer.from(`${header}.${payload}`), key, bytes)) {
+    refuse("crypto/rsa: verification error");
+  }
+  checkTimes(claims, now);
+  checkAudience(claims, nodeId);
+}
+
+/** The key of `work-signing`. Throws an `Error` that says what is wrong with the file. */
+export function loadSigningKey(file: string): KeyObject {
+  if (file === "") throw new Error("cannot sign work: signing key is empty");
+  try {
+    const [block, ...others] = privateKeyBlocks(readTextFile(file));
+    if (block === undefined) throw new Error(`no private key in ${file}`);
+    if (others.length > 0) throw new Error(`more than one private key in ${file}`);
+    return rsaOnly(readKeyBlock(block, file), file);
+  } catch (cause) {
+    throw new Error(`could not load signing key file: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** The key of `work-verification`. Throws an `Error` that says what is wrong with the file. */
+export function loadVerifyingKey(file: string): KeyObject {
+  if (file === "") refuse("verifying key not specified");
+  try {
+    const blocks = parsePem(readTextFile(file));
+    const [block, ...others] = blocks.filter(({ label }) => label.endsWith("PUBLIC KEY"));
+    if (block === undefined) {
+      const found = blocks.map(({ label }) => `"${label}"`).join(", ") || "no PEM";
+      throw new Error(`no public key in ${file}, which holds ${found}`);
+    }
+    if (others.length > 0) throw new Error(`more than one public key in ${file}`);
+    const type = block.label === "RSA PUBLIC KEY" ? "pkcs1" : "spki";
+    const der = Buffer.from(block.der);
+    return rsaOnly(createPublicKey({ key: der, format: "der", type }), file);
+  } catch (cause) {
+    throw new Error(`could not load verifying key file: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function checkTimes(claims: Record<string, unknown>, now: number): void {
+  const expiresAt = timeOf(claims, "exp");
+  // The original lets a token without an end count for ever; nobody makes such tokens.
+  if (expiresAt === undefined) refuse("token has no expiration (exp)");
+  if (now >= expiresAt) {
+    refuse(`token is expired by ${formatGoDuration((now - expiresAt) * NS_PER_MS)}`);
+  }
+  if (now < (timeOf(claims, "nbf") ?? now)) refuse("token is not valid yet");
+  if (now < (timeOf(claims, "iat") ?? now)) refuse("token used before issued");
+}
+
+function checkAudience({ aud }: Record<string, unknown>, nodeId: string): void {
+  const audience = (Array.isArray(aud) ? aud : [aud])
+    .filter((name): name is string => typeof name === "string");
+  if (audience.includes(nodeId)) return;
+  const actual = audience.length === 0 ? "nobody" : printableList(audience);
+  throw new WorkTokenError(
+    `token audience did not match node ID: it is for ${actual}, this node is ${nodeId}`,
+  );
+}
+
+/** A claim in seconds since 1970, as milliseconds. */
+function timeOf(claims: Record<string, unknown>, name: string): number | undefined {
+  const value = claims[name];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "number" || !Number.isFinite(value)) refuse(`token's ${name} is no number`);
+  return value * 1000;
+}
+
+function encode(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
+
+function decode(segment: string, what: string): Record<string, unknown> {
+  const bytes = base64url(segment, what);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    refuse(`token's ${what} is not JSON`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    refuse(`token's ${what} is not a JSON object`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function base64url(segment: string, what: string): Uint8Array {
+  try {
+    return Uint8Array.fromBase64(segment, { alphabet: "base64url" });
+  } catch {
+    refuse(`token's ${what} is not base64`);
+  }
+}
+
+function rsaOnly(key: KeyObject, file: string): KeyObject {
+  if (key.asymmetricKeyType === "rsa") return key;
+  throw new Error(`${file} holds a key of type ${key.asymmetricKeyType}, RSA is wanted`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function refuse(reason: string): never {
+  throw new WorkTokenError(`could not verify signature: ${reason}`);
+}
