@@ -5,11 +5,9 @@ export { certMesh, type CertMeshOptions } from "./cert_mesh.ts";
 export { certSignRequest, type CertSignRequestOptions } from "./cert_sign_request.ts";
 export type { CommandDeps, CommandIo } from "./command_io.ts";
 export { TlsClientProfile } from "./tls_client_profile.ts";
-export { TlsConn } from "./tls_conn.ts";
 export type { TlsClientOptions, TlsServerOptions } from "./tls_options.ts";
 export { TlsProfiles, type TlsProfilesDeps, type TlsProfileStatus } from "./tls_profiles.ts";
 export { TlsServerProfile } from "./tls_server_profile.ts";
-export { acceptTls, connectTls, type HandshakeOptions } from "./tls_socket.ts";
 export {
   loadSigningKey,
   loadVerifyingKey,
