@@ -2,6 +2,7 @@
  * Which programs a test can run: our daemon and client, and the reference peers in the folders
  * named by RECEPTOR_PEERS (Go 1.6.9 and its Python client) and RECEPTOR_PEERS_155 (Go 1.5.5).
  */
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export type NodeKind = "ours" | "go" | "go155";
@@ -39,7 +40,13 @@ export function runsFromSource(): boolean {
 }
 
 function ours(built: string, source: string): string[] {
-  if (!runsFromSource()) return [`${ROOT}dist/${built}`];
+  if (!runsFromSource()) {
+    const path = `${ROOT}dist/${built}`;
+    if (!existsSync(path)) {
+      throw new Error(`${path} is not there: deno task build, or set RECEPTOR_TEST_SOURCE=1`);
+    }
+    return [path];
+  }
   return [Deno.execPath(), "run", "-A", "--no-prompt", `--config=${ROOT}deno.json`, ROOT + source];
 }
 
