@@ -1,4 +1,5 @@
 /** `work submit`: makes a unit, takes its payload until the client's half-close, and starts it. */
+import { abortable } from "../../base/abortable.ts";
 import { writeAll } from "../../base/byte_conn.ts";
 import type { LineReader } from "../../base/line_reader.ts";
 import { type CommandRun, type Fields, SessionOverError } from "../command.ts";
@@ -61,10 +62,11 @@ function requestFrom(fields: Fields): SubmitRequest {
 }
 
 function submit(work: WorkService, request: SubmitRequest): CommandRun {
-  return async ({ conn, caller }) => {
+  return async ({ conn, caller, signal }) => {
     const unit = await work.submit(request, caller);
     await takePayload(unit, conn);
-    return { result: await unit.start(), unitid: unit.unitId };
+    // A payload on its way to another node must not hold up the end of this one's service.
+    return { result: await abortable(unit.start(), signal), unitid: unit.unitId };
   };
 }
 
