@@ -38,7 +38,7 @@ export interface RemoteUnitParts extends UnitParts, RemoteAccess {
 }
 
 /** How long a cancel or release waits for the remote node before it is answered `pending`. */
-const REQUEST_REPLY_MS = 2_000;
+const REQUEST_REPLY_MS = 1_000;
 
 /** A remote node that answers takes no longer for one command, but for Go's cancel (10 s). */
 const COMMAND_TIMEOUT_MS = 60_000;
