@@ -1,6 +1,7 @@
 /**
  * One daemon, ours or a reference peer, in a private folder: started, killed, restarted and asked
- * over its control socket. Ready when the control service greets, never after a sleep.
+ * over its control socket. Ready when the control service greets and the log says so, never after
+ * a sleep.
  */
 import { join } from "node:path";
 import {
@@ -310,6 +311,11 @@ export class TestNode implements AsyncDisposable {
       throw new Error(
         `Node ${this.id} ended with ${signal ?? `code ${code}`} at its start:\n${program.output}`,
       );
+    }
+    // The Go daemon greets before it knows its work types.
+    const { logLevel = "debug" } = this.#options;
+    if (logLevel === "info" || logLevel === "debug") {
+      await program.waitForOutput(/Initialization complete/);
     }
   }
 }
