@@ -8,8 +8,8 @@ export interface EventuallyOptions {
   timeoutMs?: number;
   /** Pause between two looks, in milliseconds. */
   intervalMs?: number;
-  /** What is awaited, for the error. */
-  what?: string;
+  /** What is awaited, for the error; a function is asked when it comes to that. */
+  what?: string | (() => string);
 }
 
 /**
@@ -34,7 +34,8 @@ export async function eventually<T>(
       cause = error;
     }
     if (performance.now() >= end) {
-      throw new Error(`Waited ${timeoutMs} ms in vain for ${what}`, { cause });
+      const missing = typeof what === "string" ? what : what();
+      throw new Error(`Waited ${timeoutMs} ms in vain for ${missing}`, { cause });
     }
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
   }

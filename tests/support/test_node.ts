@@ -304,7 +304,10 @@ export class TestNode implements AsyncDisposable {
         (await this.session()).close();
         return true;
       },
-      { what: `node ${this.id} to become ready; it printed:\n${program.output}`, intervalMs: 2 },
+      {
+        what: () => `node ${this.id} to become ready; it printed:\n${program.output}`,
+        intervalMs: 2,
+      },
     );
     if (!program.running) {
       const { code, signal } = await program.exited;
