@@ -2,7 +2,6 @@
 import { closeQuietly } from "../base/byte_conn.ts";
 import { type Clock, sleep } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Backend, Session } from "./backend.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 import { hostPortOf, messageOf, tuneForLinks } from "./tcp_conn.ts";
 
@@ -26,8 +25,18 @@ export interface BindOptions {
   readonly port: number;
 }
 
-/** Makes a session of a connection. Rejects when that fails, or is cut by closing the connection. */
-export type OpenSession = (conn: Deno.TcpConn) => Promise<Session>;
+/**
+ * Makes of a connection what is served, such as a session. Rejects when that fails, or is cut by
+ * closing the connection.
+ */
+export type Open<Opened> = (conn: Deno.TcpConn) => Promise<Opened>;
+
+/** Serves what was opened; resolves when it is over. */
+export type Serve<Opened> = (opened: Opened) => Promise<unknown>;
+
+interface Closable {
+  close(): void;
+}
 
 type Cut = (reason: Error) => void;
 
@@ -63,10 +72,10 @@ export class StreamListener implements Disposable {
     }
   }
 
-  /** Accepts until `signal` aborts; resolves after the last session ended. */
-  async run(
-    open: OpenSession,
-    onSession: Parameters<Backend["run"]>[0],
+  /** Accepts until `signal` aborts; resolves after the last of `serve` ended. */
+  async run<Opened extends Closable>(
+    open: Open<Opened>,
+    serve: Serve<Opened>,
     signal: AbortSignal,
   ): Promise<void> {
     const sessions = new Set<Promise<unknown>>();
@@ -79,7 +88,7 @@ export class StreamListener implements Disposable {
       while (!signal.aborted) {
         const conn = await this.#accept(signal);
         if (conn === undefined) continue;
-        const running = this.#serve(conn, open, onSession, signal)
+        const running = this.#serve(conn, open, serve, signal)
           .catch(() => {})
           .finally(() => sessions.delete(running));
         sessions.add(running);
@@ -96,15 +105,15 @@ export class StreamListener implements Disposable {
     closeQuietly(this.#listener);
   }
 
-  async #serve(
+  async #serve<Opened extends Closable>(
     conn: Deno.TcpConn,
-    open: OpenSession,
-    onSession: Parameters<Backend["run"]>[0],
+    open: Open<Opened>,
+    serve: Serve<Opened>,
     signal: AbortSignal,
   ): Promise<void> {
-    let session: Session;
+    let opened: Opened;
     try {
-      session = await this.#handshake(conn, open);
+      opened = await this.#handshake(conn, open);
     } catch (error) {
       closeQuietly(conn);
       if (signal.aborted) return;
@@ -112,10 +121,13 @@ export class StreamListener implements Disposable {
       this.#log.warning(`Refused connection from ${remote}: ${messageOf(error)}`);
       return;
     }
-    await onSession(session);
+    await serve(opened);
   }
 
-  async #handshake(conn: Deno.TcpConn, open: OpenSession): Promise<Session> {
+  async #handshake<Opened extends Closable>(
+    conn: Deno.TcpConn,
+    open: Open<Opened>,
+  ): Promise<Opened> {
     let reason: Error | undefined;
     const cut: Cut = (why) => {
       reason = why;
@@ -133,10 +145,10 @@ export class StreamListener implements Disposable {
       () => cut(new Error(`the handshake took longer than ${seconds} s`)),
     );
     try {
-      const session = await open(conn);
+      const opened = await open(conn);
       // Cut in the very moment it was done.
-      if (reason !== undefined) session.close();
-      else return session;
+      if (reason !== undefined) opened.close();
+      else return opened;
     } catch (error) {
       throw reason ?? error;
     } finally {

@@ -8,7 +8,7 @@ import {
   wsListener,
   wsPeer,
 } from "./actions/backends.ts";
-import { certInit, certMakeReq, certSignReq } from "./actions/certificates.ts";
+import { certInit, certMakeReq, certMesh, certSignReq } from "./actions/certificates.ts";
 import { controlService } from "./actions/control_service.ts";
 import { localOnly, logLevel, node, trace, version } from "./actions/general.ts";
 import {
@@ -61,6 +61,7 @@ export const actionTable: readonly ActionSpec[] = [
   certInit,
   certMakeReq,
   certSignReq,
+  certMesh,
 ];
 
 const actionsByName = new Map(actionTable.map((action) => [action.name, action]));

@@ -4,6 +4,7 @@ import { systemRandom } from "../base/random.ts";
 import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
 import { type Config, refuseUnsupported } from "../config/config.ts";
 import { type Command, loadCommand } from "../config/load_config.ts";
+import { isCertificateCommand, runCertificateCommand } from "./certificate_commands.ts";
 import { Daemon } from "./daemon.ts";
 import { hasBackend } from "./links.ts";
 import { startLogging } from "./logging.ts";
@@ -29,8 +30,14 @@ export async function runReceptor(
   try {
     const command = await loadCommand(args);
     if (command.kind !== "run") return await answer(command, output);
-    refuseUnsupported(command.config);
-    return await runNode(command.config, args, signal);
+    const { config } = command;
+    refuseUnsupported(config);
+    const [first] = config.actions;
+    if (first === undefined || !isCertificateCommand(first)) {
+      return await runNode(config, args, signal);
+    }
+    await runCertificateCommand(first);
+    return 0;
   } catch (error) {
     if (!(error instanceof InvalidConfigError || error instanceof ConfigError)) throw error;
     for (const line of error.message.split("\n")) output.complain(`Error: ${line}`);

@@ -1,4 +1,8 @@
-/** Where the control service can be reached: the mesh, configured sockets, or the default one. */
+/** Where the control service can be reached: the mesh, TCP, Unix sockets, or the default one. */
+import { formatHostPort, parseHostPort } from "../backends/host_port.ts";
+import { StreamListener } from "../backends/stream_listener.ts";
+import { hostPortOf } from "../backends/tcp_conn.ts";
+import type { ByteConn } from "../base/byte_conn.ts";
 import { defaultSocketPaths, type Environment } from "../base/default_socket.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -6,11 +10,13 @@ import type { Random } from "../base/random.ts";
 import { controlService } from "../config/actions/control_service.ts";
 import type { Configured } from "../config/action.ts";
 import type { Config } from "../config/config.ts";
-import { ConfigError } from "../config/config_error.ts";
 import { meshCaller, serveConnections, unixCaller } from "../control/accept_loop.ts";
 import type { ControlServer } from "../control/server.ts";
 import { listenUnix, SocketInUseError } from "../control/unix_listener.ts";
 import type { Mesh } from "../netceptor/mesh.ts";
+import type { TlsServerProfile } from "../pki/mod.ts";
+import { failedAction } from "./failed_action.ts";
+import type { Security } from "./security.ts";
 
 /** Tags under which the original advertises a control service; AWX and receptorctl look for them. */
 const CONTROL_SERVICE_TAGS = { type: "Control Service" };
@@ -24,6 +30,7 @@ export interface ControlSocketsDeps {
   readonly mesh: Pick<Mesh, "listen">;
   readonly server: ControlServer;
   readonly environment: Environment;
+  readonly security: Pick<Security, "server">;
 }
 
 /** Everything that listens for control clients; disposing closes it and ends the sessions. */
@@ -51,16 +58,23 @@ export class ControlSockets implements AsyncDisposable {
     }
   }
 
-  async #openConfigured({ action, values, position }: Configured<typeof controlService>) {
-    const { service, filename, permissions } = values;
+  async #openConfigured(configured: Configured<typeof controlService>) {
+    const { service, filename, permissions, tls, tcplisten, tcptls } = configured.values;
+    const { log, security } = this.#deps;
+    if (tls && tcplisten && !tcptls) {
+      log.warning(
+        `Control service ${service} has TLS configured on the Receptor listener but not the TCP ` +
+          "listener.",
+      );
+    }
     try {
       if (filename !== undefined) await this.#serveUnix(filename, permissions);
-      if (service !== "") await this.#serveMesh(service);
+      if (tcplisten) this.#serveTcp(tcplisten, tcptls ? security.server(tcptls) : undefined);
+      if (service !== "") await this.#serveMesh(service, tls ? security.server(tls) : undefined);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new ConfigError(reason, { action: action.name, position, cause });
+      throw failedAction(configured, cause);
     }
-    this.#deps.log.info(`Running control service ${service}`);
+    log.info(`Running control service ${service}`);
   }
 
   /**
@@ -88,9 +102,44 @@ export class ControlSockets implements AsyncDisposable {
     this.#run(serveConnections(this.#deps.server, listener, unixCaller, this.#ending.signal), path);
   }
 
-  async #serveMesh(service: string): Promise<void> {
+  /** `listen` is a port on all addresses, or `host:port`. */
+  #serveTcp(listen: string, tls: TlsServerProfile | undefined): void {
+    const { log, clock, server } = this.#deps;
+    const { host, port } = listen.includes(":")
+      ? parseHostPort(listen)
+      : { host: "0.0.0.0", port: Number(listen) };
+    const listener = StreamListener.bind({ log, clock }, { bindAddress: host, port });
+    const open = async (conn: Deno.TcpConn): Promise<ByteConn> => {
+      if (tls === undefined) return conn;
+      const { acceptTls } = await import("../backends/tls.ts");
+      return await acceptTls(conn, tls, { from: addressOf(conn) });
+    };
+    const { signal } = this.#ending;
+    this.#run(
+      listener.run(
+        async (conn) => ({
+          conn: await open(conn),
+          from: addressOf(conn),
+          close: () => conn.close(),
+        }),
+        ({ conn, from }) =>
+          server.serve(
+            conn,
+            { via: "tcp", secure: tls !== undefined, description: from },
+            signal,
+          ),
+        signal,
+      ),
+      `TCP ${formatHostPort(listener.address)}`,
+    );
+  }
+
+  async #serveMesh(service: string, tls: TlsServerProfile | undefined): Promise<void> {
     const listener = this.#listeners.use(
-      await this.#deps.mesh.listen(service, { advertise: { tags: CONTROL_SERVICE_TAGS } }),
+      await this.#deps.mesh.listen(service, {
+        tls: tls?.mesh,
+        advertise: { tags: CONTROL_SERVICE_TAGS },
+      }),
     );
     const { server } = this.#deps;
     this.#run(serveConnections(server, listener, meshCaller, this.#ending.signal), service);
@@ -107,4 +156,8 @@ export class ControlSockets implements AsyncDisposable {
     await this.#listeners.disposeAsync();
     await Promise.all(this.#loops);
   }
+}
+
+function addressOf(conn: Deno.TcpConn): string {
+  return `tcp ${formatHostPort(hostPortOf(conn.remoteAddr))}`;
 }

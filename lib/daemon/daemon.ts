@@ -5,16 +5,18 @@ import type { Random } from "../base/random.ts";
 import { node as nodeAction } from "../config/actions/general.ts";
 import { workCommand } from "../config/actions/workers.ts";
 import type { Config } from "../config/config.ts";
-import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
+import { InvalidConfigError } from "../config/config_error.ts";
 import { ReloadError, ReloadErrorCode } from "../control/reload_error.ts";
 import { ControlServer } from "../control/server.ts";
 import { readSystemInfo } from "../control/system_info.ts";
 import { Netceptor } from "../netceptor/netceptor.ts";
 import { Workceptor } from "../workceptor/workceptor.ts";
 import { ControlSockets } from "./control_sockets.ts";
+import { failedAction } from "./failed_action.ts";
 import { Links } from "./links.ts";
 import type { DaemonLog } from "./logging.ts";
 import { checkReloadable } from "./reload.ts";
+import { Security } from "./security.ts";
 import { VERSION } from "./version.ts";
 
 /** Used when there is no `node` action, which would have brought its own default. */
@@ -36,6 +38,7 @@ export class Daemon implements AsyncDisposable {
   /** Resolves when the node can no longer run, such as when another one has its id. */
   readonly failed: Promise<Error>;
   readonly #deps: DaemonDeps;
+  readonly #security: Security;
   readonly #netceptor: Netceptor;
   readonly #workceptor: Workceptor;
   readonly #links: Links;
@@ -45,11 +48,12 @@ export class Daemon implements AsyncDisposable {
   /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
 
-  private constructor(config: Config, deps: DaemonDeps) {
+  private constructor(config: Config, deps: DaemonDeps, security: Security) {
     const { log, clock, random, environment } = deps;
     const settings = config.find(nodeAction)?.values;
     this.#config = config;
     this.#deps = deps;
+    this.#security = this.#parts.use(security);
     this.#netceptor = this.#parts.use(
       new Netceptor({ log, clock, random }, {
         nodeId: config.nodeId,
@@ -60,13 +64,23 @@ export class Daemon implements AsyncDisposable {
     );
     this.failed = this.#netceptor.failed;
     this.#workceptor = this.#parts.use(
-      new Workceptor({ log, clock, random, mesh: this.#netceptor, tlsClient: () => undefined }, {
+      new Workceptor({
+        log,
+        clock,
+        random,
+        mesh: this.#netceptor,
+        tlsClient: (name) => security.clientTls(name),
+        signWork: security.signWork,
+        verifySignature: security.verifySignature,
+      }, {
         dataDir: settings?.datadir ?? DEFAULT_DATA_FOLDER,
         nodeId: config.nodeId,
         searchPath: environment("PATH") ?? DEFAULT_SEARCH_PATH,
       }),
     );
-    this.#links = this.#parts.use(new Links(this.#netceptor, { log, clock }));
+    this.#links = this.#parts.use(
+      new Links(this.#netceptor, { log, clock, random, environment, security }),
+    );
   }
 
   /**
@@ -75,7 +89,7 @@ export class Daemon implements AsyncDisposable {
    * had started is stopped then.
    */
   static async start(config: Config, deps: DaemonDeps): Promise<Daemon> {
-    const daemon = new Daemon(config, deps);
+    const daemon = new Daemon(config, deps, await Security.load(config, deps));
     try {
       await daemon.#start();
       return daemon;
@@ -92,6 +106,7 @@ export class Daemon implements AsyncDisposable {
         command: values.command,
         params: values.params ?? "",
         allowRuntimeParams: values.allowruntimeparams,
+        verifySignature: values.verifysignature,
       });
     }
     this.#netceptor.advertiseWorkTypes(this.#workceptor.workTypes());
@@ -101,12 +116,21 @@ export class Daemon implements AsyncDisposable {
       system: readSystemInfo(VERSION),
       work: this.#workceptor,
       reload: () => this.reload(),
+      clientTls: (name) => this.#security.clientTls(name),
       clock,
       log,
     });
     this.#parts.use(
       await ControlSockets.open(
-        { log, clock, random, mesh: this.#netceptor, server, environment },
+        {
+          log,
+          clock,
+          random,
+          mesh: this.#netceptor,
+          server,
+          environment,
+          security: this.#security,
+        },
         this.#config,
       ),
     );
@@ -117,9 +141,8 @@ export class Daemon implements AsyncDisposable {
     try {
       await this.#workceptor.start();
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      const position = this.#config.find(nodeAction)?.position;
-      throw new ConfigError(reason, { action: nodeAction.name, position, cause });
+      const position = this.#config.find(nodeAction)?.position ?? { kind: "implicit" };
+      throw failedAction({ action: nodeAction, position }, cause, "datadir");
     }
   }
 

@@ -1,17 +1,23 @@
 /** The backends of a configuration as running links: what a reload starts, keeps and stops. */
 import type { Backend, LinkPolicy } from "../backends/backend.ts";
 import { TcpListener, TcpPeer } from "../backends/mod.ts";
-import type { DiallerDeps } from "../backends/redial.ts";
+import type { WebSocketPeerDeps } from "../backends/websocket.ts";
 import type { ActionSpec, Configured } from "../config/action.ts";
-import { tcpListener, tcpPeer } from "../config/actions/backends.ts";
+import { tcpListener, tcpPeer, wsListener, wsPeer } from "../config/actions/backends.ts";
 import { localOnly } from "../config/actions/general.ts";
 import { type Config, sameAction } from "../config/config.ts";
-import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
+import { type ConfigError, InvalidConfigError } from "../config/config_error.ts";
+import { failedAction } from "./failed_action.ts";
+import type { Security } from "./security.ts";
 
 /** The slice of the mesh node that runs backends. */
 export interface LinkHost {
   /** Runs `backend` until the result is disposed, which resolves when its last link is down. */
   addBackend(backend: Backend, policy: LinkPolicy): AsyncDisposable;
+}
+
+export interface LinksDeps extends WebSocketPeerDeps {
+  readonly security: Pick<Security, "server" | "client">;
 }
 
 interface RunningLink {
@@ -27,10 +33,10 @@ export function hasBackend(config: Config): boolean {
 
 export class Links implements AsyncDisposable {
   readonly #host: LinkHost;
-  readonly #deps: DiallerDeps;
+  readonly #deps: LinksDeps;
   #running: RunningLink[] = [];
 
-  constructor(host: LinkHost, deps: DiallerDeps) {
+  constructor(host: LinkHost, deps: LinksDeps) {
     this.#host = host;
     this.#deps = deps;
   }
@@ -54,12 +60,11 @@ export class Links implements AsyncDisposable {
     for (const configured of wanted) {
       if (kept.some((link) => sameAction(link.configured, configured))) continue;
       try {
-        const { backend, policy } = makeBackend(configured, this.#deps);
-        this.#running.push({ configured, backend: this.#host.addBackend(backend, policy) });
+        const backend = await makeBackend(configured, this.#deps);
+        const running = this.#host.addBackend(backend, linkPolicy(configured));
+        this.#running.push({ configured, backend: running });
       } catch (cause) {
-        const { action, position } = configured;
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        failures.push(new ConfigError(reason, { action: action.name, position, cause }));
+        failures.push(failedAction(configured, cause));
       }
     }
     if (failures.length > 0) throw new InvalidConfigError(failures);
@@ -73,30 +78,48 @@ export class Links implements AsyncDisposable {
 }
 
 function backendActions(config: Config): Configured<ActionSpec>[] {
-  return [...config.all(tcpListener), ...config.all(tcpPeer)];
+  return config.actions.filter(({ action }) => action.section === "backends");
+}
+
+function linkPolicy({ values }: Configured<ActionSpec>): LinkPolicy {
+  const { cost, nodecost = {}, allowedpeers: allowedPeers } = values as {
+    cost: number;
+    nodecost?: Record<string, number>;
+    allowedpeers?: string[];
+  };
+  return { cost, nodeCost: nodecost, allowedPeers };
 }
 
 /** Listeners are bound here. Throws what the backend throws. */
-function makeBackend(
+async function makeBackend(
   configured: Configured<ActionSpec>,
-  deps: DiallerDeps,
-): { backend: Backend; policy: LinkPolicy } {
+  deps: LinksDeps,
+): Promise<Backend> {
+  const { security } = deps;
+  const server = (name: string | undefined) => name ? security.server(name) : undefined;
+  const client = (name: string | undefined) => name ? security.client(name) : undefined;
   switch (configured.action) {
     case tcpListener: {
-      const { values } = configured as Configured<typeof tcpListener>;
-      const { bindaddr: bindAddress, port, cost, nodecost, allowedpeers: allowedPeers } = values;
-      return {
-        backend: TcpListener.bind(deps, { bindAddress, port }),
-        policy: { cost, nodeCost: nodecost ?? {}, allowedPeers },
-      };
+      const { bindaddr: bindAddress, port, tls } =
+        (configured as Configured<typeof tcpListener>).values;
+      return TcpListener.bind(deps, { bindAddress, port, tls: server(tls) });
     }
     case tcpPeer: {
-      const { values } = configured as Configured<typeof tcpPeer>;
-      const { address, redial, cost, allowedpeers: allowedPeers } = values;
-      return {
-        backend: new TcpPeer(deps, { address, redial }),
-        policy: { cost, nodeCost: {}, allowedPeers },
-      };
+      const { address, redial, tls } = (configured as Configured<typeof tcpPeer>).values;
+      return new TcpPeer(deps, { address, redial, tls: client(tls) });
+    }
+    case wsListener: {
+      const { bindaddr: bindAddress, port, path, tls } =
+        (configured as Configured<typeof wsListener>).values;
+      const { WebSocketListener } = await import("../backends/websocket.ts");
+      return WebSocketListener.bind(deps, { bindAddress, port, path, tls: server(tls) });
+    }
+    case wsPeer: {
+      const { address, redial, extraheader: extraHeader, tls } =
+        (configured as Configured<typeof wsPeer>).values;
+      const { WebSocketPeer } = await import("../backends/websocket.ts");
+      // As in the original, wss:// without a configuration trusts what the system trusts.
+      return new WebSocketPeer(deps, { address, redial, extraHeader, tls: client(tls) });
     }
     default:
       throw new TypeError(`not a backend: ${configured.action.name}`);

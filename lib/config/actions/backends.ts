@@ -34,13 +34,11 @@ const redialParameter = {
 
 const serverTlsParameter = {
   type: string,
-  planned: true,
   description: "Name of TLS server config",
 } as const;
 
 const clientTlsParameter = {
   type: string,
-  planned: true,
   description: "Name of TLS client config",
 } as const;
 
@@ -113,7 +111,6 @@ export const wsListener = defineAction({
   section: "backends",
   description: "Run an http server that accepts websocket connections",
   reloadable: true,
-  planned: true,
   parameters: {
     bindaddr: bindAddressParameter,
     port: {
@@ -133,7 +130,6 @@ export const wsPeer = defineAction({
   section: "backends",
   description: "Connect outbound to a websocket peer",
   reloadable: true,
-  planned: true,
   parameters: {
     address: { type: string, required: true, bare: true, description: "URL to connect to" },
     redial: redialParameter,

@@ -1,7 +1,7 @@
 /** The small certificate authority: each of these does its work and ends. */
 import { defineAction } from "../action.ts";
 import { strings } from "../composite_types.ts";
-import { bool, filename, integer, string } from "../value_type.ts";
+import { bool, choice, filename, integer, string } from "../value_type.ts";
 
 const commonNameParameter = {
   type: string,
@@ -9,8 +9,15 @@ const commonNameParameter = {
   description: "Common name to assign to the certificate",
 } as const;
 
-/** RSA key lengths that are of any use. */
-const keyBits = integer({ least: 1024, most: 16_384 });
+/** EC keys beside the original's RSA. */
+const keyTypeParameter = {
+  type: choice("rsa", "ec"),
+  description: "Type of the key: rsa, or ec (elliptic curve), which the original has not. " +
+    "Without it, rsa.",
+} as const;
+
+/** RSA key lengths, and those of the NIST curves. */
+const keyBits = integer({ least: 256, most: 16_384 });
 
 const validityParameters = {
   notbefore: {
@@ -28,9 +35,9 @@ export const certInit = defineAction({
   section: "certificates",
   description: "Initialize PKI CA",
   exclusive: true,
-  planned: true,
   parameters: {
     commonname: commonNameParameter,
+    keytype: keyTypeParameter,
     bits: {
       type: keyBits,
       required: true,
@@ -55,9 +62,9 @@ export const certMakeReq = defineAction({
   section: "certificates",
   description: "Create certificate request",
   exclusive: true,
-  planned: true,
   parameters: {
     commonname: commonNameParameter,
+    keytype: keyTypeParameter,
     bits: {
       type: keyBits,
       description: "Bit length of the encryption keys of the certificate",
@@ -83,7 +90,6 @@ export const certSignReq = defineAction({
   section: "certificates",
   description: "Sign request and produce certificate",
   exclusive: true,
-  planned: true,
   parameters: {
     req: { type: filename, required: true, description: "Certificate Request PEM filename" },
     cacert: { type: filename, required: true, description: "CA certificate PEM filename" },
@@ -98,6 +104,32 @@ export const certSignReq = defineAction({
       type: bool,
       default: false,
       description: "If true, do not prompt the user for verification",
+    },
+  },
+});
+
+export const certMesh = defineAction({
+  name: "cert-mesh",
+  section: "certificates",
+  description: "Create a CA and a certificate for each node, in one folder (not in the original)",
+  exclusive: true,
+  parameters: {
+    node: {
+      type: strings,
+      required: true,
+      description: "A node ID, or ID=HOST,ADDRESS,… with the names others connect to it by",
+    },
+    outdir: {
+      type: filename,
+      required: true,
+      description: "Folder for ca.crt, ca.key, and .crt and .key of each node",
+    },
+    commonname: { type: string, description: "Common name of the CA" },
+    keytype: keyTypeParameter,
+    bits: { type: keyBits, description: "Bit length of the keys" },
+    notafter: {
+      type: string,
+      description: "Expiration (NotAfter) date/time of the nodes' certificates, in RFC3339 format",
     },
   },
 });

@@ -25,17 +25,14 @@ export const controlService = defineAction({
     },
     tls: {
       type: string,
-      planned: true,
       description: "Name of TLS server config for the Receptor listener",
     },
     tcplisten: {
       type: string,
-      planned: true,
       description: "Local TCP port or host:port to bind to the control service",
     },
     tcptls: {
       type: string,
-      planned: true,
       description: "Name of TLS server config for the TCP listener",
     },
   },

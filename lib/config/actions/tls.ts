@@ -20,7 +20,6 @@ export const tlsServer = defineAction({
   name: "tls-server",
   section: "resources",
   description: "Define a TLS server configuration",
-  planned: true,
   parameters: {
     name: { type: string, required: true, description: "Name of this TLS server configuration" },
     cert: { type: filename, required: true, description: "Server certificate filename" },
@@ -47,7 +46,6 @@ export const tlsClient = defineAction({
   name: "tls-client",
   section: "resources",
   description: "Define a TLS client configuration",
-  planned: true,
   parameters: {
     name: { type: string, required: true, description: "Name of this TLS client configuration" },
     cert: { type: filename, required: true, description: "Client certificate filename" },

@@ -16,7 +16,6 @@ const workTypeParameter = {
 const verifySignatureParameter = {
   type: bool,
   default: false,
-  planned: true,
   description: "Verify a signed work submission",
 } as const;
 
@@ -29,7 +28,6 @@ export const workSigning = defineAction({
   section: "workers",
   description: "Private key to sign work submissions",
   once: true,
-  planned: true,
   parameters: {
     privatekey: {
       type: filename,
@@ -49,7 +47,6 @@ export const workVerification = defineAction({
   section: "workers",
   description: "Public key to verify work submissions",
   once: true,
-  planned: true,
   parameters: {
     publickey: {
       type: filename,

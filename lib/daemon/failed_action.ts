@@ -1,0 +1,13 @@
+/** Failures of running an action, told like mistakes in its configuration: with its place. */
+import type { ActionSpec, Configured } from "../config/action.ts";
+import { ConfigError } from "../config/config_error.ts";
+
+/** `cause` as the failure of `configured`, or of one of its parameters. */
+export function failedAction(
+  { action, position }: Pick<Configured<ActionSpec>, "action" | "position">,
+  cause: unknown,
+  parameter?: string,
+): ConfigError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new ConfigError(reason, { action: action.name, position, parameter, cause });
+}

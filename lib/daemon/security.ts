@@ -1,0 +1,161 @@
+/**
+ * What a configuration says of TLS and of signed work, ready to use. The room behind it, and the
+ * runtime's own TLS, are loaded only when the configuration speaks of either: they take longer to
+ * load than the rest of the node.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/default_socket.ts";
+import type { Log } from "../base/log.ts";
+import type { ActionSpec, Configured } from "../config/action.ts";
+import { tlsClient, tlsServer } from "../config/actions/tls.ts";
+import { workSigning, workVerification } from "../config/actions/workers.ts";
+import type { Config } from "../config/config.ts";
+import { ControlError } from "../control/control_error.ts";
+import type {
+  TlsClientProfile,
+  TlsProfiles,
+  TlsProfileStatus,
+  TlsServerProfile,
+} from "../pki/mod.ts";
+import type { ClientTls } from "../quic/tls.ts";
+import { failedAction } from "./failed_action.ts";
+
+type Pki = typeof import("../pki/mod.ts");
+
+export interface SecurityDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly environment: Environment;
+}
+
+export class Security implements Disposable {
+  /** Makes the signature for a command to a node; absent without `work-signing`. */
+  readonly signWork: ((node: string) => Promise<string>) | undefined;
+  /** Rejects with a `ControlError`; absent without `work-verification`. */
+  readonly verifySignature: ((signature: string) => Promise<void>) | undefined;
+  readonly #profiles: TlsProfiles | undefined;
+  readonly #expiryWatch: Disposable | undefined;
+
+  private constructor(config: Config, deps: SecurityDeps, pki: Pki | undefined) {
+    if (pki === undefined) return;
+    this.#profiles = loadProfiles(config, deps, pki);
+    this.#expiryWatch = this.#profiles.watchExpiry();
+    this.signWork = signerOf(config, deps, pki);
+    this.verifySignature = verifierOf(config, deps, pki);
+  }
+
+  /** Throws a `ConfigError` that names the action whose files or parameters are no good. */
+  static async load(config: Config, deps: SecurityDeps): Promise<Security> {
+    const actions: ActionSpec[] = [tlsServer, tlsClient, workSigning, workVerification];
+    const needed = config.actions.some(({ action }) => actions.includes(action));
+    return new Security(config, deps, needed ? await import("../pki/mod.ts") : undefined);
+  }
+
+  /** For listeners. Throws an `Error` when there is no `tls-server` of that name. */
+  server(name: string): TlsServerProfile {
+    return this.#known().server(name);
+  }
+
+  /** For diallers. Throws an `Error` when there is no `tls-client` of that name. */
+  client(name: string): TlsClientProfile {
+    return this.#known().client(name);
+  }
+
+  /** For streams over the mesh; `undefined` when there is no `tls-client` of that name. */
+  clientTls(name: string): ClientTls | undefined {
+    try {
+      return this.client(name).mesh;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The certificates that these profiles show to others. */
+  status(): TlsProfileStatus[] {
+    return this.#profiles?.status() ?? [];
+  }
+
+  [Symbol.dispose](): void {
+    this.#expiryWatch?.[Symbol.dispose]();
+  }
+
+  #known(): TlsProfiles {
+    if (this.#profiles) return this.#profiles;
+    throw new Error("no TLS config is defined: add a tls-server or tls-client of that name");
+  }
+}
+
+function loadProfiles(config: Config, deps: SecurityDeps, pki: Pki): TlsProfiles {
+  const { log, clock, environment } = deps;
+  const systemCertFile = environment("SSL_CERT_FILE");
+  const profiles = new pki.TlsProfiles({ log, clock, nodeId: config.nodeId, systemCertFile });
+  for (const configured of config.all(tlsServer)) {
+    const { values } = configured;
+    atPosition(configured, () =>
+      profiles.addServer({
+        name: values.name,
+        cert: values.cert,
+        key: values.key,
+        requireClientCert: values.requireclientcert,
+        clientCas: values.clientcas,
+        pinnedClientCert: values.pinnedclientcert,
+        skipReceptorNamesCheck: values.skipreceptornamescheck,
+        minTls13: values.mintls13,
+      }));
+  }
+  for (const configured of config.all(tlsClient)) {
+    const { values } = configured;
+    atPosition(configured, () =>
+      profiles.addClient({
+        name: values.name,
+        cert: values.cert,
+        key: values.key,
+        rootCas: values.rootcas,
+        insecureSkipVerify: values.insecureskipverify,
+        pinnedServerCert: values.pinnedservercert,
+        skipReceptorNamesCheck: values.skipreceptornamescheck,
+        minTls13: values.mintls13,
+      }));
+  }
+  return profiles;
+}
+
+function signerOf(config: Config, { clock }: SecurityDeps, pki: Pki): Security["signWork"] {
+  const configured = config.find(workSigning);
+  if (configured === undefined) return undefined;
+  const { privatekey = "", tokenexpiration } = configured.values;
+  const key = atPosition(configured, () => pki.loadSigningKey(privatekey));
+  return (audience) =>
+    Promise.resolve(
+      pki.signWorkToken(key, { audience, expiresAt: clock.wallTime() + tokenexpiration }),
+    );
+}
+
+function verifierOf(
+  config: Config,
+  { clock }: SecurityDeps,
+  pki: Pki,
+): Security["verifySignature"] {
+  const configured = config.find(workVerification);
+  if (configured === undefined) return undefined;
+  const { publickey = "" } = configured.values;
+  const key = atPosition(configured, () => pki.loadVerifyingKey(publickey));
+  return (token) => {
+    try {
+      pki.verifyWorkToken(token, key, { nodeId: config.nodeId, now: clock.wallTime() });
+      return Promise.resolve();
+    } catch (cause) {
+      if (!(cause instanceof pki.WorkTokenError)) return Promise.reject(cause);
+      return Promise.reject(new ControlError(cause.message, { cause }));
+    }
+  };
+}
+
+/** Runs `step`; what it throws becomes a `ConfigError` that says where the action was written. */
+function atPosition<T>(configured: Configured<ActionSpec>, step: () => T): T {
+  try {
+    return step();
+  } catch (cause) {
+    throw failedAction(configured, cause);
+  }
+}
