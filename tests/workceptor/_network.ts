@@ -18,14 +18,15 @@ class Pipe {
   #chunks: Uint8Array[] = [];
   #size = 0;
   #ended = false;
-  #failure: Error | undefined;
+  #readFailure: Error | undefined;
+  #writeFailure: Error | undefined;
   #changed = Promise.withResolvers<void>();
   /** Bytes that still pass before the stream breaks. */
   left = Infinity;
 
   async read(into: Uint8Array): Promise<number | null> {
     while (this.#size === 0) {
-      if (this.#failure) throw this.#failure;
+      if (this.#readFailure) throw this.#readFailure;
       if (this.#ended) return null;
       await this.#changed.promise;
     }
@@ -40,8 +41,8 @@ class Pipe {
   }
 
   async write(bytes: Uint8Array): Promise<number> {
-    while (!this.#failure && this.#size >= CAPACITY) await this.#changed.promise;
-    if (this.#failure) throw this.#failure;
+    while (!this.#writeFailure && this.#size >= CAPACITY) await this.#changed.promise;
+    if (this.#writeFailure) throw this.#writeFailure;
     if (this.#ended) throw new Error("write after the end");
     const taken = bytes.slice(0, Math.min(CAPACITY - this.#size, this.left));
     this.left -= taken.length;
@@ -58,9 +59,21 @@ class Pipe {
 
   /** What was written and not read is lost, as with a connection that is reset. */
   break(error: Error): void {
-    this.#failure ??= error;
+    this.breakReader(error);
+    this.breakWriter(error);
     this.#chunks = [];
     this.#size = 0;
+  }
+
+  /** Only the reader learns that the stream is broken. */
+  breakReader(error: Error): void {
+    this.#readFailure ??= error;
+    this.#notify();
+  }
+
+  /** Only the writer learns that the stream is broken. */
+  breakWriter(error: Error): void {
+    this.#writeFailure ??= error;
     this.#notify();
   }
 
@@ -74,6 +87,8 @@ class Pipe {
 class Stream {
   readonly there = new Pipe();
   readonly back = new Pipe();
+  /** The listener's end hears nothing of a break, as when a node dies and its packets just cease. */
+  isSilent = false;
   #over = Promise.withResolvers<Error | undefined>();
   #closed = 0;
 
@@ -88,6 +103,11 @@ class Stream {
 
   break(reason = "connection lost"): void {
     const error = new Error(reason);
+    if (this.isSilent) {
+      this.there.breakWriter(error);
+      this.back.breakReader(error);
+      return;
+    }
     this.there.break(error);
     this.back.break(error);
     this.#over.resolve(error);
@@ -125,6 +145,14 @@ class Stream {
   }
 }
 
+/** What a test may do to a stream. */
+export interface CuttableStream {
+  readonly there: { left: number; end(): void };
+  readonly back: { left: number };
+  isSilent: boolean;
+  break(): void;
+}
+
 interface Node {
   readonly id: string;
   work: WorkService | undefined;
@@ -140,7 +168,7 @@ export class Network implements AsyncDisposable {
   /** Streams dialled so far. */
   dials = 0;
   /** Given each new stream: may set `left` of a direction to have it cut there. */
-  onDial: (stream: { there: { left: number }; back: { left: number } }) => void = () => {};
+  onDial: (stream: CuttableStream) => void = () => {};
 
   /** The slice of the mesh that `id` sees. */
   mesh(id: string): WorkceptorParts["mesh"] {
@@ -178,6 +206,7 @@ export class Network implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort(new Error("test is over"));
+    for (const stream of this.#streams) stream.isSilent = false;
     this.breakStreams();
     await Promise.all(this.#sessions);
   }

@@ -19,7 +19,7 @@ import {
   unixCaller,
   type WorkceptorSetup,
 } from "./_harness.ts";
-import { Network } from "./_network.ts";
+import { type CuttableStream, Network } from "./_network.ts";
 
 const refusal = (message: string | RegExp) => (error: unknown) => {
   assert.ok(error instanceof ControlError, String(error));
@@ -514,6 +514,29 @@ Deno.test("a payload that is cut at any byte runs once in the end", async (t) =>
       assert.equal(Object.keys(await pair.far.list()).length, 1);
     });
   }
+});
+
+Deno.test("a cut that only the submitter noticed is waited out, and its late rest runs nothing", async () => {
+  await using pair = await startPair({ parts: { clock: fastClock(50) } });
+  const { near, far, network, path } = pair;
+  const payload = randomBytes(300_000);
+  let stale: CuttableStream | undefined;
+  network.onDial = (stream) => {
+    if (stale !== undefined) return;
+    stale = stream;
+    stream.isSilent = true;
+    stream.there.left = 200_000;
+  };
+  const id = await submitScript(near, counted(path, "cat"), { node: "far", payload });
+  await eventually(async () => (await far.list())[id]?.Detail === "Waiting for Input Data");
+  assert.equal(await digest(await readAll(near, id)), await digest(payload));
+  const { RemoteUnitID } = (await near.status(id)).ExtraData as typeof unusedExtra;
+  assert.notEqual(RemoteUnitID, id);
+  assert.deepEqual(Object.keys(await far.list()), [RemoteUnitID]);
+  stale!.there.end();
+  await near.release(id, { ...auth, force: false });
+  assert.deepEqual(await far.list(), {});
+  assert.equal(await runs(path), 1);
 });
 
 Deno.test("a lost reply to the submit does not run the unit twice", async (t) => {
