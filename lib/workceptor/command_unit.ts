@@ -319,7 +319,11 @@ export class CommandUnit implements Unit {
         signal.throwIfAborted();
         const { version } = this.ledger.changes;
         const running = await isGoRunner(pid, this.#folder);
-        await this.ledger.reload();
+        await this.ledger.reload((record) =>
+          this.#cancelRequested && isComplete(record.State)
+            ? { ...record, State: UnitState.Canceled, Detail: details.canceled }
+            : record
+        );
         if (this.ledger.complete) break;
         if (!running) return this.#finish({ kind: "lost" }, details.processGone);
         if (this.#cancelRequested) this.#stopGroup();
@@ -330,8 +334,7 @@ export class CommandUnit implements Unit {
         });
       }
       const { State, Detail } = this.ledger.record;
-      if (this.#cancelRequested) await this.#settle(UnitState.Canceled, details.canceled);
-      else await this.#settle(State, Detail);
+      await this.#settle(State, Detail);
       if (this.#releaseRequested) await this.#removeQuietly();
     });
   }

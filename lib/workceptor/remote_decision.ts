@@ -69,6 +69,9 @@ export interface RemoteStatus {
   readonly StdoutSize: number;
 }
 
+/** Of a remote node's words, as many characters as anybody reads. */
+const MAX_DETAIL_LENGTH = 16_384;
+
 /** Throws a `TypeError` for a reply that is no status. */
 export function readRemoteStatus(reply: Record<string, unknown>): RemoteStatus {
   const { State, Detail, StdoutSize } = reply;
@@ -80,7 +83,11 @@ export function readRemoteStatus(reply: Record<string, unknown>): RemoteStatus {
       `expected the status of a unit, got ${JSON.stringify(reply).slice(0, 200)}`,
     );
   }
-  return { State: State as UnitState, Detail, StdoutSize: StdoutSize as number };
+  return {
+    State: State as UnitState,
+    Detail: Detail.slice(0, MAX_DETAIL_LENGTH),
+    StdoutSize: StdoutSize as number,
+  };
 }
 
 export type SubmissionVerdict =

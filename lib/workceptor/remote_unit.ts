@@ -72,8 +72,8 @@ type Outcome = PromiseWithResolvers<{ pending: boolean }>;
 export class RemoteUnit implements Unit {
   readonly ledger: UnitLedger;
   readonly #parts: RemoteUnitParts;
-  /** As submitted, secrets included; `undefined` for a unit found on disk. */
-  readonly #params: Readonly<Record<string, string>> | undefined;
+  /** As submitted, secrets included; `undefined` for a unit found on disk, and once it was sent. */
+  #params: Readonly<Record<string, string>> | undefined;
   readonly #ending = new AbortController();
   readonly #wake = new ChangeNotifier();
   readonly #started = Promise.withResolvers<StartReply>();
@@ -431,6 +431,7 @@ export class RemoteUnit implements Unit {
       // What the original wrote of secrets has served its purpose.
       RemoteParams: visibleRemoteExtraData(this.#extra).RemoteParams,
     });
+    this.#params = undefined;
     this.#started.resolve("Job Started");
   }
 

@@ -75,14 +75,16 @@ export class UnitLedger {
     });
   }
 
-  /** Takes over what another program wrote into the status file; a half-written one is left. */
-  reload(): Promise<void> {
+  /**
+   * Takes over, as `revise` makes it, what another program wrote into the status file; a
+   * half-written one is left.
+   */
+  reload(revise: (record: UnitRecord) => UnitRecord): Promise<void> {
     return this.#afterOthers(async () => {
       if (this.#removed) return;
-      const record = await this.store.load(this.id).catch(() => undefined);
-      if (record !== undefined && encodeRecord(record) !== encodeRecord(this.#record)) {
-        this.#publish(record);
-      }
+      const loaded = await this.store.load(this.id).catch(() => undefined);
+      const record = loaded && revise(loaded);
+      if (record && encodeRecord(record) !== encodeRecord(this.#record)) this.#publish(record);
     });
   }
 
