@@ -1,6 +1,7 @@
 /** Which proxy the environment names for a URL, by the rules of Go's `net/http`. */
-import { BlockList, isIP } from "node:net";
 import type { Environment } from "../base/default_socket.ts";
+import { parseIpAddress } from "../pki/host_name.ts";
+import { sameBytes } from "../pki/same_bytes.ts";
 
 /** Where a connection shall go in the end. */
 export interface ProxyTarget {
@@ -10,6 +11,8 @@ export interface ProxyTarget {
   readonly host: string;
   readonly port: number;
 }
+
+const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 
 /**
  * The proxy for `target`, or undefined for none. Names in capitals win over the others; loopback
@@ -38,7 +41,7 @@ function read(environment: Environment, name: string): string {
 /** Whether NO_PROXY lets `target` be asked of a proxy. */
 function wantsProxy({ host, port }: ProxyTarget, noProxy: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, "");
-  if (name === "localhost" || isLoopback(name)) return false;
+  if (name === "localhost" || LOOPBACK.some((network) => inNetwork(network, name))) return false;
   return !noProxy.split(",").some((entry) => matches(entry.trim().toLowerCase(), name, port));
 }
 
@@ -48,8 +51,10 @@ function matches(entry: string, host: string, port: number): boolean {
   if (entry.includes("/")) return inNetwork(entry, host);
   const { name, entryPort } = splitPort(entry);
   if (entryPort !== undefined && entryPort !== port) return false;
-  if (isIP(name)) return sameAddress(name, host);
-  if (isIP(host)) return false;
+  const address = parseIpAddress(name);
+  const hostAddress = parseIpAddress(host);
+  if (address !== undefined && hostAddress !== undefined) return sameBytes(address, hostAddress);
+  if (address !== undefined || hostAddress !== undefined) return false;
   // ".example.org" and "*.example.org" are for what is below, "example.org" for itself too.
   const domain = name.replace(/^\*?\./, "");
   return host.endsWith(`.${domain}`) || (domain === name && host === name);
@@ -62,23 +67,15 @@ function splitPort(entry: string): { name: string; entryPort: number | undefined
   return { name: match[1] ?? match[2]!, entryPort };
 }
 
-function inNetwork(entry: string, host: string): boolean {
-  const [network, bits] = entry.split("/", 2);
-  const family = isIP(network!);
-  if (family === 0 || isIP(host) === 0 || !/^\d{1,3}$/.test(bits!)) return false;
-  if (Number(bits) > (family === 4 ? 32 : 128)) return false;
-  const list = new BlockList();
-  list.addSubnet(network!, Number(bits), family === 4 ? "ipv4" : "ipv6");
-  return list.check(host, isIP(host) === 4 ? "ipv4" : "ipv6");
-}
-
-function sameAddress(a: string, b: string): boolean {
-  if (isIP(b) === 0) return false;
-  const list = new BlockList();
-  list.addAddress(a, isIP(a) === 4 ? "ipv4" : "ipv6");
-  return list.check(b, isIP(b) === 4 ? "ipv4" : "ipv6");
-}
-
-function isLoopback(host: string): boolean {
-  return inNetwork("127.0.0.0/8", host) || (isIP(host) !== 0 && sameAddress("::1", host));
+/** Whether an address is in `network`, such as `192.0.2.0/24`. */
+function inNetwork(network: string, host: string): boolean {
+  const [base = "", bits = ""] = network.split("/", 2);
+  const prefix = parseIpAddress(base);
+  const address = parseIpAddress(host);
+  if (prefix === undefined || prefix.length !== address?.length) return false;
+  if (!/^\d{1,3}$/.test(bits) || Number(bits) > 8 * prefix.length) return false;
+  return prefix.every((byte, index) => {
+    const free = Math.min(8, Math.max(0, 8 * (index + 1) - Number(bits)));
+    return byte >> free === address[index]! >> free;
+  });
 }

@@ -1,5 +1,4 @@
 /** A connection through an HTTP proxy (CONNECT). */
-import { Buffer } from "node:buffer";
 import { type ByteConn, closeQuietly, writeAll } from "../base/byte_conn.ts";
 import { LineReader } from "../base/line_reader.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
@@ -18,7 +17,7 @@ export async function connectThroughProxy(
   signal: AbortSignal,
 ): Promise<ByteConn> {
   if (proxy.protocol !== "http:") {
-    throw new Error(`cannot use a proxy of type ${proxy.protocol}// : only http:// is known`);
+    throw new Error(`cannot use a proxy of type ${proxy.protocol}, only http: is known`);
   }
   const address = {
     host: proxy.hostname.replace(/^\[(.*)\]$/, "$1"),
@@ -54,5 +53,5 @@ async function openTunnel(conn: ByteConn, proxy: URL, target: string): Promise<B
 
 function basicAuthorization({ username, password }: URL): string {
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return `Basic ${Buffer.from(credentials).toString("base64")}`;
+  return `Basic ${new TextEncoder().encode(credentials).toBase64()}`;
 }

@@ -10,7 +10,7 @@ import { connectThroughProxy } from "./proxy_tunnel.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
 import { type BindOptions, type ListenerDeps, StreamListener } from "./stream_listener.ts";
 import { connectTcp, hostPortOf, messageOf } from "./tcp_conn.ts";
-import { acceptTls, connectTls, type LinkClientTls, type LinkServerTls } from "./tls.ts";
+import type { LinkClientTls, LinkServerTls } from "./tls.ts";
 import {
   acceptUpgrade,
   mayBeExtraHeader,
@@ -77,9 +77,12 @@ export class WebSocketListener implements Backend, Disposable {
 
   async #open(conn: Deno.TcpConn): Promise<Session> {
     const remote = formatHostPort(hostPortOf(conn.remoteAddr));
-    const stream = this.#tls === undefined
-      ? conn
-      : await acceptTls(conn, this.#tls, { from: `tcp ${remote}` });
+    let stream: ByteConn = conn;
+    if (this.#tls !== undefined) {
+      // The runtime's TLS takes long to load.
+      const { acceptTls } = await import("./tls.ts");
+      stream = await acceptTls(conn, this.#tls, { from: `tcp ${remote}` });
+    }
     try {
       const upgraded = await acceptUpgrade(stream, this.#path);
       const carrier = this.#tls === undefined ? "ws" : "wss";
@@ -141,11 +144,12 @@ export class WebSocketPeer implements Backend {
     const { url } = this.#request;
     const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
     const port = Number(url.port || (this.#tls === undefined ? 80 : 443));
-    const from = `tcp ${formatHostPort({ host, port })}`;
-    const conn = await this.#connect({ host, port }, signal);
-    const stream = this.#tls === undefined
-      ? conn
-      : await connectTls(conn, this.#tls, { host, from, signal });
+    let stream = await this.#connect({ host, port }, signal);
+    if (this.#tls !== undefined) {
+      const { connectTls } = await import("./tls.ts");
+      const from = `tcp ${formatHostPort({ host, port })}`;
+      stream = await connectTls(stream, this.#tls, { host, from, signal });
+    }
     const abort = () => closeQuietly(stream);
     signal.addEventListener("abort", abort, { once: true });
     try {

@@ -1,6 +1,4 @@
 /** How an HTTP connection becomes one of WebSocket (RFC 6455, section 4), for both sides. */
-import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import { type ByteConn, writeAll } from "../base/byte_conn.ts";
 import { LineReader } from "../base/line_reader.ts";
 import type { Random } from "../base/random.ts";
@@ -15,6 +13,8 @@ import {
 /** Fixed by RFC 6455, section 1.3. */
 const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY_BYTES = 16;
+/** As many bytes in base64. */
+const VALID_KEY = /^[A-Za-z0-9+/]{22}==$/;
 const VERSION = "13";
 
 export interface UpgradeRequest {
@@ -50,7 +50,7 @@ export async function requestUpgrade(
   { url, extraHeader }: UpgradeRequest,
   random: Random,
 ): Promise<ByteConn> {
-  const key = Buffer.from(random.fill(new Uint8Array(KEY_BYTES))).toString("base64");
+  const key = random.fill(new Uint8Array(KEY_BYTES)).toBase64();
   const headers = [
     ["Host", url.host],
     ["Upgrade", "websocket"],
@@ -65,7 +65,7 @@ export async function requestUpgrade(
     formatHttpHead(`GET ${url.pathname}${url.search} HTTP/1.1`, withHeader(headers, extraHeader)),
   );
   const reader = new LineReader(conn);
-  checkAnswer(await readHttpHead(reader), key);
+  checkAnswer(await readHttpHead(reader), await acceptValue(key));
   return reader;
 }
 
@@ -78,12 +78,12 @@ function withHeader(
   return [...headers.filter((header) => header[0].toLowerCase() !== name), extra];
 }
 
-function checkAnswer({ startLine, headers }: HttpHead, key: string): void {
+function checkAnswer({ startLine, headers }: HttpHead, accept: string): void {
   const { status, text } = parseStatusLine(startLine);
   if (status !== 101) throw new Error(`the server answered ${text}`);
   const valid = hasToken(headers.get("upgrade"), "websocket") &&
     hasToken(headers.get("connection"), "upgrade") &&
-    headers.get("sec-websocket-accept") === acceptValue(key);
+    headers.get("sec-websocket-accept") === accept;
   if (!valid) throw new Error("the server's answer is not one of WebSocket");
   for (const name of ["sec-websocket-extensions", "sec-websocket-protocol"]) {
     if (headers.has(name)) throw new Error(`the server chose a ${name} that was not offered`);
@@ -112,7 +112,7 @@ export async function acceptUpgrade(conn: ByteConn, path: string): Promise<ByteC
     const headers = [
       ["Upgrade", "websocket"],
       ["Connection", "Upgrade"],
-      ["Sec-WebSocket-Accept", acceptValue(key)],
+      ["Sec-WebSocket-Accept", await acceptValue(key)],
     ] as const;
     await writeAll(conn, formatHttpHead("HTTP/1.1 101 Switching Protocols", headers));
   } catch (error) {
@@ -144,7 +144,7 @@ function checkRequest({ startLine, headers }: HttpHead, path: string): string {
     throw new UpgradeRefused("426 Upgrade Required", "not WebSocket version 13");
   }
   const key = headers.get("sec-websocket-key") ?? "";
-  if (Buffer.from(key, "base64").length !== KEY_BYTES) {
+  if (!VALID_KEY.test(key)) {
     throw new UpgradeRefused("400 Bad Request", "no valid Sec-WebSocket-Key");
   }
   checkOrigin(headers);
@@ -188,6 +188,7 @@ async function answer(conn: ByteConn, { status, message }: UpgradeRefused): Prom
   await conn.closeWrite();
 }
 
-function acceptValue(key: string): string {
-  return createHash("sha1").update(key + ACCEPT_SUFFIX).digest("base64");
+async function acceptValue(key: string): Promise<string> {
+  const bytes = new TextEncoder().encode(key + ACCEPT_SUFFIX);
+  return new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)).toBase64();
 }
