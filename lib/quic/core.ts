@@ -44,7 +44,7 @@ export interface CoreExports {
   endpoint_free(endpoint: number): void;
   connect(endpoint: number, now: number, remote: number, token: number, length: number): number;
   receive(endpoint: number, now: number, remote: number, length: number): number;
-  take_answer(endpoint: number): number;
+  answer(endpoint: number): number;
   poll(endpoint: number, now: number, connection: number): number;
   transmit(endpoint: number, now: number, connection: number, most: number): number;
   deadline(endpoint: number, connection: number): number;
@@ -199,7 +199,7 @@ export class Core {
       endpoint_free: guard(exports.endpoint_free),
       connect: guard(exports.connect),
       receive: guard(exports.receive),
-      take_answer: guard(exports.take_answer),
+      answer: guard(exports.answer),
       poll: guard(exports.poll),
       transmit: guard(exports.transmit),
       deadline: guard(exports.deadline),
@@ -233,15 +233,17 @@ export class Core {
     host.random.fill(new Uint8Array(this.#shared.memory.buffer, at, length));
   }
 
-  /** Answers 0, or the alert shifted left by 16 and the length of the reason written. */
+  /** Answers 0 to accept, or a set top bit, the alert shifted by 16 and the reason's length. */
   #verify(
     ...[endpoint, token, remote, chainAt, chainLength, reasonAt, reasonLength]: VerifyArguments
   ): number {
+    const host = this.#hosts[endpoint];
+    if (!host) throw new Error(`no endpoint ${endpoint} to judge a certificate`);
     const chain = readBlobs(this.heap().subarray(chainAt, chainAt + chainLength));
-    const verdict = this.#hosts[endpoint]?.verify(token, remote, chain);
+    const verdict = host.verify(token, remote, chain);
     if (!verdict) return 0;
     const reason = new TextEncoder().encode(verdict.reason).subarray(0, reasonLength);
     this.heap().set(reason, reasonAt);
-    return (verdict.alert << 16 | reason.length) >>> 0;
+    return (1 << 31 | (verdict.alert & 0xff) << 16 | reason.length) >>> 0;
   }
 }

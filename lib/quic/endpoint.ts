@@ -44,9 +44,12 @@ export interface EndpointLimits {
   handshakeTimeoutMs: number;
   /** How long a closed stream waits for the peer to take the rest. */
   lingerMs: number;
-  /** Bytes received that wait for a reader, for each connection. */
+  /**
+   * Bytes received that wait for a reader, for each connection, at most. Windows begin small and
+   * grow with what goes through them (`core/src/window.rs`).
+   */
   receiveWindowBytes: number;
-  /** Bytes written that wait for the peer's acknowledgement, for each connection. */
+  /** Bytes written that wait for the peer's acknowledgement, the same. */
   sendWindowBytes: number;
   /** Accepted handshakes that are not complete; more are ignored until some are. */
   maxHalfOpen: number;
@@ -150,7 +153,7 @@ export class Endpoint implements Disposable {
       this.#receivingFrom = remote;
       const id = core.call.receive(this.#id, this.#now(), this.#remotes.number(remote), length);
       if (id === NONE) {
-        this.#takeAnswer(remote);
+        this.#keepAnswer(remote);
         this.#remotes.discardUnused(remote);
         return;
       }
@@ -254,8 +257,8 @@ export class Endpoint implements Disposable {
     if (!this.#core.broken) this.#core.call.connection_free(this.#id, connection.id);
   }
 
-  #takeAnswer(remote: string): void {
-    if (!this.#core.call.take_answer(this.#id) || this.#answers.length >= MOST_ANSWERS) return;
+  #keepAnswer(remote: string): void {
+    if (!this.#core.call.answer(this.#id) || this.#answers.length >= MOST_ANSWERS) return;
     this.#answers.push({ remote, datagram: this.#core.output().slice() });
     this.#queuePump();
   }

@@ -22,6 +22,10 @@ export interface WireOptions {
   seed?: number;
   /** Larger datagrams are lost. */
   mtu?: number;
+  /** A bottleneck, in each direction … */
+  bytesPerSecond?: number;
+  /** … and what may wait for it; more is lost. */
+  queueBytes?: number;
 }
 
 export class Wire {
@@ -35,6 +39,8 @@ export class Wire {
   /** Every datagram sent, when `recording`. */
   readonly recorded: Uint8Array[] = [];
   recording = false;
+  /** By receiver: when the bottleneck will have passed on all that waits for it. */
+  readonly #busyUntil = new Map<string, number>();
 
   constructor(clock: VirtualClock, options: WireOptions = {}) {
     this.#clock = clock;
@@ -42,16 +48,29 @@ export class Wire {
     this.#random = seededRandom(options.seed ?? 1);
   }
 
-  carry(datagram: Uint8Array, deliver: (datagram: Uint8Array) => void): void {
+  carry(to: string, datagram: Uint8Array, deliver: (datagram: Uint8Array) => void): void {
     const { delayMs = 1, loss = 0, duplication = 0, jitterMs = 0, mtu = Infinity } = this.#options;
     const copy = datagram.slice();
     this.sizes.push(copy.length);
     if (this.recording) this.recorded.push(copy);
     if (this.cut || copy.length > mtu || this.#chance() < loss) return;
+    const waitMs = this.#pass(to, copy.length);
+    if (waitMs === undefined) return;
     const copies = this.#chance() < duplication ? 2 : 1;
     for (let index = 0; index < copies; index++) {
-      this.#clock.after(delayMs + jitterMs * this.#chance(), () => deliver(copy));
+      this.#clock.after(waitMs + delayMs + jitterMs * this.#chance(), () => deliver(copy));
     }
+  }
+
+  /** How long the bottleneck takes until it has passed `bytes` on; undefined when it is full. */
+  #pass(to: string, bytes: number): number | undefined {
+    const { bytesPerSecond = Infinity, queueBytes = Infinity } = this.#options;
+    const now = this.#clock.now();
+    const begin = Math.max(now, this.#busyUntil.get(to) ?? 0);
+    if ((begin - now) / 1000 * bytesPerSecond > queueBytes) return undefined;
+    const end = begin + bytes / bytesPerSecond * 1000;
+    this.#busyUntil.set(to, end);
+    return end - now;
   }
 
   #chance(): number {
@@ -86,7 +105,8 @@ export class Pair implements Disposable {
     pair.server = await Endpoint.create({
       clock,
       random: seededRandom(2 * seed),
-      send: (_to, datagram) => wire.carry(datagram, (copy) => pair.client.receive(SERVER, copy)),
+      send: (_to, datagram) =>
+        wire.carry(CLIENT, datagram, (copy) => pair.client.receive(SERVER, copy)),
       server: insecureServerTls(),
       onConnection: (connection) => pair.accepted.push(connection),
       ...options.server,
@@ -94,7 +114,8 @@ export class Pair implements Disposable {
     pair.client = await Endpoint.create({
       clock,
       random: seededRandom(2 * seed + 1),
-      send: (_to, datagram) => wire.carry(datagram, (copy) => pair.server.receive(CLIENT, copy)),
+      send: (_to, datagram) =>
+        wire.carry(SERVER, datagram, (copy) => pair.server.receive(CLIENT, copy)),
       ...options.client,
     });
     return pair;

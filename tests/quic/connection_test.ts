@@ -206,6 +206,18 @@ Deno.test("sending pauses while the link takes no more, and goes on with resume"
   assert.equal((await pair.run(readAll(far))).length, 100_000);
 });
 
+Deno.test("an Initial of another QUIC version is answered", async () => {
+  using pair = await Pair.create();
+  const initial = new Uint8Array(1200);
+  initial.set([0xc0, 0x0a, 0x0b, 0x0c, 0x0d, 8, 1, 2, 3, 4, 5, 6, 7, 8, 4, 9, 9, 9, 9]);
+  pair.wire.recording = true;
+  pair.server.receive("stranger:abc", initial);
+  await settle();
+  const [answer] = pair.wire.recorded;
+  assert.deepEqual([...answer!.subarray(1, 5)], [0, 0, 0, 0], "a version negotiation");
+  assert.equal(pair.server.connectionCount, 0);
+});
+
 Deno.test("garbage is dropped and harms no connection", async () => {
   using pair = await Pair.create();
   const { near, far } = await pair.open();

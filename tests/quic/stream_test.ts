@@ -62,6 +62,19 @@ Deno.test("5 MB arrive byte for byte over a wire that loses, doubles and reorder
   assert.ok(dialled.statistics().packetsLost > 0);
 });
 
+Deno.test("a slow link with a short queue carries nearly all that it can", async () => {
+  using pair = await Pair.create({
+    wire: { bytesPerSecond: 2_500_000, queueBytes: 500_000, delayMs: 20 },
+  });
+  const { near, far, dialled } = await pair.open();
+  const begin = pair.clock.now();
+  await transfer(pair, near, far, new Uint8Array(10_000_000));
+  const seconds = (pair.clock.now() - begin) / 1000;
+  assert.ok(seconds < 4.6, `${seconds} s instead of 4`);
+  const { packetsLost, packetsSent } = dialled.statistics();
+  assert.ok(packetsLost < packetsSent / 10, `${packetsLost} of ${packetsSent} packets lost`);
+});
+
 Deno.test("a read takes no more than fits and the rest comes with the next", async () => {
   using pair = await Pair.create();
   const { near, far } = await pair.open();

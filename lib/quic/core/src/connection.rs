@@ -9,6 +9,8 @@ use rustls::pki_types::CertificateDer;
 use web_time::Instant;
 
 use crate::blobs;
+use crate::options::Options;
+use crate::window::Window;
 
 /// What happened since the last poll: bits, as the host reads them.
 pub mod happened {
@@ -60,6 +62,8 @@ pub struct Connection {
     pub registered: bool,
     /// Why it ended, once `LOST`.
     pub ending: Option<ConnectionError>,
+    receive_window: Window,
+    send_window: Window,
     stream: Option<StreamId>,
     /// The rest of a write that the window did not take.
     unsent: Bytes,
@@ -74,13 +78,20 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(handle: ConnectionHandle, quic: quinn_proto::Connection, half_open: bool) -> Self {
+    pub fn new(
+        handle: ConnectionHandle,
+        quic: quinn_proto::Connection,
+        half_open: bool,
+        options: &Options,
+    ) -> Self {
         Self {
             handle,
             quic,
             half_open,
             registered: true,
             ending: None,
+            receive_window: Window::new(options.receive_window_bytes.into()),
+            send_window: Window::new(options.send_window_bytes.into()),
             stream: None,
             unsent: Bytes::new(),
             finishing: false,
@@ -173,7 +184,11 @@ impl Connection {
                 Err(ReadError::Reset(_)) => break read::RESET,
             }
         };
-        let tell_peer = chunks.finalize().should_transmit();
+        let mut tell_peer = chunks.finalize().should_transmit();
+        if let Some(bytes) = self.receive_window.pass(total as u64) {
+            self.quic.set_receive_window(window_bytes(bytes));
+            tell_peer = true;
+        }
         if outcome != read::NOTHING_YET {
             self.read_outcome = Some(outcome);
         }
@@ -206,7 +221,11 @@ impl Connection {
             let outcome = self.quic.send_stream(id).write_chunks(&mut chunks);
             [self.unsent] = chunks;
             match outcome {
-                Ok(_) => {}
+                Ok(written) => {
+                    if let Some(bytes) = self.send_window.pass(written.bytes as u64) {
+                        self.quic.set_send_window(bytes);
+                    }
+                }
                 Err(WriteError::Blocked) => break,
                 Err(problem) => {
                     self.unsent = Bytes::new();
@@ -266,4 +285,8 @@ impl Connection {
             None => Vec::new(),
         }
     }
+}
+
+fn window_bytes(bytes: u64) -> VarInt {
+    VarInt::from_u64(bytes).unwrap_or(VarInt::MAX)
 }

@@ -27,7 +27,7 @@ pub struct Endpoint {
     /// Connection by quinn's handle.
     by_handle: Vec<Option<usize>>,
     half_open: u32,
-    /// What to answer the last datagram, which was for no connection; the host takes it at once.
+    /// What to answer the last datagram, which was for no connection.
     answer: Option<Vec<u8>>,
     scratch: Vec<u8>,
 }
@@ -81,12 +81,13 @@ impl Endpoint {
             .quic
             .connect(now, config, address(remote), "")
             .map_err(|error| error.to_string())?;
-        Ok(self.register(Connection::new(handle, quic, false)))
+        Ok(self.register(Connection::new(handle, quic, false, &self.options)))
     }
 
     /// Takes one datagram; answers the connection that it was for.
     pub fn receive(&mut self, now: Instant, remote: u32, datagram: BytesMut) -> Option<u32> {
         self.scratch.clear();
+        self.answer = None;
         match self.quic.handle(
             now,
             address(remote),
@@ -102,7 +103,7 @@ impl Endpoint {
             }
             DatagramEvent::NewConnection(incoming) => self.accept(now, incoming),
             DatagramEvent::Response(transmit) => {
-                self.answer(&transmit);
+                self.keep_answer(&transmit);
                 None
             }
         }
@@ -117,11 +118,11 @@ impl Endpoint {
         match self.quic.accept(incoming, now, &mut self.scratch, None) {
             Ok((handle, quic)) => {
                 self.half_open += 1;
-                Some(self.register(Connection::new(handle, quic, true)))
+                Some(self.register(Connection::new(handle, quic, true, &self.options)))
             }
             Err(error) => {
                 if let Some(transmit) = error.response {
-                    self.answer(&transmit);
+                    self.keep_answer(&transmit);
                 }
                 None
             }
@@ -138,16 +139,13 @@ impl Endpoint {
         id as u32
     }
 
-    fn answer(&mut self, transmit: &Transmit) {
+    fn keep_answer(&mut self, transmit: &Transmit) {
         self.answer = Some(self.scratch[..transmit.size].to_vec());
     }
 
-    /// Writes the answer to the last datagram to `out`, if there is one.
-    pub fn take_answer(&mut self, out: &mut Vec<u8>) -> bool {
-        out.clear();
-        let answer = self.answer.take();
-        out.extend(answer.iter().flatten());
-        answer.is_some()
+    /// The answer to the last datagram, if there is one; it stays until the next is received.
+    pub fn answer(&self) -> Option<&[u8]> {
+        self.answer.as_deref()
     }
 
     /// What happened to a connection, after its dealings with the endpoint.

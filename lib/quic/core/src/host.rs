@@ -8,7 +8,7 @@ extern "C" {
     /// Fills `len` bytes at `ptr` from the randomness of `endpoint`.
     fn random(endpoint: u32, ptr: *mut u8, len: usize);
     /// Judges the peer's chain at `chain` (length-prefixed, leaf first). Answers 0 to accept it, or
-    /// `alert << 16 | length` with a reason of that many bytes written to `reason`.
+    /// `1 << 31 | alert << 16 | length` with a reason of that many bytes written to `reason`.
     fn verify(
         endpoint: u32,
         token: u32,

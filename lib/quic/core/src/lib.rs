@@ -9,6 +9,7 @@ mod aead;
 mod blobs;
 mod border;
 mod chacha20;
+mod congestion;
 mod connection;
 mod ending;
 mod endpoint;
@@ -21,6 +22,7 @@ mod session;
 mod suite;
 mod tls;
 mod verifier;
+mod window;
 
 use std::cell::RefCell;
 
@@ -154,14 +156,17 @@ extern "C" fn receive(endpoint: u32, now: f64, remote: u32, len: usize) -> u32 {
         .unwrap_or(NONE)
 }
 
-/// Makes the output the next datagram that answers what was received outside of any connection;
-/// whether there was one.
+/// Makes the output the datagram that answers the last one received, which was for no connection;
+/// whether there is one. It lies apart from the output of `transmit`, which the host may be reading.
 #[no_mangle]
-extern "C" fn take_answer(endpoint: u32) -> bool {
+extern "C" fn answer(endpoint: u32) -> bool {
     with_endpoint(endpoint, |it| {
-        border::with_output(|out| it.take_answer(out))
+        let answer = it.answer()?;
+        border::post([answer.as_ptr() as u32, answer.len() as u32]);
+        Some(())
     })
-    .unwrap_or(false)
+    .flatten()
+    .is_some()
 }
 
 /// What happened since (`connection::happened`).

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn_proto::congestion::CubicConfig;
 use quinn_proto::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+
+use crate::congestion::BoundedCubic;
+use crate::window::Window;
 
 /// In the order in which the host writes them (32-bit little-endian each).
 #[derive(Clone, Copy)]
@@ -13,6 +15,7 @@ pub struct Options {
     pub idle_timeout_ms: u32,
     /// Of the dialling side; the other side answers.
     pub keep_alive_ms: u32,
+    /// What the windows may grow to.
     pub receive_window_bytes: u32,
     pub send_window_bytes: u32,
     pub max_half_open: u32,
@@ -28,8 +31,6 @@ const MTU_STEP: u16 = 252;
 /// A probe is lost to a full queue as easily as to a narrow path, so the search starts again soon.
 const MTU_SEARCH_INTERVAL: Duration = Duration::from_secs(30);
 const MTU_BLACK_HOLE_COOLDOWN: Duration = Duration::from_secs(10);
-/// Mesh links are reliable streams with bounded queues: a burst of this size is safe to start with.
-const INITIAL_WINDOW_BYTES: u64 = 256 * 1024;
 /// Before the first round trip is measured: a mesh hop is near, and a lost first packet costs three
 /// times this.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
@@ -56,7 +57,7 @@ impl Options {
 
     /// One client-opened bidirectional stream, nothing else; `dialler` for the side that opens it.
     pub fn transport(&self, dialler: bool) -> Arc<TransportConfig> {
-        let window = VarInt::from_u32(self.receive_window_bytes);
+        let receive_window = Window::initial_bytes(self.receive_window_bytes.into());
         let mut transport = TransportConfig::default();
         transport
             .max_concurrent_bidi_streams(VarInt::from_u32(if dialler { 0 } else { 1 }))
@@ -65,15 +66,18 @@ impl Options {
             .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(
                 self.idle_timeout_ms,
             ))))
-            .stream_receive_window(window)
-            .receive_window(window)
-            .send_window(self.send_window_bytes.into())
+            // The one stream may fill the connection's window, which grows.
+            .stream_receive_window(VarInt::from_u32(self.receive_window_bytes))
+            .receive_window(VarInt::from_u32(receive_window as u32))
+            .send_window(Window::initial_bytes(self.send_window_bytes.into()))
             .initial_rtt(INITIAL_RTT)
             .initial_mtu(SMALLEST_MTU)
             .min_mtu(SMALLEST_MTU)
             .mtu_discovery_config(Some(self.mtu_discovery()))
             .ack_frequency_config(Some(ack_frequency()))
-            .congestion_controller_factory(Arc::new(congestion()))
+            .congestion_controller_factory(Arc::new(BoundedCubic {
+                max_window_bytes: self.send_window_bytes.into(),
+            }))
             .allow_spin(false);
         if dialler && self.keep_alive_ms > 0 {
             transport.keep_alive_interval(Some(Duration::from_millis(self.keep_alive_ms.into())));
@@ -96,10 +100,4 @@ fn ack_frequency() -> AckFrequencyConfig {
     let mut frequency = AckFrequencyConfig::default();
     frequency.ack_eliciting_threshold(VarInt::from_u32(ACK_EVERY));
     frequency
-}
-
-fn congestion() -> CubicConfig {
-    let mut cubic = CubicConfig::default();
-    cubic.initial_window(INITIAL_WINDOW_BYTES);
-    cubic
 }
