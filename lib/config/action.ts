@@ -9,6 +9,8 @@ export interface ParameterSpec<T> {
   readonly type: ValueType<T>;
   readonly description: string;
   readonly required?: true;
+  /** Must be given, but may be an empty text. */
+  readonly mayBeEmpty?: true;
   readonly default?: T;
   /** Takes a value without `name=`; at most one in an action. */
   readonly bare?: true;

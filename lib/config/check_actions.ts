@@ -110,7 +110,7 @@ function readValue(
   { value, position }: RawParameter,
 ): unknown {
   const options = { action: action.name, parameter: name, position };
-  if (value === "" && spec.default === undefined && !spec.type.join) {
+  if (value === "" && spec.default === undefined && !spec.type.join && !spec.mayBeEmpty) {
     // An empty text is no value, unless it is there to turn a default off.
     if (!spec.required) return undefined;
     throw new ConfigError(`${name}: expected a value`, options);

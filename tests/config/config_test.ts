@@ -3,6 +3,7 @@ import type { ConfigOf } from "../../lib/config/action.ts";
 import { tcpListener, type tcpPeer } from "../../lib/config/actions/backends.ts";
 import { controlService } from "../../lib/config/actions/control_service.ts";
 import { node } from "../../lib/config/actions/general.ts";
+import { tlsClient } from "../../lib/config/actions/tls.ts";
 import { refuseUnsupported, sameAction } from "../../lib/config/config.ts";
 import { configOfArguments, configOfYaml, errorsOf, hostWith } from "./support.ts";
 
@@ -78,20 +79,26 @@ Deno.test("what is empty is as good as absent, but for what turns a default off"
   assert.equal(config.find(controlService)?.values.filename, undefined);
 });
 
+Deno.test("a TLS client without a certificate says so", async () => {
+  const config = await configOfYaml("- node: x\n- tls-client: {name: t, cert: '', key: ''}\n");
+  assert.deepEqual(config.find(tlsClient)?.values.cert, "");
+  assert.deepEqual(await errorsOf(configOfYaml("- node: x\n- tls-client: {name: t, cert: ''}\n")), [
+    'receptor.yml:2: tls-client: missing required parameter "key"',
+  ]);
+});
+
 Deno.test("what has no effect yet is refused by name and place", async () => {
   const config = await configOfYaml(`\
 - node: {id: foo}
 - tls-client: {name: t, cert: c, key: k}
 - tcp-peer: {address: 'x:1', tls: t}
-- tcp-peer: {address: 'y:1', tls: ''}
-- work-command: {worktype: w, command: x, verifysignature: false}
-- work-command: {worktype: v, command: x, verifysignature: true}
+- work-kubernetes: {worktype: w}
+- tcp-server: {port: 1, remotenode: bar, remoteservice: web}
 `);
   const refused = (() => refuseUnsupported(config)) as () => never;
   assert.deepEqual(await errorsOf(Promise.resolve().then(refused)), [
-    "receptor.yml:2: tls-client: not supported yet by this version",
-    'receptor.yml:3: tcp-peer: parameter "tls" is not supported yet by this version',
-    'receptor.yml:6: work-command: parameter "verifysignature" is not supported yet by this version',
+    "receptor.yml:4: work-kubernetes: not supported yet by this version",
+    "receptor.yml:5: tcp-server: not supported yet by this version",
   ]);
 });
 

@@ -48,8 +48,18 @@ export const tlsClient = defineAction({
   description: "Define a TLS client configuration",
   parameters: {
     name: { type: string, required: true, description: "Name of this TLS client configuration" },
-    cert: { type: filename, required: true, description: "Client certificate filename" },
-    key: { type: filename, required: true, description: "Client private key filename" },
+    cert: {
+      type: filename,
+      required: true,
+      mayBeEmpty: true,
+      description: "Client certificate filename, empty for none",
+    },
+    key: {
+      type: filename,
+      required: true,
+      mayBeEmpty: true,
+      description: "Client private key filename, empty for none",
+    },
     rootcas: { type: filename, description: "Root CA bundle to use instead of system trust" },
     insecureskipverify: { type: bool, default: false, description: "Accept any server cert" },
     pinnedservercert: {
