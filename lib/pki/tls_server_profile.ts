@@ -1,6 +1,6 @@
 /** `tls-server`: our certificate for those who connect, and what we ask of theirs. */
 import { createSecureContext, type SecureContext } from "node:tls";
-import type { ServerTls } from "../quic/tls.ts";
+import type { Identity, ServerTls } from "../quic/tls.ts";
 import type { Certificate } from "./certificate.ts";
 import { type CertificateInFile, earliestExpiry } from "./expiry.ts";
 import type { Fingerprint } from "./fingerprint.ts";
@@ -35,7 +35,7 @@ export class TlsServerProfile {
    * For streams over the mesh. `identity` follows the files: it is to be asked for at each
    * handshake. With `requireclientcert` a client must be the node that it claims to be.
    */
-  readonly mesh: ServerTls;
+  readonly mesh: ServerTls & { readonly identity: Identity };
   readonly #deps: ProfileDeps;
   readonly #pins: readonly Fingerprint[];
   readonly #loaded: Reloading<Loaded>;
@@ -99,7 +99,7 @@ export class TlsServerProfile {
     return `tls-server ${this.name}`;
   }
 
-  #meshView(): ServerTls {
+  #meshView(): TlsServerProfile["mesh"] {
     const loaded = this.#loaded;
     const verifyClient: ServerTls["verifyClient"] = this.wantsClientCertificate
       ? (chain, node) =>
