@@ -33,6 +33,9 @@ export async function writeFiles(files: readonly OutputFile[]): Promise<void> {
 }
 
 async function writeTemporary(path: string, contents: string): Promise<string> {
+  // Renaming would fail on it, when others have been renamed already.
+  const existing = await Deno.stat(path).catch(() => undefined);
+  if (existing?.isDirectory) throw new Error("is a directory");
   // Made with mode 0600 and a name that nobody can have prepared.
   const temporary = await Deno.makeTempFile({ dir: dirname(path), prefix: `.${basename(path)}.` });
   try {
