@@ -9,8 +9,22 @@ export interface SessionPair extends AsyncDisposable {
   readonly far: Session;
 }
 
+/** What a carrier is not expected to do. */
+export interface CarrierTraits {
+  /**
+   * Carries datagrams: nobody makes a sender wait or says that a neighbour closed, and what the
+   * system has no room for is lost. The tests then send only what it has room for.
+   */
+  readonly datagrams?: boolean;
+  readonly maxMessageBytes?: number;
+}
+
 /** Registers the suite for the sessions that `connect` makes. */
-export function testSessionContract(carrier: string, connect: () => Promise<SessionPair>): void {
+export function testSessionContract(
+  carrier: string,
+  connect: () => Promise<SessionPair>,
+  { datagrams = false, maxMessageBytes = 65_535 }: CarrierTraits = {},
+): void {
   Deno.test(`a ${carrier} session carries any messages, whole and in order`, async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -19,6 +33,13 @@ export function testSessionContract(carrier: string, connect: () => Promise<Sess
         }),
         async (batches) => {
           await using pair = await connect();
+          if (datagrams) {
+            for (const batch of batches) {
+              await pair.near.send(framesOf(batch));
+              deepEqual(await collect(pair.far, batch.length), batch);
+            }
+            return;
+          }
           const expected = batches.flat();
           const received = collect(pair.far, expected.length);
           for (const batch of batches) await pair.near.send(framesOf(batch));
@@ -31,15 +52,16 @@ export function testSessionContract(carrier: string, connect: () => Promise<Sess
 
   Deno.test(`a ${carrier} session carries the largest message both ways at once`, async () => {
     await using pair = await connect();
-    const message = new Uint8Array(65_535).fill(7);
+    const message = new Uint8Array(maxMessageBytes).fill(7);
+    const messages = datagrams ? [message] : [message, message, message];
     const [there, back] = await Promise.all([
-      collect(pair.far, 3),
-      collect(pair.near, 3),
-      pair.near.send(framesOf([message, message, message])),
-      pair.far.send(framesOf([message, message, message])),
+      collect(pair.far, messages.length),
+      collect(pair.near, messages.length),
+      pair.near.send(framesOf(messages)),
+      pair.far.send(framesOf(messages)),
     ]);
-    deepEqual(there, [message, message, message]);
-    deepEqual(back, [message, message, message]);
+    deepEqual(there, messages);
+    deepEqual(back, messages);
   });
 
   Deno.test(`a ${carrier} session lets the sender reuse its buffer`, async () => {
@@ -52,6 +74,26 @@ export function testSessionContract(carrier: string, connect: () => Promise<Sess
     deepEqual(await received, [Uint8Array.of(1), Uint8Array.of(2)]);
   });
 
+  if (!datagrams) testStreamContract(carrier, connect);
+
+  Deno.test(`a ${carrier} session that is closed ends its own receive`, async () => {
+    await using pair = await connect();
+    const end = pair.near.receive();
+    pair.near.close();
+    pair.near.close();
+    equal(await end, null);
+    equal(await pair.near.receive(), null);
+    await rejects(pair.near.send(framesOf([Uint8Array.of(1)])));
+  });
+
+  Deno.test(`a ${carrier} session names its carrier`, async () => {
+    await using pair = await connect();
+    equal(pair.near.description.startsWith(carrier), true, pair.near.description);
+  });
+}
+
+/** What only a carrier with a connection can do. */
+function testStreamContract(carrier: string, connect: () => Promise<SessionPair>): void {
   Deno.test(`a ${carrier} session makes a sender wait for a receiver that does not read`, async () => {
     await using pair = await connect();
     const frames = framesOf(Array.from({ length: 16 }, () => new Uint8Array(60_000)));
@@ -78,21 +120,6 @@ export function testSessionContract(carrier: string, connect: () => Promise<Sess
     const end = pair.far.receive();
     pair.near.close();
     equal(await end, null);
-  });
-
-  Deno.test(`a ${carrier} session that is closed ends its own receive`, async () => {
-    await using pair = await connect();
-    const end = pair.near.receive();
-    pair.near.close();
-    pair.near.close();
-    equal(await end, null);
-    equal(await pair.near.receive(), null);
-    await rejects(pair.near.send(framesOf([Uint8Array.of(1)])));
-  });
-
-  Deno.test(`a ${carrier} session names its carrier`, async () => {
-    await using pair = await connect();
-    equal(pair.near.description.startsWith(carrier), true, pair.near.description);
   });
 }
 

@@ -1,0 +1,102 @@
+/** A UDP socket that sends and receives whole datagrams. */
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { lookup } from "node:dns/promises";
+import { isIPv6 } from "node:net";
+import { formatHostPort, type HostPort } from "./host_port.ts";
+import { messageOf } from "./tcp_conn.ts";
+
+/** Longest payload of a datagram (over IPv4; IPv6 could carry 20 bytes more). */
+export const MAX_DATAGRAM_BYTES = 65_507;
+
+/** What a socket does with what it got. */
+export interface DatagramHandler {
+  /** `from` is an IP address with a port. The bytes are the handler's own. */
+  onDatagram(bytes: Uint8Array<ArrayBuffer>, from: HostPort): void;
+  onError(error: Error): void;
+}
+
+export class UdpSocket implements AsyncDisposable {
+  readonly #socket: Socket;
+  #closed: Promise<void> | undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** Binds to an IP address. Throws when it is not ours or the port is taken. */
+  static async bind({ host, port }: HostPort): Promise<UdpSocket> {
+    const type = isIPv6(host) ? "udp6" : "udp4";
+    // Hosts are addresses here, and the usual look-up costs each datagram a turn of the loop.
+    const socket = createSocket({ type, lookup: asItIs });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    socket.once("error", reject);
+    socket.bind(port, host, resolve);
+    try {
+      await promise;
+    } catch (cause) {
+      socket.close();
+      const address = formatHostPort({ host, port });
+      throw new Error(`cannot listen on UDP ${address}: ${messageOf(cause)}`, { cause });
+    }
+    socket.off("error", reject);
+    return new UdpSocket(socket);
+  }
+
+  /** Where it is bound, with the real port. */
+  get address(): HostPort {
+    const { address, port } = this.#socket.address();
+    return { host: address, port };
+  }
+
+  /** Hands over all that comes from now on. Once. */
+  start({ onDatagram, onError }: DatagramHandler): void {
+    this.#socket.on("error", onError);
+    this.#socket.on("message", (bytes: Uint8Array, { address, port }: RemoteInfo) => {
+      // The socket's own array has room for the longest datagram: it is not worth keeping.
+      onDatagram(new Uint8Array(bytes), { host: address, port });
+    });
+  }
+
+  /**
+   * Resolves to whether the system took the datagram. `bytes` may be reused then. It is refused
+   * when it is too long or the queue of the interface is full.
+   */
+  send(bytes: Uint8Array, { host, port }: HostPort): Promise<boolean> {
+    if (this.#closed !== undefined || bytes.length > MAX_DATAGRAM_BYTES) {
+      return Promise.resolve(false);
+    }
+    return new Promise((resolve) => {
+      this.#socket.send(bytes, 0, bytes.length, port, host, (error) => resolve(error === null));
+    });
+  }
+
+  /** Nothing is sent or handed over from now on; resolves when the port is free. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= new Promise((resolve) => this.#socket.close(resolve));
+    await this.#closed;
+    // The runtime lets go of the port when its read has heard of it, two turns of the loop later.
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+type LookupCallback = (error: null, address: string, family: number) => void;
+
+function asItIs(host: string, _options: unknown, callback: LookupCallback): void {
+  callback(null, host, isIPv6(host) ? 6 : 4);
+}
+
+/** The IP addresses of a host, IPv4 first, in the form that `onDatagram` reports. */
+export async function resolveHost(host: string): Promise<string[]> {
+  const found = await lookup(host, { all: true, order: "ipv4first" });
+  return found.map(({ address }) => canonicalAddress(address));
+}
+
+/** The one way to write an address that the runtime uses (RFC 5952). */
+function canonicalAddress(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [plain, zone] = address.split("%", 2);
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain!);
+  if (mapped !== null) return mapped[1]!;
+  const short = new URL(`http://[${plain}]/`).hostname.slice(1, -1);
+  return zone === undefined ? short : `${short}%${zone}`;
+}
