@@ -177,7 +177,10 @@ export class CommandUnit implements Unit {
   async release({ force }: { force: boolean }): Promise<{ pending: boolean }> {
     if (force) {
       this.#cancelRequested = true;
-      if (this.#group !== undefined && !this.ledger.complete) signalGroup(this.#group, "SIGKILL");
+      if (this.#group !== undefined && !this.ledger.complete) {
+        signalGroup(this.#group, "SIGKILL");
+        await this.#untilComplete(CANCEL_REPLY_MS);
+      }
     } else {
       this.#releaseRequested = true;
       await this.#requestStop({ CancelRequested: true, ReleaseRequested: true });

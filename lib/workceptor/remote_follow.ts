@@ -1,0 +1,117 @@
+/** Keeps up with a unit that runs on another node: its output as it is written, and its state. */
+import { type Clock, sleep } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { ControlError } from "../control/control_error.ts";
+import type { RemoteControl } from "./remote_control.ts";
+import { isFetched, type RemoteStatus } from "./remote_decision.ts";
+import type { RemoteLedger } from "./remote_ledger.ts";
+import { fetchOutput } from "./remote_output.ts";
+import { RetryDelay } from "./retry_delay.ts";
+import { isComplete } from "./unit_record.ts";
+
+/** State and detail are asked for soon after the start, then ever less often; output is not. */
+const FIRST_STATUS_INTERVAL_MS = 50;
+const MAX_STATUS_INTERVAL_MS = 30_000;
+
+/** After the remote said complete, its results stream has this long to end by itself. */
+const OUTPUT_END_GRACE_MS = 1_000;
+
+export interface RemoteFollowParts {
+  readonly control: RemoteControl;
+  readonly ledger: RemoteLedger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Some output came in. */
+  onProgress(): void;
+}
+
+/**
+ * Resolves to the last status when the unit is complete and its results stream has ended, or to
+ * `undefined` when the remote node does not know the unit. Rejects when that has to be tried
+ * again; output that came is here, and the next try goes on behind it.
+ */
+export async function followRemote(
+  parts: RemoteFollowParts,
+  signal: AbortSignal,
+): Promise<RemoteStatus | undefined> {
+  const stop = new Error("the other half has ended");
+  const over = new AbortController();
+  const both = AbortSignal.any([signal, over.signal]);
+  const outputEnded = new AbortController();
+  const output = followOutput(parts, both).finally(() => outputEnded.abort());
+  const states = followState(parts, both, outputEnded.signal);
+  // The last state ends both, and whichever fails ends the other.
+  states.finally(() => over.abort(stop)).catch(() => {});
+  output.catch(() => over.abort(stop));
+  const [fetched, watched] = await Promise.allSettled([output, states]);
+  signal.throwIfAborted();
+
+  const failures = [fetched, watched].flatMap((half) =>
+    half.status === "rejected" && half.reason !== stop ? [half.reason] : []
+  );
+  if (failures.some((error) => parts.control.isUnknownUnit(error))) return undefined;
+  if (watched.status === "rejected") throw failures[0] ?? watched.reason;
+  const status = watched.value;
+  if (!isComplete(status.State)) throw new Error("results ended before the unit did");
+  if (fetched.status === "rejected" && !isFetched(status, await parts.ledger.stdoutSize())) {
+    throw fetched.reason;
+  }
+  return status;
+}
+
+async function followOutput(parts: RemoteFollowParts, signal: AbortSignal): Promise<void> {
+  const { control, ledger: { unit } } = parts;
+  using client = await control.connect(signal);
+  using file = await unit.store.openStdout(unit.id);
+  const results = await control.results(client, (await file.stat()).size, signal);
+  await fetchOutput(results, file, signal, () => {
+    parts.onProgress();
+    unit.changes.notify();
+  });
+}
+
+/**
+ * Keeps state and detail up to date; resolves to the status once the unit is complete and its
+ * output is here, or to the one asked for when the output ended. Lost connections are made anew as
+ * long as output may still come.
+ */
+async function followState(
+  { control, ledger, clock, random }: RemoteFollowParts,
+  signal: AbortSignal,
+  outputEnded: AbortSignal,
+): Promise<RemoteStatus> {
+  const delay = new RetryDelay(random);
+  const pause = (ms: number) =>
+    sleep(clock, ms, { signal: AbortSignal.any([signal, outputEnded]) }).catch(() => {});
+  let intervalMs = FIRST_STATUS_INTERVAL_MS;
+  while (true) {
+    try {
+      using client = await control.connect(signal);
+      while (true) {
+        const isLast = outputEnded.aborted;
+        const status = await control.status(client, signal);
+        if (isLast) return status;
+        delay.reset();
+        await showState(ledger, status);
+        if (isFetched(status, await ledger.stdoutSize())) {
+          await pause(OUTPUT_END_GRACE_MS);
+          return status;
+        }
+        await pause(intervalMs);
+        signal.throwIfAborted();
+        intervalMs = Math.min(2 * intervalMs, MAX_STATUS_INTERVAL_MS);
+      }
+    } catch (error) {
+      if (signal.aborted || outputEnded.aborted || error instanceof ControlError) throw error;
+      await pause(delay.next());
+    }
+  }
+}
+
+/** A state short of the end; that one is shown together with the last of the output. */
+async function showState({ unit }: RemoteLedger, { State, Detail }: RemoteStatus): Promise<void> {
+  if (isComplete(State)) return;
+  await unit.update((record) =>
+    record.State === State && record.Detail === Detail ? undefined : { State, Detail }
+  );
+}

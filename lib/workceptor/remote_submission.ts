@@ -1,0 +1,155 @@
+/** Gets a unit to its node: sends it, and finds out what became of a submit that was cut off. */
+import { type Clock, sleep } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { ControlError } from "../control/control_error.ts";
+import type { RemoteControl } from "./remote_control.ts";
+import { judgeSubmission, type RemoteStatus } from "./remote_decision.ts";
+import { visibleRemoteExtraData } from "./remote_extra_data.ts";
+import type { RemoteLedger } from "./remote_ledger.ts";
+import { newUnitId } from "./unit_id.ts";
+import { details, refusals } from "./work_texts.ts";
+
+/** What the remote node, or we, have to say against the unit: trying again would not help. */
+export class SubmitRefusedError extends Error {
+  override readonly name = "SubmitRefusedError";
+}
+
+/**
+ * How long a unit there may wait for a payload that was cut off before it is given up: a broken
+ * stream is found out by its idle time (30 s) at the latest.
+ */
+const STALE_PAYLOAD_MS = 45_000;
+const STALE_PAYLOAD_INTERVAL_MS = 1_000;
+
+/** Up to this size the end of a payload goes out with its beginning. */
+const SMALL_PAYLOAD_BYTES = 64 * 1024;
+const PAYLOAD_CHUNK_BYTES = 256 * 1024;
+
+export interface RemoteSubmissionParts {
+  readonly control: RemoteControl;
+  readonly ledger: RemoteLedger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** This node: replacement ids begin with it. */
+  readonly nodeId: string;
+}
+
+export class RemoteSubmission {
+  readonly #parts: RemoteSubmissionParts;
+  /** As submitted, secrets included; `undefined` for a unit found on disk, and once it was sent. */
+  #params: Readonly<Record<string, string>> | undefined;
+  #mayBeSent = false;
+
+  constructor(
+    parts: RemoteSubmissionParts,
+    params: Readonly<Record<string, string>> | undefined,
+  ) {
+    this.#parts = parts;
+    this.#params = params;
+  }
+
+  /** See `RemoteMemory`. */
+  get mayBeSent(): boolean {
+    return this.#mayBeSent;
+  }
+
+  /**
+   * Sends the unit. Throws a `SubmitRefusedError` when it was not taken for good, anything else
+   * when its outcome is not known.
+   */
+  async submit(signal: AbortSignal): Promise<void> {
+    const { control, ledger } = this.#parts;
+    const { extra, unit } = ledger;
+    if (extra.SecretParams !== undefined && this.#params === undefined) {
+      throw new SubmitRefusedError(details.secretsLost);
+    }
+    using client = await control.connect(signal);
+    const signed = await control.signature();
+    const { size } = await Deno.stat(unit.store.stdinPath(unit.id));
+    const isSmall = size <= SMALL_PAYLOAD_BYTES;
+    const workUnitId = extra.RemoteUnitID || unit.id;
+    await ledger.update({ RemoteUnitID: workUnitId, ...(isSmall ? { PayloadSent: true } : {}) });
+    signal.throwIfAborted();
+    this.#mayBeSent = false;
+    let isCreated = false;
+    const request = {
+      node: extra.RemoteNode,
+      workType: extra.RemoteWorkType,
+      workUnitId,
+      params: { ...(this.#params ?? extra.RemoteParams) },
+      ...signed,
+    };
+    const onCreated = async (unitId: string) => {
+      isCreated = true;
+      // A node older than 1.6 takes an id of its own.
+      if (unitId !== workUnitId) await ledger.update({ RemoteUnitID: unitId });
+    };
+    try {
+      await client.submit(request, this.#payload(isSmall, signal), { onCreated, signal });
+    } catch (error) {
+      if (!isRefusal(error, workUnitId)) throw error;
+      if (!isCreated) await ledger.update({ RemoteUnitID: "" });
+      throw new SubmitRefusedError(refusals.fromRemote(error.message), { cause: error });
+    }
+    await this.#recordStarted();
+  }
+
+  /** Asks what became of a submit of unknown outcome, and prepares another one if it is needed. */
+  async inquire(signal: AbortSignal): Promise<void> {
+    const { control, ledger, clock, nodeId, random } = this.#parts;
+    using client = await control.connect(signal);
+    const giveUpAt = clock.now() + STALE_PAYLOAD_MS;
+    while (true) {
+      let status: RemoteStatus;
+      try {
+        status = await control.status(client, signal);
+      } catch (error) {
+        if (!control.isUnknownUnit(error)) throw error;
+        this.#mayBeSent = true;
+        return;
+      }
+      const verdict = judgeSubmission(status, ledger.extra.PayloadSent === true);
+      if (verdict === "started") return await this.#recordStarted();
+      if (verdict === "never ran" || clock.now() >= giveUpAt) break;
+      await sleep(clock, STALE_PAYLOAD_INTERVAL_MS, { signal });
+    }
+    try {
+      await control.tell(client, "release", signal);
+    } catch (error) {
+      if (!control.isUnknownUnit(error)) throw error;
+    }
+    await ledger.replaceId(newUnitId(nodeId, random));
+    this.#mayBeSent = true;
+  }
+
+  async *#payload(isSmall: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const { ledger } = this.#parts;
+    using file = await Deno.open(ledger.unit.store.stdinPath(ledger.unit.id));
+    const buffer = new Uint8Array(PAYLOAD_CHUNK_BYTES);
+    for (let count; (count = await file.read(buffer)) !== null;) {
+      signal.throwIfAborted();
+      yield buffer.subarray(0, count);
+    }
+    if (!isSmall) await ledger.update({ PayloadSent: true });
+    signal.throwIfAborted();
+  }
+
+  async #recordStarted(): Promise<void> {
+    const { ledger } = this.#parts;
+    // What the original wrote of secrets has served its purpose.
+    const { RemoteParams } = visibleRemoteExtraData(ledger.extra);
+    await ledger.update({ RemoteStarted: true, RemoteParams });
+    this.#params = undefined;
+  }
+}
+
+/** Whether a failed submit was answered, and so that the answer settles it. */
+function isRefusal(error: unknown, workUnitId: string): error is Error {
+  // A parameter that would stand in for a field of the command: see `ControlClient.submit`.
+  if (error instanceof TypeError) return true;
+  return error instanceof ControlError &&
+    // An earlier attempt did arrive.
+    error.message !== refusals.unitIdInUse(workUnitId) &&
+    // The remote node noticed the cut payload before we did.
+    !error.message.startsWith(details.inputError);
+}
