@@ -3,7 +3,14 @@ import type { Backend, LinkPolicy } from "../backends/backend.ts";
 import { TcpListener, TcpPeer } from "../backends/mod.ts";
 import type { WebSocketPeerDeps } from "../backends/websocket.ts";
 import type { ActionSpec, Configured } from "../config/action.ts";
-import { tcpListener, tcpPeer, wsListener, wsPeer } from "../config/actions/backends.ts";
+import {
+  tcpListener,
+  tcpPeer,
+  udpListener,
+  udpPeer,
+  wsListener,
+  wsPeer,
+} from "../config/actions/backends.ts";
 import { localOnly } from "../config/actions/general.ts";
 import { type Config, sameAction } from "../config/config.ts";
 import { type ConfigError, InvalidConfigError } from "../config/config_error.ts";
@@ -107,6 +114,16 @@ async function makeBackend(
     case tcpPeer: {
       const { address, redial, tls } = (configured as Configured<typeof tcpPeer>).values;
       return new TcpPeer(deps, { address, redial, tls: client(tls) });
+    }
+    case udpListener: {
+      const { bindaddr: bindAddress, port } = (configured as Configured<typeof udpListener>).values;
+      const { UdpListener } = await import("../backends/udp.ts");
+      return await UdpListener.bind(deps, { bindAddress, port });
+    }
+    case udpPeer: {
+      const { address, redial } = (configured as Configured<typeof udpPeer>).values;
+      const { UdpPeer } = await import("../backends/udp.ts");
+      return new UdpPeer(deps, { address, redial });
     }
     case wsListener: {
       const { bindaddr: bindAddress, port, path, tls } =

@@ -79,7 +79,6 @@ export const udpListener = defineAction({
   section: "backends",
   description: "Run a backend listener on a UDP port",
   reloadable: true,
-  planned: true,
   parameters: {
     bindaddr: bindAddressParameter,
     port: { type: port, required: true, bare: true, description: "Local UDP port to listen on" },
@@ -92,7 +91,6 @@ export const udpPeer = defineAction({
   section: "backends",
   description: "Make an outbound backend connection to a UDP peer",
   reloadable: true,
-  planned: true,
   parameters: {
     address: {
       type: hostPort,
