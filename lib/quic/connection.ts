@@ -56,7 +56,12 @@ export class Connection {
   #canOpen = false;
   #opened = false;
   #streamClosed = false;
+  /** The peer has all that we wrote, and our end of the stream. */
   #finished = false;
+  /** The peer wants none of what we write. */
+  #peerStopped = false;
+  /** The peer ended its direction. */
+  #peerEnded = false;
   #readingEnded = false;
   #ended: QuicError | undefined;
   #drained = false;
@@ -146,6 +151,7 @@ export class Connection {
     if (happened & Happened.stream) this.#canOpen = true;
     if (happened & Happened.lost) this.#end(this.#readEnding());
     if (happened & Happened.finished) this.#finished = true;
+    if (happened & Happened.stopped) this.#peerStopped = true;
     if (happened & Happened.drained) this.#drained = true;
     this.#stream.changed((happened & Happened.writable) !== 0);
     this.#wake();
@@ -197,8 +203,10 @@ export class Connection {
         this.#releaseWhenDone();
         if (!this.#drained) this.#owner.touch(this);
       },
-      readingEnded: () => {
+      readingEnded: (byPeer) => {
         this.#readingEnded = true;
+        if (byPeer) this.#peerEnded = true;
+        this.#closeWhenDone();
         this.#releaseWhenDone();
       },
       writingEnded: () => {
@@ -214,12 +222,14 @@ export class Connection {
   }
 
   /**
-   * The dialler closes the connection once the peer has all of a closed stream. The accepting side
-   * leaves that to the dialler (until the linger time is over): a Go peer would lose what it has
-   * received but not yet read.
+   * Closes the connection when that costs the peer nothing. A Go peer loses what it has received but
+   * not yet read, so: the dialler closes when the peer, which has ended its direction, has all; the
+   * accepting side leaves it to the dialler, unless that reads no more. Otherwise there is the linger
+   * time.
    */
   #closeWhenDone(): void {
-    if (this.dialled && this.#streamClosed && this.#finished) this.close();
+    if (!this.#streamClosed || !this.#peerEnded) return;
+    if (this.dialled ? this.#finished : this.#peerStopped) this.close();
   }
 
   #releaseWhenDone(): void {

@@ -14,6 +14,7 @@ export const Happened = {
   stream: 16,
   finished: 32,
   drained: 64,
+  stopped: 128,
 } as const;
 
 /** Answers of `stream_read` besides a count of bytes. */

@@ -157,7 +157,10 @@ export class Endpoint implements Disposable {
         this.#remotes.discardUnused(remote);
         return;
       }
-      this.#touch(this.#connections.get(id) ?? this.#add(id, remote, false));
+      const connection = this.#connections.get(id) ?? this.#add(id, remote, false);
+      // The core goes by connection ids, and drops what comes from elsewhere.
+      if (connection.remote !== remote) this.#remotes.discardUnused(remote);
+      this.#touch(connection);
     });
   }
 
@@ -255,6 +258,7 @@ export class Endpoint implements Disposable {
     this.#refusals.delete(connection.remote);
     this.#remotes.release(connection.remote);
     if (!this.#core.broken) this.#core.call.connection_free(this.#id, connection.id);
+    if (this.#connections.size === 0) this.#setTimer(Infinity);
   }
 
   #keepAnswer(remote: string): void {

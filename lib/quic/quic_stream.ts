@@ -13,14 +13,19 @@ export interface StreamOwner {
   touch(): void;
   /** Both directions were ended by `close`. */
   streamClosed(): void;
-  /** Nothing more can be read. */
-  readingEnded(): void;
+  /** Nothing more can be read; `byPeer` says whether the peer ended its direction. */
+  readingEnded(byPeer: boolean): void;
   /** The peer wants none of what we wrote, or has it all. */
   writingEnded(): void;
 }
 
 /** Bytes handed to the core at once; more only lengthens the copy before the first packet. */
 const MOST_WRITTEN_BYTES = 256 * 1024;
+/**
+ * What a closed stream still takes and drops until the peer has read our end of the stream and ends
+ * its own; from here on the peer is told that nobody reads.
+ */
+const MOST_DROPPED_BYTES = 64 * 1024;
 
 export class QuicStream implements ByteConn {
   readonly #owner: StreamOwner;
@@ -31,6 +36,8 @@ export class QuicStream implements ByteConn {
   /** How reading ended: `null` at the peer's end of stream. */
   #readEnd: Error | null | undefined;
   #closed = false;
+  /** Bytes that a closed stream may still drop; undefined when it no longer looks. */
+  #mayDrop: number | undefined;
 
   constructor(owner: StreamOwner) {
     this.#owner = owner;
@@ -64,21 +71,19 @@ export class QuicStream implements ByteConn {
     }
     switch (outcome) {
       case ReadOutcome.end:
-        this.#endReading(null);
+        this.#readEnd = null;
+        this.#owner.readingEnded(true);
         return null;
       case ReadOutcome.reset:
-        this.#endReading(new Error("the peer abandoned the stream before its end"));
+        this.#readEnd = new Error("the peer abandoned the stream before its end");
+        this.#owner.readingEnded(true);
         break;
       default:
         if (!ended) return undefined;
-        this.#endReading(ended);
+        this.#readEnd = ended;
+        this.#owner.readingEnded(false);
     }
     throw this.#readEnd;
-  }
-
-  #endReading(end: Error | null): void {
-    this.#readEnd = end;
-    this.#owner.readingEnded();
   }
 
   async write(bytes: Uint8Array): Promise<number> {
@@ -111,31 +116,54 @@ export class QuicStream implements ByteConn {
   }
 
   /**
-   * Ends both directions: what was written still goes out, what comes is no longer wanted. The
-   * connection closes ("normal close") as soon as the peer has everything.
+   * Ends both directions: what was written still goes out, what comes is dropped. The connection
+   * closes ("normal close") when the peer has ended its direction too, or after a time.
    */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { core, endpoint, id, ended } = this.#owner;
     this.#finish();
     if (this.#readEnd === undefined) {
       this.#readEnd = new Error("read from a closed stream");
-      if (!ended) core.call.stream_stop(endpoint, id);
+      this.#mayDrop = MOST_DROPPED_BYTES;
+      this.#drop();
     }
     this.#owner.streamClosed();
     this.#wake();
   }
 
+  /** Reads for nobody, until the peer's end of the stream. */
+  #drop(): void {
+    const { core, endpoint, id } = this.#owner;
+    while (this.#mayDrop !== undefined && !this.#owner.ended) {
+      const outcome = core.call.stream_read(endpoint, id, this.#mayDrop);
+      if (outcome === ReadOutcome.nothingYet) return;
+      if (outcome < 0) {
+        this.#mayDrop = undefined;
+        this.#owner.readingEnded(true);
+      } else {
+        this.#mayDrop -= outcome;
+        core.call.stream_release(endpoint, id);
+        if (this.#mayDrop === 0) {
+          this.#mayDrop = undefined;
+          core.call.stream_stop(endpoint, id);
+        }
+        this.#owner.touch();
+      }
+    }
+  }
+
   /** Called by the connection when something changed for readers or writers. */
   changed(hasRoom: boolean): void {
     if (hasRoom) this.#full = false;
+    this.#drop();
     this.#wake();
   }
 
   /** Called by the connection when the core forgets it: nothing more can be read. */
   detach(error: Error): void {
-    this.#readEnd ??= error;
+    if (this.#readEnd === undefined) this.#readEnd = error;
+    this.#mayDrop = undefined;
     this.#wake();
   }
 

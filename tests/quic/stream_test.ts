@@ -115,19 +115,51 @@ Deno.test("what was written before close arrives, and the connection ends normal
   await writeAll(near, data);
   near.close();
   assert.equal(digest(await pair.run(readAll(far))), digest(data));
+  far.close();
   assert.equal(await pair.run(dialled.closed), undefined);
   assert.equal(await pair.run(accepted.closed), undefined);
 });
 
-Deno.test("a closed stream takes no more and tells the other side's writer", async () => {
+Deno.test("a closed stream tells the other side's writer once more than a little comes", async () => {
   using pair = await Pair.create();
-  const { near, far } = await pair.open();
+  const { near, far, dialled, accepted } = await pair.open();
   far.close();
   far.close();
   await assert.rejects(far.read(new Uint8Array(1)), /closed stream/);
   await assert.rejects(far.write(bytes("x")), /after the end/);
+  await near.write(bytes("x"));
+  await pair.clock.advance(10);
+  await near.write(new Uint8Array(100_000));
   await pair.clock.advance(10);
   await assert.rejects(near.write(bytes("x")), /no longer reads/);
+  assert.equal(await near.read(new Uint8Array(1)), null);
+  near.close();
+  assert.equal(await pair.run(dialled.closed, 1_000), undefined);
+  assert.equal(await pair.run(accepted.closed, 1_000), undefined);
+});
+
+Deno.test("a dialler that closes early closes the connection when the other side is done", async () => {
+  using pair = await Pair.create();
+  const { near, far, dialled } = await pair.open();
+  await near.write(bytes("last request"));
+  near.close();
+  assert.equal(text(await pair.run(readAll(far))), "last request");
+  await pair.clock.advance(5_000);
+  assert.equal(dialled.ended, undefined, "a Go peer might not have read it yet");
+  await far.write(bytes("unwanted"));
+  far.close();
+  assert.equal(await pair.run(dialled.closed, 1_000), undefined);
+});
+
+Deno.test("a reader that leaves a bulk transfer ends it and the connection", async () => {
+  using pair = await Pair.create();
+  const { near, far, accepted } = await pair.open();
+  const sending = assert.rejects(writeAll(far, new Uint8Array(20_000_000)), /no longer reads/)
+    .then(() => readAll(far)).then(() => far.close());
+  await pair.run(near.read(new Uint8Array(1000)));
+  near.close();
+  await pair.run(sending);
+  assert.equal(await pair.run(accepted.closed, 1_000), undefined);
 });
 
 Deno.test("a reader and a writer that wait are told of the end of the connection", async () => {

@@ -28,6 +28,8 @@ pub mod happened {
     pub const FINISHED: u32 = 32;
     /// Nothing more will happen.
     pub const DRAINED: u32 = 64;
+    /// The peer no longer reads the stream.
+    pub const STOPPED: u32 = 128;
 }
 
 /// Answers of `read`, besides a number of bytes.
@@ -141,7 +143,7 @@ impl Connection {
             StreamEvent::Stopped { .. } => {
                 self.unsent = Bytes::new();
                 self.given_up = self.finishing;
-                happened::WRITABLE
+                happened::STOPPED | happened::WRITABLE
             }
             _ => 0,
         }
