@@ -3,7 +3,9 @@ import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import { type ByteConn, closeQuietly, writeAll } from "../base/byte_conn.ts";
 
-/** Bytes read at once, several TLS records. */
+/** Bytes read at once before the connection is owned: handshakes are many and small. */
+const HANDSHAKE_READ_BYTES = 4 * 1024;
+/** Bytes read at once afterwards, several TLS records. */
 const READ_BYTES = 64 * 1024;
 
 type WriteDone = (error?: Error | null) => void;
@@ -17,7 +19,8 @@ export class ConnDuplex extends Duplex {
   readonly #conn: ByteConn;
   #owner = false;
   #lastWords = Promise.resolve();
-  readonly #buffer = new Uint8Array(READ_BYTES);
+  #readBytes = HANDSHAKE_READ_BYTES;
+  #buffer = new Uint8Array(0);
   #held = false;
   /** The stream asked for bytes while it was held. */
   #wanted = false;
@@ -42,6 +45,7 @@ export class ConnDuplex extends Duplex {
   /** Closes the connection with the stream from now on. */
   own(): void {
     this.#owner = true;
+    this.#readBytes = READ_BYTES;
     if (this.destroyed) closeQuietly(this.#conn);
   }
 
@@ -85,6 +89,7 @@ export class ConnDuplex extends Duplex {
 
   async #pull(): Promise<void> {
     try {
+      if (this.#buffer.length < this.#readBytes) this.#buffer = new Uint8Array(this.#readBytes);
       const count = await this.#conn.read(this.#buffer);
       if (this.destroyed) return;
       this.push(count === null ? null : this.#buffer.slice(0, count));

@@ -4,7 +4,13 @@ import { formatHostPort, type HostPort } from "./host_port.ts";
 /** Connects. Throws an `Error` that says where to and why not. */
 export async function connectTcp(address: HostPort, signal: AbortSignal): Promise<Deno.TcpConn> {
   try {
-    const conn = await Deno.connect({ hostname: address.host, port: address.port, signal });
+    const conn = await Deno.connect({
+      hostname: address.host,
+      port: address.port,
+      // Tries all addresses of a name, and not the first alone.
+      autoSelectFamily: true,
+      signal,
+    });
     tuneForLinks(conn);
     return conn;
   } catch (cause) {
