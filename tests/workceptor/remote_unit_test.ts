@@ -9,6 +9,7 @@ import {
   emptyRequest,
   eventually,
   fastClock,
+  quoted,
   readAll,
   readText,
   running,
@@ -185,7 +186,7 @@ Deno.test("a unit for a node that is away is submitted once the route is there",
   const unit = await near.submit({
     ...emptyRequest,
     node: "far",
-    params: { params: `'${counted(path, "cat").replaceAll("'", `'"'"'`)}'` },
+    params: { params: quoted(counted(path, "cat")) },
   }, unixCaller);
   await unit.writePayload(new TextEncoder().encode("late"));
   assert.equal(await unit.start(), "Job Submitted");
@@ -257,7 +258,7 @@ Deno.test("a unit that started in time does not expire", async () => {
   const id = await submit(near, {
     node: "far",
     ttl: "200ms",
-    params: { params: `'${awaitGo(path).replaceAll("'", `'"'"'`)}'` },
+    params: { params: quoted(awaitGo(path)) },
   });
   await running(near, id);
   await new Promise((resolve) => setTimeout(resolve, 300));
@@ -576,7 +577,7 @@ Deno.test("restarts of the submitter at any step run the unit once", async (t) =
       const unit = await pair.near.submit({
         ...emptyRequest,
         node: "far",
-        params: { params: `'${counted(path, "cat").replaceAll("'", `'"'"'`)}'` },
+        params: { params: quoted(counted(path, "cat")) },
       }, unixCaller);
       await unit.writePayload(payload);
       const started = unit.start();
@@ -589,6 +590,39 @@ Deno.test("restarts of the submitter at any step run the unit once", async (t) =
       assert.equal(await runs(path), 1);
     });
   }
+});
+
+Deno.test("a submitter that shuts down in the middle of a payload starts nothing with a part of it", async () => {
+  await using pair = await startPair({ parts: { clock: fastClock(50) } });
+  const { far, network, path } = pair;
+  const payload = randomBytes(5_000_000);
+  const cut = Promise.withResolvers<void>();
+  let first = true;
+  network.onDial = ({ there }) => {
+    if (!first) return;
+    first = false;
+    let left = 1_000_000;
+    Object.defineProperty(there, "left", {
+      get: () => Infinity,
+      set: () => (left -= 64 * 1024) < 0 && cut.resolve(),
+    });
+  };
+  const unit = await pair.near.submit({
+    ...emptyRequest,
+    node: "far",
+    params: { params: quoted(counted(path, "cat")) },
+  }, unixCaller);
+  await unit.writePayload(payload);
+  const started = unit.start();
+  await cut.promise;
+  await pair.near[Symbol.asyncDispose]();
+  assert.equal(await started, "Job Submitted");
+  const status = await completed(far, unit.unitId);
+  assert.match(status.Detail, /^Error reading input data: /);
+  assert.equal(await runs(path), 0);
+  pair.near = await startNode(network, path, "near", { parts: { clock: fastClock(50) } });
+  assert.equal(await digest(await readAll(pair.near, unit.unitId)), await digest(payload));
+  assert.equal(await runs(path), 1);
 });
 
 Deno.test("a restart of the executing node in the middle of a job loses and repeats nothing", async () => {
