@@ -6,7 +6,8 @@
 import { parseArgs } from "node:util";
 import { systemClock } from "../lib/base/clock.ts";
 import { systemRandom } from "../lib/base/random.ts";
-import { Endpoint, MAX_DATAGRAM_BYTES } from "../lib/quic/endpoint.ts";
+import { Endpoint } from "../lib/quic/endpoint.ts";
+import { MAX_DATAGRAM_BYTES } from "../lib/quic/endpoint_options.ts";
 import type { Connection } from "../lib/quic/connection.ts";
 import { insecureClientTls, insecureServerTls } from "../lib/quic/insecure_tls.ts";
 import { loadCore } from "../lib/quic/load_core.ts";

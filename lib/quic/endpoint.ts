@@ -2,72 +2,19 @@
  * A QUIC endpoint on mesh datagrams: feeds the core with what came, tells users what happened, and
  * sends what the core has to send, once for each turn of the event loop.
  */
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
 import { Remotes } from "./_remotes.ts";
-import { writeBlobs } from "./blobs.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Core, type CoreHost, NONE } from "./core.ts";
+import {
+  DEFAULT_LIMITS,
+  type EndpointLimits,
+  type EndpointOptions,
+  identityArgument,
+  optionsArgument,
+} from "./endpoint_options.ts";
 import { loadCore } from "./load_core.ts";
 import { QuicError } from "./quic_error.ts";
-import { CertificateRefused, type ClientTls, type Identity, type ServerTls } from "./tls.ts";
-
-export interface EndpointOptions {
-  clock: Clock;
-  random: Random;
-  /**
-   * Sends one datagram to `remote`. The view is good during the call only: it may point into
-   * WebAssembly memory.
-   */
-  send(remote: string, datagram: Uint8Array): void;
-  /**
-   * Whether the link towards `remote` takes more now. When it does not, sending to it pauses until
-   * `resume()`.
-   */
-  writable?(remote: string): boolean;
-  /** Accepts connections when present. */
-  server?: ServerTls | undefined;
-  /** Gets each accepted connection when its handshake is complete. */
-  onConnection?(connection: Connection): void;
-  /** The largest datagram to send or take, in bytes. */
-  maxDatagramBytes?: number | undefined;
-  limits?: Partial<EndpointLimits> | undefined;
-  /** A core that is loaded already. */
-  core?: Core | undefined;
-}
-
-export interface EndpointLimits {
-  /** A connection without any sign of the peer ends after this. */
-  idleTimeoutMs: number;
-  /** The dialler pings after this much silence; 0 for never. */
-  keepAliveMs: number;
-  handshakeTimeoutMs: number;
-  /** How long a closed stream waits for the peer to take the rest. */
-  lingerMs: number;
-  /**
-   * Bytes received that wait for a reader, for each connection, at most. Windows begin small and
-   * grow with what goes through them (`core/src/window.rs`).
-   */
-  receiveWindowBytes: number;
-  /** Bytes written that wait for the peer's acknowledgement, the same. */
-  sendWindowBytes: number;
-  /** Accepted handshakes that are not complete; more are ignored until some are. */
-  maxHalfOpen: number;
-}
-
-/** A mesh message is 16,384 bytes at most, and its header takes 36. */
-export const MAX_DATAGRAM_BYTES = 16_384 - 36;
-
-/** Times as in `pkg/netceptor/conn.go`. */
-export const DEFAULT_LIMITS: Readonly<EndpointLimits> = {
-  idleTimeoutMs: 30_000,
-  keepAliveMs: 15_000,
-  handshakeTimeoutMs: 15_000,
-  lingerMs: 30_000,
-  receiveWindowBytes: 8 * 2 ** 20,
-  sendWindowBytes: 8 * 2 ** 20,
-  maxHalfOpen: 256,
-};
+import { CertificateRefused, type ClientTls, type Identity } from "./tls.ts";
 
 /** Datagrams taken from the core at once, before the link is asked again whether it has room. */
 const MOST_DATAGRAMS = 8;
@@ -136,7 +83,7 @@ export class Endpoint implements Disposable {
       const run: Check["run"] = (chain, remote) => verifyClient(chain, nodeOf(remote));
       this.#checks.set(SERVER_TOKEN, { run });
     }
-    const length = core.pass(concat(this.#optionWords(), identityBlobs(server?.identity)));
+    const length = core.pass(optionsArgument(options, this.#limits));
     if (!core.call.endpoint_new(this.#id, this.#now(), length)) {
       const problem = core.outputText();
       core.removeHost(this.#id);
@@ -233,7 +180,7 @@ export class Endpoint implements Disposable {
   #dial(remote: string, token: number, identity: Identity | undefined): Connection {
     const core = this.#core;
     const number = this.#remotes.number(remote);
-    const length = core.pass(identityBlobs(identity));
+    const length = core.pass(identityArgument(identity));
     const id = core.call.connect(this.#id, this.#now(), number, token, length);
     if (id === NONE) {
       this.#remotes.discardUnused(remote);
@@ -410,34 +357,6 @@ export class Endpoint implements Disposable {
       if (error !== this.#core.broken) throw error;
     }
   }
-
-  #optionWords(): Uint8Array {
-    const { server } = this.#options;
-    const words = Uint32Array.of(
-      this.#options.maxDatagramBytes ?? MAX_DATAGRAM_BYTES,
-      this.#limits.idleTimeoutMs,
-      this.#limits.keepAliveMs,
-      this.#limits.receiveWindowBytes,
-      this.#limits.sendWindowBytes,
-      this.#limits.maxHalfOpen,
-      server ? (server.verifyClient ? 2 : 1) : 0,
-    );
-    const bytes = new Uint8Array(words.byteLength);
-    const view = new DataView(bytes.buffer);
-    words.forEach((word, index) => view.setUint32(4 * index, word, true));
-    return bytes;
-  }
-}
-
-function identityBlobs(identity: Identity | undefined): Uint8Array {
-  return identity ? writeBlobs([...identity.chain, identity.privateKey]) : new Uint8Array();
-}
-
-function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }
 
 /** The node of a remote key "node:service"; the service has no colon. */

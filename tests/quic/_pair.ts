@@ -1,7 +1,8 @@
 /** Two endpoints over a wire in memory, in virtual time. */
 import type { Random } from "../../lib/base/random.ts";
 import type { Connection } from "../../lib/quic/connection.ts";
-import { Endpoint, type EndpointOptions } from "../../lib/quic/endpoint.ts";
+import { Endpoint } from "../../lib/quic/endpoint.ts";
+import type { EndpointOptions } from "../../lib/quic/endpoint_options.ts";
 import { insecureClientTls, insecureServerTls } from "../../lib/quic/insecure_tls.ts";
 import type { QuicStream } from "../../lib/quic/quic_stream.ts";
 import type { ClientTls } from "../../lib/quic/tls.ts";

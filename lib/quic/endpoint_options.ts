@@ -1,0 +1,96 @@
+/** What a QUIC endpoint is told, and how that crosses the core's border. */
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { writeBlobs } from "./blobs.ts";
+import type { Connection } from "./connection.ts";
+import type { Core } from "./core.ts";
+import type { Identity, ServerTls } from "./tls.ts";
+
+export interface EndpointOptions {
+  clock: Clock;
+  random: Random;
+  /**
+   * Sends one datagram to `remote`. The view is good during the call only: it may point into
+   * WebAssembly memory.
+   */
+  send(remote: string, datagram: Uint8Array): void;
+  /**
+   * Whether the link towards `remote` takes more now. When it does not, sending to it pauses until
+   * `resume()`.
+   */
+  writable?(remote: string): boolean;
+  /** Accepts connections when present. */
+  server?: ServerTls | undefined;
+  /** Gets each accepted connection when its handshake is complete. */
+  onConnection?(connection: Connection): void;
+  /** The largest datagram to send or take, in bytes. */
+  maxDatagramBytes?: number | undefined;
+  limits?: Partial<EndpointLimits> | undefined;
+  /** A core that is loaded already. */
+  core?: Core | undefined;
+}
+
+export interface EndpointLimits {
+  /** A connection without any sign of the peer ends after this. */
+  idleTimeoutMs: number;
+  /** The dialler pings after this much silence; 0 for never. */
+  keepAliveMs: number;
+  handshakeTimeoutMs: number;
+  /** How long a closed stream waits for the peer to take the rest. */
+  lingerMs: number;
+  /**
+   * Bytes received that wait for a reader, for each connection, at most. Windows begin small and
+   * grow with what goes through them (`core/src/window.rs`).
+   */
+  receiveWindowBytes: number;
+  /** Bytes written that wait for the peer's acknowledgement, the same. */
+  sendWindowBytes: number;
+  /** Accepted handshakes that are not complete; more are ignored until some are. */
+  maxHalfOpen: number;
+}
+
+/** A mesh message is 16,384 bytes at most, and its header takes 36. */
+export const MAX_DATAGRAM_BYTES = 16_384 - 36;
+
+/** Times as in `pkg/netceptor/conn.go`. */
+export const DEFAULT_LIMITS: Readonly<EndpointLimits> = {
+  idleTimeoutMs: 30_000,
+  keepAliveMs: 15_000,
+  handshakeTimeoutMs: 15_000,
+  lingerMs: 30_000,
+  receiveWindowBytes: 8 * 2 ** 20,
+  sendWindowBytes: 8 * 2 ** 20,
+  maxHalfOpen: 256,
+};
+
+/** A server's kind, as the core knows it (`core/src/options.rs`). */
+const ServerKind = { none: 0, open: 1, wantsClientCertificate: 2 } as const;
+
+/** The argument of the core's `endpoint_new`: options as 32-bit words, then the identity. */
+export function optionsArgument(options: EndpointOptions, limits: EndpointLimits): Uint8Array {
+  const words = [
+    options.maxDatagramBytes ?? MAX_DATAGRAM_BYTES,
+    limits.idleTimeoutMs,
+    limits.keepAliveMs,
+    limits.receiveWindowBytes,
+    limits.sendWindowBytes,
+    limits.maxHalfOpen,
+    serverKind(options.server),
+  ];
+  const identity = identityArgument(options.server?.identity);
+  const argument = new Uint8Array(4 * words.length + identity.length);
+  const view = new DataView(argument.buffer);
+  words.forEach((word, index) => view.setUint32(4 * index, word, true));
+  argument.set(identity, 4 * words.length);
+  return argument;
+}
+
+/** Our certificates and key for the core; nothing when there are none. */
+export function identityArgument(identity: Identity | undefined): Uint8Array {
+  return identity ? writeBlobs([...identity.chain, identity.privateKey]) : new Uint8Array();
+}
+
+function serverKind(server: ServerTls | undefined): number {
+  if (!server) return ServerKind.none;
+  return server.verifyClient ? ServerKind.wantsClientCertificate : ServerKind.open;
+}
