@@ -5,6 +5,7 @@ import type { Certificate } from "./certificate.ts";
 import { type CertificateInFile, earliestExpiry } from "./expiry.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { checkOwnNodeId, loadOwnCertificate, type OwnCertificate } from "./own_certificate.ts";
+import { printable } from "./printable.ts";
 import { Reloading } from "./reloading.ts";
 import type { TlsServerOptions } from "./tls_options.ts";
 import {
@@ -16,6 +17,9 @@ import {
 } from "./tls_profile_parts.ts";
 import type { TrustStore } from "./trust_store.ts";
 import { type PeerName, verifyPeer } from "./verify_peer.ts";
+
+/** A client that is refused again and again for one reason is logged this often, in milliseconds. */
+const REPEAT_REFUSAL_MS = 60_000;
 
 interface Loaded {
   readonly own: OwnCertificate;
@@ -39,6 +43,7 @@ export class TlsServerProfile {
   readonly #deps: ProfileDeps;
   readonly #pins: readonly Fingerprint[];
   readonly #loaded: Reloading<Loaded>;
+  #lastRefusal = { line: "", at: 0 };
 
   /** Throws an `Error` that says which file or parameter is no good. */
   constructor(deps: ProfileDeps, options: TlsServerOptions) {
@@ -102,8 +107,7 @@ export class TlsServerProfile {
   #meshView(): TlsServerProfile["mesh"] {
     const loaded = this.#loaded;
     const verifyClient: ServerTls["verifyClient"] = this.wantsClientCertificate
-      ? (chain, node) =>
-        this.#verify(chain, this.options.requireClientCert ? { node } : "any", `node ${node}`)
+      ? (chain, node) => this.#verifyMeshClient(chain, node)
       : undefined;
     return {
       get identity() {
@@ -111,6 +115,21 @@ export class TlsServerProfile {
       },
       verifyClient,
     };
+  }
+
+  /** Says in the log why, since nobody waits for a stream that was never there. */
+  #verifyMeshClient(chain: readonly Uint8Array[], node: string): void {
+    try {
+      this.#verify(chain, this.options.requireClientCert ? { node } : "any", `node ${node}`);
+    } catch (error) {
+      const line = `Refused stream from ${printable(node)}: ${(error as Error).message}`;
+      const now = this.#deps.clock.now();
+      if (line !== this.#lastRefusal.line || now - this.#lastRefusal.at >= REPEAT_REFUSAL_MS) {
+        this.#lastRefusal = { line, at: now };
+        this.#deps.log.warning(line);
+      }
+      throw error;
+    }
   }
 
   #verify(chain: readonly Uint8Array[], name: PeerName, from: string): void {

@@ -48,7 +48,7 @@ export function verifyPeer(
     }
     return leaf;
   } catch (error) {
-    throw withContext(error, `${rules.peerIs} ${expected.from}, ${rules.profile}`);
+    throw withContext(error, `${rules.peerIs} ${printable(expected.from)}, ${rules.profile}`);
   }
 }
 

@@ -59,7 +59,9 @@ export interface CertificateOptions {
   kind?: KeyKind;
   /** Take these keys and not new ones. */
   keysOf?: Issued;
-  /** Days from `NOW`. */
+  /** What the next two count from, in milliseconds since 1970; `NOW` without it. */
+  now?: number;
+  /** Days. */
   from?: number;
   until?: number;
   nodeIds?: string[];
@@ -89,7 +91,8 @@ async function makeKeys(kind: KeyKind): Promise<CryptoKeyPair> {
 }
 
 export async function makeCertificate(options: CertificateOptions): Promise<Issued> {
-  const { commonName, issuer, keysOf, ca, purposes, from = -1, until = 365 } = options;
+  const { commonName, issuer, keysOf, ca, purposes } = options;
+  const { now = NOW, from = -1, until = 365 } = options;
   const kind = keysOf?.kind ?? options.kind ?? "p256";
   const keys = keysOf?.keys ?? await makeKeys(kind);
   const extensions: x509.Extension[] = [];
@@ -110,8 +113,8 @@ export async function makeCertificate(options: CertificateOptions): Promise<Issu
     serialNumber: crypto.getRandomValues(new Uint8Array(8)).fill(0x11, 0, 1).toHex(),
     subject: [{ CN: [commonName] }],
     issuer: [{ CN: [issuer?.commonName ?? commonName] }],
-    notBefore: new Date(NOW + from * DAY_MS),
-    notAfter: new Date(NOW + until * DAY_MS),
+    notBefore: new Date(now + from * DAY_MS),
+    notAfter: new Date(now + until * DAY_MS),
     publicKey: keys.publicKey,
     signingKey: (issuer?.keys ?? keys).privateKey,
     signingAlgorithm: ALGORITHMS[issuer?.kind ?? kind],
