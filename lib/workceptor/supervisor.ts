@@ -18,12 +18,14 @@ const EXIT_TAKEN = 125;
  * - The command is in the foreground, where a shell leaves SIGINT as it is (behind `&` it would be
  *   ignored for good) and reports a death by signal on its stderr. The trap keeps the shell itself
  *   alive to write the status down; a trapped signal is at its default again in the subshell.
+ *   Where `sh` is bash, it has to leave its POSIX mode for that, in which it reports nothing.
  * - Stdout is the daemon's pipe and gets the command's identity; it may be gone by then.
  * - `exit` is there from the start, so that it can be watched. A status without its newline is one
- *   that was cut off. The daemon syncs its own record of the
- *   end; only without a daemon the file has to be synced here.
+ *   that was cut off. The daemon syncs its own record of the end; only without a daemon the file
+ *   has to be synced here.
  */
 const SCRIPT = `
+[ -n "$BASH_VERSION" ] && set +o posix
 folder=$1
 shift
 trap : HUP INT QUIT TERM

@@ -389,7 +389,7 @@ Deno.test("signals to the supervisor alone do not disturb the job", async () => 
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(
     work,
-    `while [ ! -e '${folder.path}/go' ]; do sleep 0.05; done; echo done`,
+    `while [ -d '${folder.path}' ] && [ ! -e '${folder.path}/go' ]; do sleep 0.05; done; echo done`,
   );
   const status = await running(work, id);
   const supervisor = (status.ExtraData as { Pid: number }).Pid;

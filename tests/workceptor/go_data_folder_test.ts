@@ -77,7 +77,7 @@ const goSubmit = (script: string) =>
 goTest("a job that the Go daemon left running is followed to its end, and cancelled", async () => {
   await using folder = await temporaryFolder();
   const go = await startGo(folder.path);
-  const wait = `while [ ! -e ${folder.path}/go ]; do sleep 0.05; done`;
+  const wait = `while [ -d ${folder.path} ] && [ ! -e ${folder.path}/go ]; do sleep 0.05; done`;
   const { unitid: ends } = await go.ask(goSubmit(`echo begin; ${wait}; echo end; exit 3`), "");
   const { unitid: stopped } = await go.ask(goSubmit("echo begin; exec sleep 100"), "");
   for (const id of [ends, stopped]) {
@@ -112,7 +112,8 @@ goTest("the Go daemon shows our units as we do", async () => {
     // Its work types come after its control service.
     const list = await eventually(async () => {
       const list = await go.ask("work list");
-      return !JSON.stringify(list).includes("Unknown WorkType") && list;
+      const isRead = Object.keys(list).length === Object.keys(shown).length;
+      return isRead && !JSON.stringify(list).includes("Unknown WorkType") && list;
     });
     assert.deepEqual(list, shown);
   } finally {

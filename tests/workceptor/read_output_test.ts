@@ -16,7 +16,7 @@ import {
 
 /** A script that prints its payload's lines one by one, each when the file `<folder>/<n>` is there. */
 const stepwise = (folder: string, steps: number) =>
-  `for n in $(seq ${steps}); do while [ ! -e '${folder}'/$n ]; do sleep 0.02; done; ` +
+  `for n in $(seq ${steps}); do while [ -d '${folder}' ] && [ ! -e '${folder}'/$n ]; do sleep 0.02; done; ` +
   `printf "line $n;"; done`;
 
 Deno.test("output arrives while the job runs, and each byte once", async () => {

@@ -80,7 +80,8 @@ async function startPair(setup: WorkceptorSetup = {}): Promise<Pair> {
 
 /** Appends a line to `<path>/runs` and waits for `<path>/go`. */
 const counted = (path: string, script: string) => `echo run >>'${path}/runs'; ${script}`;
-const awaitGo = (path: string) => `while [ ! -e '${path}/go' ]; do sleep 0.02; done`;
+const awaitGo = (path: string) =>
+  `while [ -d '${path}' ] && [ ! -e '${path}/go' ]; do sleep 0.02; done`;
 const go = (path: string) => Deno.writeTextFile(`${path}/go`, "");
 async function runs(path: string): Promise<number> {
   return (await Deno.readTextFile(`${path}/runs`).catch(() => "")).length / 4;

@@ -22,7 +22,7 @@ import { emptyRequest, unixCaller } from "./_harness.ts";
 /** A script that counts its runs in `<folder>/runs` and ends when `<folder>/go` appears. */
 const waiting = (folder: string, rest = "") =>
   `echo run >>'${folder}/runs'; echo begin; ` +
-  `while [ ! -e '${folder}/go' ]; do sleep 0.05; done; echo end; ${rest}`;
+  `while [ -d '${folder}' ] && [ ! -e '${folder}/go' ]; do sleep 0.05; done; echo end; ${rest}`;
 
 const go = (folder: string) => Deno.writeTextFile(`${folder}/go`, "");
 const runs = async (folder: string) => (await Deno.readTextFile(`${folder}/runs`)).length / 4;
