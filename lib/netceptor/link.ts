@@ -121,9 +121,11 @@ export class Link implements NextHop {
     try {
       await this.#receive();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (error instanceof LinkError) this.#log.error(`Backend error: ${message}`, this.#fields);
-      else if (!this.#ended) this.#log.error(`Backend receiving error ${message}`, this.#fields);
+      if (error instanceof LinkError) {
+        this.#log.error(`Backend error: ${error.message}`, this.#fields);
+      } else if (!this.#ended) {
+        this.#log.error(`Backend receiving error ${this.#describe(error)}`, this.#fields);
+      }
     }
     this.close();
     return { established: this.#state.phase === "up" && this.#state.listsUs };
@@ -256,8 +258,14 @@ export class Link implements NextHop {
 
   #onSendError(error: unknown): void {
     if (this.#ended) return;
-    const message = error instanceof Error ? error.message : String(error);
-    this.#log.error(`Backend sending error ${message}`, this.#fields);
+    this.#log.error(`Backend sending error ${this.#describe(error)}`, this.#fields);
     this.close();
+  }
+
+  /** An error of the session; the runtime's do not say which one it is. */
+  #describe(error: unknown): string {
+    const message = error instanceof Error ? error.message : String(error);
+    const { description } = this.#session;
+    return message.includes(description) ? message : `${description}: ${message}`;
   }
 }

@@ -1,4 +1,5 @@
 /** An authority and certificates for the nodes of a test, made by a daemon's own commands. */
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { daemonCommand, type NodeKind } from "./peers.ts";
 import { testEnvironment } from "./program.ts";
@@ -75,9 +76,11 @@ export async function makeAuthority(maker: NodeKind, { ca, caKey }: Certificates
 export async function signCertificate(
   maker: NodeKind,
   certificates: Certificates,
-  { name, nodeId = name, extra = [] }: {
+  { name, nodeId = name, hosts = HOSTS, extra = [] }: {
     name: string;
     nodeId?: string;
+    /** DNS names and addresses that it is good for. */
+    hosts?: readonly string[];
     /** More parameters of `cert-signreq`. */
     extra?: readonly string[];
   },
@@ -85,7 +88,7 @@ export async function signCertificate(
   const request = `${certificates.cert(name)}.req`;
   await runDaemonCommand(maker, [
     ...["--cert-makereq", `commonname=${name}`, "bits=2048", `nodeid=${nodeId}`],
-    ...["dnsname=localhost", "ipaddress=127.0.0.1", "ipaddress=::1"],
+    ...hosts.map((host) => `${isIP(host) ? "ipaddress" : "dnsname"}=${host}`),
     ...[`outreq=${request}`, `outkey=${certificates.key(name)}`],
   ]);
   await runDaemonCommand(maker, [
