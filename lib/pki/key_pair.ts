@@ -17,6 +17,9 @@ const MIN_RSA_BITS = 2048;
 /** A key of this length already takes minutes. */
 const MAX_RSA_BITS = 16_384;
 
+/** The longest, 521, secures no streams over the mesh: the QUIC core cannot use such keys. */
+const EC_BITS = [256, 384];
+
 /** By bits: the curve, by its names in `node:crypto` and in WebCrypto, and the digest with it. */
 const CURVES = new Map([
   [256, { name: "prime256v1", namedCurve: "P-256", hash: "SHA-256" }],
@@ -42,9 +45,8 @@ export function parseKeySpec(
   }
   if (keyType === "ec") {
     const length = bits || DEFAULT_EC_BITS;
-    if (!CURVES.has(length)) {
-      const choices = [...CURVES.keys()].join(", ");
-      throw new RangeError(`bits of an EC key must be one of ${choices}, not ${length}`);
+    if (!EC_BITS.includes(length)) {
+      throw new RangeError(`bits of an EC key must be ${EC_BITS.join(" or ")}, not ${length}`);
     }
     return { type: "ec", bits: length };
   }

@@ -20,6 +20,8 @@ export interface OwnCertificate {
   readonly chain: readonly [Certificate, ...Certificate[]];
   /** What QUIC wants of it. */
   readonly identity: Identity;
+  /** Why it will not do for everything, for a warning. */
+  readonly problem: string | undefined;
   /** What `node:tls` wants of it. */
   readonly pem: { readonly cert: string; readonly key: string };
 }
@@ -35,7 +37,12 @@ export function loadOwnCertificate(files: CertificateFiles): OwnCertificate {
   const key = parsePrivateKey(keyText, files.key);
   checkKeyPair(chain[0], key, files);
   const privateKey = key.export({ format: "der", type: "pkcs8" });
+  const isP521 = key.asymmetricKeyDetails?.namedCurve === "secp521r1";
   return {
+    problem: isP521
+      ? `the key in ${files.key} is on curve P-521, which secures links but not streams over the ` +
+        "mesh: use P-256, P-384 or RSA"
+      : undefined,
     chain,
     identity: { chain: chain.map(({ der }) => der), privateKey: new Uint8Array(privateKey) },
     pem: {

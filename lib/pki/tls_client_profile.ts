@@ -13,6 +13,7 @@ import {
   minVersionOf,
   parsePins,
   type ProfileDeps,
+  warnOf,
 } from "./tls_profile_parts.ts";
 import type { TrustStore } from "./trust_store.ts";
 import { type PeerName, verifyPeer } from "./verify_peer.ts";
@@ -122,9 +123,7 @@ export class TlsClientProfile {
     const roots = insecureSkipVerify
       ? undefined
       : loadTrust(this.#deps, rootCas, "error reading root CAs file");
-    for (const problem of roots?.problems ?? []) {
-      this.#deps.log.warning(`${this.#what}: ${problem}`);
-    }
+    warnOf(this.#deps.log, this.#what, own, roots);
     return { own, roots };
   }
 }

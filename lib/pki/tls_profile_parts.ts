@@ -1,5 +1,6 @@
 /** What `tls-server` and `tls-client` have in common. */
 import type { SecureVersion } from "node:tls";
+import type { Log } from "../base/log.ts";
 import type { CertificateInFile } from "./expiry.ts";
 import { type Fingerprint, parseFingerprint } from "./fingerprint.ts";
 import type { OwnCertificate } from "./own_certificate.ts";
@@ -45,6 +46,17 @@ export function loadTrust(
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`${failure}: ${reason}`, { cause });
   }
+}
+
+/** Logs what is not right with the files of profile `what`, but no reason to refuse them. */
+export function warnOf(
+  log: Log,
+  what: string,
+  own: OwnCertificate | undefined,
+  roots: TrustStore | undefined,
+): void {
+  if (own?.problem !== undefined) log.warning(`${what}: ${own.problem}`);
+  for (const problem of roots?.problems ?? []) log.warning(`${what}: ${problem}`);
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   minVersionOf,
   parsePins,
   type ProfileDeps,
+  warnOf,
 } from "./tls_profile_parts.ts";
 import type { TrustStore } from "./trust_store.ts";
 import { type PeerName, verifyPeer } from "./verify_peer.ts";
@@ -150,9 +151,7 @@ export class TlsServerProfile {
     const clientRoots = this.wantsClientCertificate
       ? loadTrust(this.#deps, clientCas, "error reading client CAs file")
       : undefined;
-    for (const problem of clientRoots?.problems ?? []) {
-      this.#deps.log.warning(`${this.#what}: ${problem}`);
-    }
+    warnOf(this.#deps.log, this.#what, own, clientRoots);
     return { own, clientRoots };
   }
 }

@@ -403,3 +403,14 @@ Deno.test("intermediates in the certificate file are sent along, and count for t
   assert.deepEqual(server.mesh.identity.chain, [leaf.der, middle.der]);
   assert.equal(server.expiresAt, NOW + 50 * DAY_MS);
 });
+
+Deno.test("a key that will not do for mesh streams is warned about", async () => {
+  await using setting = await setUp();
+  const { folder, profiles } = setting;
+  const large = await makeCertificate({ commonName: "foo", kind: "p521", nodeIds: ["foo"] });
+  profiles.addServer({ name: "s", ...await folder.writePair("large", large) });
+  assert.deepEqual(folder.log.take().map((line) => without(folder, line)), [
+    "warning tls-server s: the key in large.key is on curve P-521, which secures links but not " +
+    "streams over the mesh: use P-256, P-384 or RSA",
+  ]);
+});
