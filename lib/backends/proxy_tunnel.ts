@@ -1,9 +1,10 @@
 /** A connection through an HTTP proxy (CONNECT). */
 import { type ByteConn, closeQuietly, writeAll } from "../base/byte_conn.ts";
+import { messageOf } from "../base/error_message.ts";
 import { LineReader } from "../base/line_reader.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 import { formatHttpHead, parseStatusLine, readHttpHead } from "./http_head.ts";
-import { connectTcp, messageOf } from "./tcp_conn.ts";
+import { connectTcp } from "./tcp_conn.ts";
 
 const DEFAULT_PROXY_PORT = 80;
 

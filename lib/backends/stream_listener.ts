@@ -1,9 +1,10 @@
 /** What all listeners on a TCP port share: binding, accepting, and handshakes that take time. */
 import { closeQuietly } from "../base/byte_conn.ts";
 import { type Clock, sleep } from "../base/clock.ts";
+import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
-import { hostPortOf, messageOf, tuneForLinks } from "./tcp_conn.ts";
+import { hostPortOf, tuneForLinks } from "./tcp_conn.ts";
 
 /** Wait after a failed accept (such as: out of file descriptors), in milliseconds. */
 const ACCEPT_RETRY_MS = 1000;

@@ -1,4 +1,5 @@
 /** TCP connections as links want them. */
+import { messageOf } from "../base/error_message.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 
 /** Connects. Throws an `Error` that says where to and why not. */
@@ -33,8 +34,4 @@ export function tuneForLinks(conn: Deno.TcpConn): void {
 
 export function hostPortOf({ hostname, port }: Deno.NetAddr): HostPort {
   return { host: hostname, port };
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

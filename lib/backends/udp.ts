@@ -3,12 +3,12 @@
  * session lasts until it has been silent for too long, which the mesh finds out and closes it.
  */
 import { abortable } from "../base/abortable.ts";
+import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import type { Backend, Session } from "./backend.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
 import type { BindOptions, ListenerDeps } from "./stream_listener.ts";
-import { messageOf } from "./tcp_conn.ts";
 import { UdpSession } from "./udp_session.ts";
 import { resolveHost, UdpSocket } from "./udp_socket.ts";
 

@@ -2,8 +2,8 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
+import { messageOf } from "../base/error_message.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
-import { messageOf } from "./tcp_conn.ts";
 
 /** Longest payload of a datagram (over IPv4; IPv6 could carry 20 bytes more). */
 export const MAX_DATAGRAM_BYTES = 65_507;

@@ -1,6 +1,7 @@
 /** Links over WebSocket, plain or secured by TLS: `ws-listener` and `ws-peer`. */
 import { type ByteConn, closeQuietly } from "../base/byte_conn.ts";
 import type { Environment } from "../base/default_socket.ts";
+import { messageOf } from "../base/error_message.ts";
 import type { Random } from "../base/random.ts";
 import type { Backend, Session } from "./backend.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
@@ -9,7 +10,7 @@ import { proxyFor } from "./proxy_environment.ts";
 import { connectThroughProxy } from "./proxy_tunnel.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
 import { type BindOptions, type ListenerDeps, StreamListener } from "./stream_listener.ts";
-import { connectTcp, hostPortOf, messageOf } from "./tcp_conn.ts";
+import { connectTcp, hostPortOf } from "./tcp_conn.ts";
 import type { LinkClientTls, LinkServerTls } from "./tls.ts";
 import {
   acceptUpgrade,

@@ -7,6 +7,7 @@
  * of step.
  */
 import { type ByteConn, writeAll } from "../base/byte_conn.ts";
+import { messageOf } from "../base/error_message.ts";
 import { LineReader, LineTooLongError } from "../base/line_reader.ts";
 import {
   type CommandContext,
@@ -138,7 +139,7 @@ export class ControlServer {
   /** Tells the client, and the log unless it is the client's own mistake. Throws if it is gone. */
   async #refuse(context: CommandContext, error: unknown): Promise<void> {
     context.signal.throwIfAborted();
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (!(error instanceof ControlError)) {
       this.#parts.log.warning(`Control command failed: ${message}`, {
         caller: context.caller.description,

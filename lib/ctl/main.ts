@@ -1,4 +1,5 @@
 /** receptorctl from the words of its command line to its exit code. */
+import { messageOf } from "../base/error_message.ts";
 import { receptorctl } from "./command_table.ts";
 import { type Ctl, type Input, NodeConnection } from "./ctl.ts";
 import { CtlError, ExitCode } from "./ctl_error.ts";
@@ -34,7 +35,7 @@ export async function main(words: readonly string[], world: World): Promise<numb
       return 0;
     }
     if (error instanceof OutputClosedError) return ExitCode.General;
-    await terminal.error(error instanceof Error ? error.message : String(error));
+    await terminal.error(messageOf(error));
     return error instanceof CtlError ? error.exitCode : ExitCode.General;
   }
 }

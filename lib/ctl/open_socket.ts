@@ -1,6 +1,7 @@
 /** Connects to a node, and says what to do when that does not work. */
 import type { ByteConn } from "../base/byte_conn.ts";
 import { defaultSocketPaths, type Environment } from "../base/default_socket.ts";
+import { messageOf } from "../base/error_message.ts";
 import { CtlError } from "./ctl_error.ts";
 import { parseSocketAddress, type SocketAddress } from "./socket_address.ts";
 import type { TlsFiles } from "./tls_files.ts";
@@ -101,7 +102,7 @@ async function connectNetwork(
       throw error;
     }
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CtlError(
       `Could not connect to host ${hostname} port ${port}: ${why}`,
       undefined,

@@ -1,5 +1,6 @@
 /** Certificates for a `tls://` control socket: from options, or from a node's configuration. */
 import { load } from "js-yaml";
+import { messageOf } from "../base/error_message.ts";
 import { CtlError } from "./ctl_error.ts";
 
 /** File names, "" for none. */
@@ -21,7 +22,7 @@ export async function readTlsClientConfig(
   try {
     actions = load(await Deno.readTextFile(path));
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CtlError(`Cannot read config ${path}: ${why}`, undefined, { cause });
   }
   if (!Array.isArray(actions)) throw new CtlError(`Config ${path} is not a list of actions`);
@@ -45,7 +46,7 @@ export async function loadTlsFiles(files: TlsFiles): Promise<
     try {
       return await Deno.readTextFile(path);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = messageOf(cause);
       throw new CtlError(`Cannot read ${path}: ${why}`, undefined, { cause });
     }
   };

@@ -1,4 +1,5 @@
 /** Cancelling and releasing, one unit after the other. */
+import { messageOf } from "../base/error_message.ts";
 import type { NodeConnection } from "./ctl.ts";
 import { CtlError } from "./ctl_error.ts";
 import type { Terminal } from "./terminal.ts";
@@ -14,7 +15,7 @@ export async function operateOnUnits(
     try {
       reply = await node.command(`work ${operation} ${unitId}`);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = messageOf(cause);
       throw new CtlError(`${unitId}: ERROR: ${why}`, undefined, { cause });
     }
     const [done, id] = Object.entries(reply)[0] ?? [operation, unitId];

@@ -5,6 +5,7 @@ import { hostPortOf } from "../backends/tcp_conn.ts";
 import type { ByteConn } from "../base/byte_conn.ts";
 import { defaultSocketPaths, type Environment } from "../base/default_socket.ts";
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { controlService } from "../config/actions/control_service.ts";
@@ -88,7 +89,7 @@ export class ControlSockets implements AsyncDisposable {
       await this.#serveUnix(path, DEFAULT_SOCKET_MODE);
       log.info(`Running control service on ${path}`);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       const advice = error instanceof SocketInUseError
         ? "; give this node its own with --control-service filename=PATH"
         : "";

@@ -1,4 +1,5 @@
 /** Failures of running an action, told like mistakes in its configuration: with its place. */
+import { messageOf } from "../base/error_message.ts";
 import type { ActionSpec, Configured } from "../config/action.ts";
 import { ConfigError } from "../config/config_error.ts";
 
@@ -8,6 +9,6 @@ export function failedAction(
   cause: unknown,
   parameter?: string,
 ): ConfigError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new ConfigError(reason, { action: action.name, position, parameter, cause });
 }

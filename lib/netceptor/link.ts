@@ -1,6 +1,7 @@
 /** One link to a neighbour: a session of a backend, from set-up to its end. */
 import type { LinkPolicy, Session } from "../backends/mod.ts";
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import {
   decodeRouteMessage,
@@ -264,7 +265,7 @@ export class Link implements NextHop {
 
   /** An error of the session; the runtime's do not say which one it is. */
   #describe(error: unknown): string {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const { description } = this.#session;
     return message.includes(description) ? message : `${description}: ${message}`;
   }

@@ -1,6 +1,7 @@
 /** `cert-signreq`: signs a certificate request, after asking. */
 import type { KeyObject } from "node:crypto";
 import { createPublicKey } from "node:crypto";
+import { messageOf } from "../base/error_message.ts";
 import { type Certificate, parseCertificate, publicKeyOf } from "./certificate.ts";
 import { type Authority, signRequest } from "./certificate_authority.ts";
 import { type CertificateRequest, parseRequest } from "./certificate_request.ts";
@@ -80,7 +81,7 @@ function loadRequest(file: string): CertificateRequest {
   try {
     return parseRequest(der);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new Error(`cannot use the certificate request in ${file}: ${reason}`, { cause });
   }
 }

@@ -1,6 +1,7 @@
 /** Our own certificate and key, as the two files of a profile hold them. */
 import type { Buffer } from "node:buffer";
 import { createPublicKey, type KeyObject } from "node:crypto";
+import { messageOf } from "../base/error_message.ts";
 import type { Identity } from "../quic/tls.ts";
 import { type Certificate, parseCertificate, publicKeyOf } from "./certificate.ts";
 import { formatPem, parsePem } from "./pem.ts";
@@ -88,7 +89,7 @@ function parseCertificateChain(text: string, file: string): [Certificate, ...Cer
     try {
       return parseCertificate(der);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       throw new SyntaxError(
         `tls: failed to parse certificate ${i + 1} of cert=${file}: ${reason}`,
         { cause },

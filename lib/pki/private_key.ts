@@ -1,6 +1,7 @@
 /** Private keys from files: PKCS #8, and the older forms for RSA and elliptic curves. */
 import { Buffer } from "node:buffer";
 import { createPrivateKey, type KeyObject } from "node:crypto";
+import { messageOf } from "../base/error_message.ts";
 import { parsePem, type PemBlock } from "./pem.ts";
 
 /** How the key in a block with this label is encoded. */
@@ -55,7 +56,7 @@ export function readKeyBlock({ label, headers, der }: PemBlock, file: string): K
     const type = ENCODINGS[label as KeyLabel];
     return createPrivateKey({ key: Buffer.from(der), format: "der", type });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new SyntaxError(`tls: failed to parse private key: key=${file}: ${reason}`, { cause });
   }
 }

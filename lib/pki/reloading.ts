@@ -1,5 +1,6 @@
 /** A value made from files that is made anew when they change: certificates that get renewed. */
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 
 /** Looking at files more often than this, in milliseconds, brings nothing. */
@@ -58,7 +59,7 @@ export class Reloading<T> {
       this.#value = load();
       log.info(`${what}: files changed and were read again`);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       log.warning(`${what}: files changed, but the old ones stay in use: ${reason}`);
     }
   }

@@ -1,5 +1,6 @@
 /** What `tls-server` and `tls-client` have in common. */
 import type { SecureVersion } from "node:tls";
+import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import type { CertificateInFile } from "./expiry.ts";
 import { type Fingerprint, parseFingerprint } from "./fingerprint.ts";
@@ -25,7 +26,7 @@ export function parsePins(texts: readonly string[] = []): Fingerprint[] {
   try {
     return texts.map(parseFingerprint);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new Error(`error decoding fingerprints: ${reason}`, { cause });
   }
 }
@@ -43,7 +44,7 @@ export function loadTrust(
   try {
     return TrustStore.fromPem(readTextFile(file), file);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new Error(`${failure}: ${reason}`, { cause });
   }
 }

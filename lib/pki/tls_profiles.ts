@@ -1,5 +1,6 @@
 /** All `tls-server` and `tls-client` profiles of a node, by name. */
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import { expiryWarnings } from "./expiry.ts";
 import { formatTime } from "./time.ts";
@@ -123,7 +124,7 @@ function add<P extends { readonly name: string }>(
     profiles.set(profile.name, profile);
     return profile;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new Error(`error preparing tls ${kind} config: ${reason}`, { cause });
   }
 }

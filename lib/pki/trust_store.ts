@@ -1,5 +1,6 @@
 /** The authorities that a profile trusts: a file of ours or what the machine comes with. */
 import { rootCertificates } from "node:tls";
+import { messageOf } from "../base/error_message.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
 import { parsePem } from "./pem.ts";
 import { sameBytes } from "./same_bytes.ts";
@@ -34,7 +35,7 @@ export class TrustStore {
         this.#add(parseCertificate(der));
         size++;
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         problems.push(`certificate ${size + problems.length + 1} in ${source} left out: ${reason}`);
       }
     }

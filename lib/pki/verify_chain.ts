@@ -3,6 +3,7 @@
  * Go's `crypto/x509`, so that both daemons accept the same certificates. Synchronous: it runs in
  * the middle of a handshake.
  */
+import { messageOf } from "../base/error_message.ts";
 import { CertificateRefused } from "../quic/tls.ts";
 import { type Certificate, KeyPurpose, parseCertificate, publicKeyOf } from "./certificate.ts";
 import { findForbiddenName } from "./name_constraints.ts";
@@ -52,7 +53,7 @@ export function parseChain(chain: readonly Uint8Array[]): [Certificate, ...Certi
     try {
       return parseCertificate(der);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       throw new CertificateRefused(
         `failed to parse certificate ${i + 1} of the chain: ${reason}`,
         Alert.badCertificate,
@@ -150,7 +151,7 @@ class ChainSearch {
       checkSignature(chain.at(-1)!, publicKeyOf(candidate));
       return true;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#hint ??= { candidate, reason };
       return false;
     }

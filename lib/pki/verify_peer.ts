@@ -1,4 +1,5 @@
 /** Decides whether a peer may go by its certificate: pins, chain, and the name that it claims. */
+import { messageOf } from "../base/error_message.ts";
 import { CertificateRefused } from "../quic/tls.ts";
 import type { Certificate } from "./certificate.ts";
 import { type Fingerprint, formatFingerprint, matchesFingerprint } from "./fingerprint.ts";
@@ -95,7 +96,7 @@ function checkHost({ names, subjectText }: Certificate, host: string): void {
 
 /** A check that fails in an unforeseen way must refuse as well, not break the handshake. */
 function withContext(error: unknown, context: string): CertificateRefused {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const alert = error instanceof CertificateRefused ? error.alert : Alert.badCertificate;
   return new CertificateRefused(`${message} (${context})`, alert, { cause: error });
 }

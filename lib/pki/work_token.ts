@@ -4,6 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { messageOf } from "../base/error_message.ts";
 import { formatGoDuration } from "../base/go_duration.ts";
 import { parsePem } from "./pem.ts";
 import { printable, printableList } from "./printable.ts";
@@ -151,10 +152,6 @@ function base64url(segment: string, what: string): Uint8Array {
 function rsaOnly(key: KeyObject, file: string): KeyObject {
   if (key.asymmetricKeyType === "rsa") return key;
   throw new Error(`${file} holds a key of type ${key.asymmetricKeyType}, RSA is wanted`);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function refuse(reason: string): never {

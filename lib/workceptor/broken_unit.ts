@@ -2,6 +2,7 @@
  * A unit on disk whose status cannot be read: cut off by a crash, damaged, or still being copied.
  * Its files are left as they are; its output can be read, and it can be released.
  */
+import { messageOf } from "../base/error_message.ts";
 import type { StartReply, Unit } from "./unit.ts";
 import type { UnitLedger } from "./unit_ledger.ts";
 import { UnitState } from "../control/work_service.ts";
@@ -12,7 +13,7 @@ import { details, UNKNOWN_WORK_TYPE } from "./work_texts.ts";
 export function brokenRecord(problem: unknown): UnitRecord {
   const Detail = problem instanceof Deno.errors.NotFound
     ? details.noStatus
-    : details.failedToRestart(problem instanceof Error ? problem.message : String(problem));
+    : details.failedToRestart(messageOf(problem));
   return {
     State: UnitState.Failed,
     Detail,

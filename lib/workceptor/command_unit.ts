@@ -4,6 +4,7 @@
  */
 import { abortable } from "../base/abortable.ts";
 import { type Clock, sleep } from "../base/clock.ts";
+import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/control_error.ts";
 import { UnitState } from "../control/work_service.ts";
@@ -431,8 +432,4 @@ export class CommandUnit implements Unit {
     }).finally(() => this.#tasks.delete(running));
     this.#tasks.add(running);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@
  * on, through lost links and restarts of either side. `remote_decision.ts` says what to do next;
  * this does it, one step at a time, and tries again what failed.
  */
+import { messageOf } from "../base/error_message.ts";
 import { ControlError } from "../control/control_error.ts";
 import { UnitState } from "../control/work_service.ts";
 import { ChangeNotifier } from "./change_notifier.ts";
@@ -377,8 +378,4 @@ export class RemoteUnit implements Unit {
       remote_id: this.#record.extra.RemoteNode,
     });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

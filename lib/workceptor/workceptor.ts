@@ -3,6 +3,7 @@
  * after a restart what was left, and answers for the control service.
  */
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/error_message.ts";
 import { parseGoDurationNs } from "../base/go_duration.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
@@ -174,7 +175,7 @@ export class Workceptor implements WorkService, AsyncDisposable {
       return await unit.release({ force: auth.force });
     } catch (error) {
       if (error instanceof ControlError) throw error;
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       throw new ControlError(refusals.notRemoved(unitId, problem), { cause: error });
     }
   }
@@ -394,7 +395,7 @@ function durationMs(ttl: string): number {
   try {
     return parseGoDurationNs(ttl) / 1e6;
   } catch (error) {
-    throw new ControlError(error instanceof Error ? error.message : String(error), {
+    throw new ControlError(messageOf(error), {
       cause: error,
     });
   }

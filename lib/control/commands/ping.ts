@@ -1,4 +1,5 @@
 /** `ping`: one round trip to a node of the mesh. */
+import { messageOf } from "../../base/error_message.ts";
 import { formatGoDuration } from "../../base/go_duration.ts";
 import type { CommandContext, CommandRun, CommandType } from "../command.ts";
 import { ControlError } from "../control_error.ts";
@@ -38,7 +39,7 @@ function pingNode(node: string): CommandRun {
       return { From: reply.from, Success: true, Time: timeNs, TimeStr: formatGoDuration(timeNs) };
     } catch (error) {
       signal.throwIfAborted();
-      return { Error: error instanceof Error ? error.message : String(error), Success: false };
+      return { Error: messageOf(error), Success: false };
     }
   };
 }

@@ -1,4 +1,5 @@
 /** `reload`: reads the configuration again. What is behind it is the daemon's. */
+import { messageOf } from "../../base/error_message.ts";
 import type { CommandRun, CommandType } from "../command.ts";
 import { ReloadError, ReloadErrorCode } from "../reload_error.ts";
 import { refusals } from "../texts.ts";
@@ -18,7 +19,7 @@ const run: CommandRun = async ({ parts }) => {
     await parts.reload();
     return { Success: true };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     parts.log.warning(`Reload not successful: ${message}`);
     const code = error instanceof ReloadError ? ` ERRORCODE ${error.code}` : "";
     return { Error: message + code, Success: false };

@@ -1,6 +1,7 @@
 /** `work submit`: makes a unit, takes its payload until the client's half-close, and starts it. */
 import { abortable } from "../../base/abortable.ts";
 import { writeAll } from "../../base/byte_conn.ts";
+import { messageOf } from "../../base/error_message.ts";
 import type { LineReader } from "../../base/line_reader.ts";
 import { type CommandRun, type Fields, SessionOverError } from "../command.ts";
 import { ControlError } from "../control_error.ts";
@@ -79,7 +80,7 @@ async function takePayload(unit: PendingUnit, conn: LineReader): Promise<void> {
       await unit.writePayload(buffer.subarray(0, count));
     }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     await unit.abandon(`Error reading input data: ${message}`);
     throw new SessionOverError(message, { cause: error });
   }

@@ -1,4 +1,5 @@
 /** `receptorctl work submit`: sends a payload to a work type, and follows it if asked to. */
+import { messageOf } from "../../base/error_message.ts";
 import { ControlError } from "../../control/control_error.ts";
 import type { Ctl, Input } from "../ctl.ts";
 import { CtlError, ExitCode } from "../ctl_error.ts";
@@ -100,7 +101,7 @@ async function openPayload(input: Input, options: WorkSubmitOptions): Promise<Pa
     const file = await Deno.open(options.payload);
     return { chunks: () => readChunks(file), [Symbol.dispose]: () => file[Symbol.dispose]() };
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CtlError(`Failed to load payload file: ${why}`, undefined, { cause });
   }
 }
@@ -112,7 +113,7 @@ async function* readChunks(source: Pick<Input, "read">): AsyncGenerator<Uint8Arr
 
 /** The node's refusal, in the words of the original's client and with its exit code. */
 function submitFailure(error: unknown, unitId: string | undefined): CtlError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   if (!(error instanceof ControlError)) {
     return new CtlError(why, ExitCode.SubmitFailed, { cause: error });
   }
