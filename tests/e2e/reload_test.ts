@@ -1,0 +1,198 @@
+/** `reload`: what changed is changed, and everything else goes on as if nothing had happened. */
+import assert from "node:assert/strict";
+import { eventually } from "../support/eventually.ts";
+import { type Mesh, meshTest } from "../support/mesh.ts";
+import { MEBIBYTE, PacedJob } from "../support/paced_job.ts";
+import type { ClientKind } from "../support/peers.ts";
+import { freePort } from "../support/ports.ts";
+import { receptorctl } from "../support/receptorctl.ts";
+import type { Action, TestNode } from "../support/test_node.ts";
+
+const CAT: Action = { "work-command": { worktype: "cat", command: "cat" } };
+
+function listener(port: number, more: Record<string, unknown> = {}): Action {
+  return { "tcp-listener": { bindaddr: "127.0.0.1", port, ...more } };
+}
+
+function peer(port: number): Action {
+  return { "tcp-peer": { address: `127.0.0.1:${port}` } };
+}
+
+function established(node: TestNode): number {
+  return node.log.match(/Connection established/g)?.length ?? 0;
+}
+
+async function reload(node: TestNode): Promise<Record<string, unknown>> {
+  return await node.json("reload");
+}
+
+meshTest(
+  "a reload leaves unchanged links, jobs and result streams alone",
+  { kinds: ["ours"] },
+  async (mesh) => {
+    using job = await PacedJob.create(await mesh.folder(), 3);
+    const [kept, changed, added] = [freePort(), freePort(), freePort()];
+    const hub = await mesh.node({
+      kind: "ours",
+      id: "hub",
+      actions: [CAT, listener(kept), listener(changed)],
+    });
+    const worker = await mesh.node({
+      kind: "ours",
+      id: "worker",
+      actions: [job.workType(), peer(kept)],
+    });
+    const other = await mesh.node({ kind: "ours", id: "other", actions: [peer(changed)] });
+    const late = await mesh.node({ kind: "ours", id: "late", actions: [peer(added)] });
+    await hub.waitForRoute("worker", "other");
+    const unit = await hub.submit({ node: "worker", worktype: "paced", payload: "go" });
+    await job.started();
+    await using results = await hub.results(unit);
+    let received = 0;
+    const receiveUntil = async (mebibytes: number) => {
+      while (received < mebibytes * MEBIBYTE) received += (await results.readSome())!.length;
+    };
+    await job.write(1);
+    await receiveUntil(1);
+
+    // One backend is added, and another changes its cost.
+    await hub.configure([CAT, listener(kept), listener(changed, { cost: 1.5 }), listener(added)]);
+    // The neighbour's cost is to agree again.
+    await other.configure([{ "tcp-peer": { address: `127.0.0.1:${changed}`, cost: 1.5 } }]);
+    assert.deepEqual(await reload(hub), { Success: true });
+    assert.deepEqual(await reload(other), { Success: true });
+    await hub.waitForRoute("other", "late");
+    await job.write(1);
+    await receiveUntil(2);
+    const costs = (await hub.status()).KnownConnectionCosts.hub;
+    assert.deepEqual(costs, { worker: 1, other: 1.5, late: 1 });
+
+    // One is removed.
+    await hub.configure([CAT, listener(kept), listener(added)]);
+    assert.deepEqual(await reload(hub), { Success: true });
+    await hub.waitForNoRoute("other");
+    await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: changed }));
+
+    await job.write(1);
+    await job.exit();
+    received += await results.countAll();
+    assert.equal(received, job.size);
+    assert.equal((await hub.waitForUnit(unit)).StateName, "Succeeded");
+    assert.deepEqual([established(worker), established(late)], [1, 1]);
+    assert.equal((await job.runs()).length, 1);
+  },
+);
+
+/** The same configuration as `PLAIN`, as other programs might write it. */
+function rewritten(hub: TestNode, port: number): string {
+  return `---
+- tcp-listener:
+    "port": '${port}'
+    bindaddr: "127.0.0.1"
+- work-command: {command: 'cat', worktype: 'cat'}
+- control-service:
+    filename: '${hub.socket}'
+    service: "control"
+- log-level:
+    level: 'debug'
+- node:
+    datadir: "${hub.dataFolder}"
+    id: "hub"
+`;
+}
+
+meshTest(
+  "a configuration that is written another way is no change",
+  { kinds: ["ours"] },
+  async (mesh) => {
+    const { hub, spoke, port } = await hubAndSpoke(mesh);
+    await Deno.writeTextFile(hub.configPath, rewritten(hub, port));
+    assert.deepEqual(await reload(hub), { Success: true });
+    assert.deepEqual(await spoke.json("ping hub").then(({ Success }) => Success), true);
+    assert.equal(established(spoke), 1);
+  },
+);
+
+for (const client of ["ours", "python"] as const) {
+  const kinds = client === "python" ? ["ours", "go"] as const : ["ours"] as const;
+  meshTest(
+    `a reload that cannot be is refused with its exit code (client: ${client})`,
+    { kinds },
+    async (mesh) => {
+      const { hub, spoke, port } = await hubAndSpoke(mesh);
+      const before = await Deno.readTextFile(hub.configPath);
+      const broken = `${before}- tcp-peer: {adress: 'x:1'}\n`;
+      const line = broken.trimEnd().split("\n").length;
+
+      await Deno.writeTextFile(hub.configPath, broken);
+      await exits(hub, client, 4, `${hub.configPath}:${line}: tcp-peer: `);
+      await Deno.writeTextFile(hub.configPath, "- [\n");
+      await exits(hub, client, 4, hub.configPath);
+      await Deno.remove(hub.configPath);
+      await exits(hub, client, 4, hub.configPath);
+
+      await hub.configure([CAT, listener(port), {
+        "work-command": { worktype: "w", command: "w" },
+      }]);
+      await exits(
+        hub,
+        client,
+        3,
+        "a non-reloadable config action 'work-command' was modified or added. Must restart " +
+          "receptor for these changes to take effect",
+      );
+      await hub.configure([listener(port)]);
+      await exits(hub, client, 3, "a non-reloadable config action 'work-command' was removed");
+
+      // All as before, and ready for a change that can be.
+      assert.equal(await spoke.json("ping hub").then(({ Success }) => Success), true);
+      assert.equal(established(spoke), 1);
+      await Deno.writeTextFile(hub.configPath, before);
+      await exits(hub, client, 0, "");
+    },
+  );
+}
+
+async function exits(
+  node: TestNode,
+  client: ClientKind,
+  expected: number,
+  said: string,
+): Promise<void> {
+  const { code, stdout, stderr } = await receptorctl(["reload"], { client, socket: node.socket });
+  assert.equal(code, expected, stdout + stderr);
+  assert.ok((stdout + stderr).includes(said), `${said} is not in ${stdout}${stderr}`);
+}
+
+meshTest("a port that is taken is told, and the rest holds", { kinds: ["ours"] }, async (mesh) => {
+  const { hub, spoke, port } = await hubAndSpoke(mesh);
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const free = freePort();
+  await hub.configure([CAT, listener(port), listener(taken.addr.port), listener(free)]);
+  const { Success, Error: message } = await reload(hub);
+  assert.equal(Success, false);
+  assert.match(
+    String(message),
+    new RegExp(
+      `^${RegExp.escape(hub.configPath)}:\\d+: tcp-listener: cannot listen on TCP ` +
+        `127\\.0\\.0\\.1:${taken.addr.port}: .*(in use|taken).* ERRORCODE 4$`,
+      "i",
+    ),
+  );
+  // The new one that could start did.
+  (await Deno.connect({ hostname: "127.0.0.1", port: free })).close();
+  assert.equal(established(spoke), 1);
+  // Once the port is free, the same file will do.
+  taken.close();
+  await eventually(async () => (await reload(hub)).Success === true);
+  (await Deno.connect({ hostname: "127.0.0.1", port: taken.addr.port })).close();
+  assert.equal(established(spoke), 1);
+});
+
+async function hubAndSpoke(mesh: Mesh) {
+  const port = freePort();
+  const hub = await mesh.node({ kind: "ours", id: "hub", actions: [CAT, listener(port)] });
+  const spoke = await mesh.node({ kind: "ours", id: "spoke", actions: [peer(port)] });
+  await hub.waitForRoute("spoke");
+  return { hub, spoke, port };
+}
