@@ -29,6 +29,18 @@ export interface SystemInfo {
   readonly memoryMiB: number;
 }
 
+/** A certificate of this node that is close to its end, as `status` shows it. */
+export interface ExpiringCertificate {
+  /** `tls-server` or `tls-client`, and the name of that configuration. */
+  readonly Kind: string;
+  readonly Name: string;
+  /** File name. */
+  readonly Cert: string;
+  readonly Subject: string;
+  /** RFC 3339. */
+  readonly NotAfter: string;
+}
+
 /** What the commands work on; the daemon puts it together once. */
 export interface ControlParts {
   readonly mesh: Pick<Mesh, "nodeId" | "status" | "ping" | "traceroute" | "dial">;
@@ -39,6 +51,7 @@ export interface ControlParts {
   readonly reload?: (() => Promise<void>) | undefined;
   /** A `tls-client` config by its name, `undefined` when there is none of that name. */
   readonly clientTls?: ((name: string) => ClientTls | undefined) | undefined;
+  readonly expiringCertificates?: (() => readonly ExpiringCertificate[]) | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -117,6 +117,7 @@ export class Daemon implements AsyncDisposable {
       work: this.#workceptor,
       reload: () => this.reload(),
       clientTls: (name) => this.#security.clientTls(name),
+      expiringCertificates: () => this.#security.expiringCertificates(),
       clock,
       log,
     });

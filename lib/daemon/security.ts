@@ -70,9 +70,9 @@ export class Security implements Disposable {
     }
   }
 
-  /** The certificates that these profiles show to others. */
-  status(): TlsProfileStatus[] {
-    return this.#profiles?.status() ?? [];
+  /** Our own certificates that are close to their end, or past it. */
+  expiringCertificates(): TlsProfileStatus[] {
+    return this.#profiles?.expiring() ?? [];
   }
 
   [Symbol.dispose](): void {

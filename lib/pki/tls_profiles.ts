@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
-import { expiryWarnings } from "./expiry.ts";
+import { EXPIRY_WARNING_MS, expiryWarnings } from "./expiry.ts";
 import { formatTime } from "./time.ts";
 import { TlsClientProfile } from "./tls_client_profile.ts";
 import type { TlsClientOptions, TlsServerOptions } from "./tls_options.ts";
@@ -85,6 +85,12 @@ export class TlsProfiles {
       });
     }
     return found;
+  }
+
+  /** Those that are close to their end, or past it. */
+  expiring(): TlsProfileStatus[] {
+    const soon = this.#deps.clock.wallTime() + EXPIRY_WARNING_MS;
+    return this.status().filter(({ NotAfter }) => Date.parse(NotAfter) <= soon);
   }
 
   /** Warns about certificates close to their end, now and twice a day until it is disposed. */

@@ -7,6 +7,11 @@ import { refusals } from "../texts.ts";
 /** Field by field, in the order in which the original prints them. */
 const GETTERS: Readonly<Record<string, (context: CommandContext) => unknown>> = {
   Advertisements: ({ parts }) => parts.mesh.status().Advertisements,
+  // The original has nothing like it: only there when there is something to say.
+  Certificates: ({ parts }) => {
+    const expiring = parts.expiringCertificates?.() ?? [];
+    return expiring.length > 0 ? expiring : undefined;
+  },
   Connections: ({ parts }) => parts.mesh.status().Connections,
   KnownConnectionCosts: ({ parts }) => {
     const costs = Object.entries(parts.mesh.status().KnownConnectionCosts);

@@ -12,6 +12,15 @@ interface Status {
   KnownConnectionCosts: Record<string, Record<string, number>> | null;
   RoutingTable: Record<string, string> | null;
   Advertisements: Advertisement[] | null;
+  /** Those close to their end; only nodes of ours send it, and only when there are any. */
+  Certificates?: ExpiringCertificate[];
+}
+
+interface ExpiringCertificate {
+  Kind: string;
+  Name: string;
+  Cert: string;
+  NotAfter: string;
 }
 
 interface Advertisement {
@@ -44,6 +53,7 @@ export function renderStatus(reply: Status): string {
     KnownConnectionCosts,
     RoutingTable,
     Advertisements,
+    Certificates = [],
     ...additional
   } = reply;
   const connections = Connections ?? [];
@@ -82,6 +92,13 @@ export function renderStatus(reply: Status): string {
     ),
     ...table("Node", "Work Types", workTypes(adverts, false)),
     ...table("Node", "Secure Work Types", workTypes(adverts, true)),
+    ...(Certificates.length === 0 ? [] : [
+      "",
+      "Certificates close to their end",
+      ...Certificates.map(({ Kind, Name, Cert, NotAfter }) =>
+        `${NotAfter} ${Cert} (${Kind} ${Name})`
+      ),
+    ]),
   ];
   if (Object.keys(additional).length > 0) {
     lines.push("Additional data returned from Receptor:", sortedJson(additional));
