@@ -155,6 +155,10 @@ export class StreamEndpoint implements Disposable {
       ...(acceptor !== undefined && {
         server: acceptor.tls ?? insecureServerTls(),
         onConnection: (connection) => acceptor.onConnection(connection),
+        onIdentityRefused: ({ message }) =>
+          this.#deps.log.warning(
+            `Service ${this.service} goes on with its earlier certificate: ${message}`,
+          ),
       }),
     });
     if (this.#closed) {

@@ -42,6 +42,7 @@ export const Statistic = {
  */
 export interface CoreExports {
   endpoint_new(endpoint: number, now: number, length: number): number;
+  endpoint_renew(endpoint: number, now: number, length: number): number;
   endpoint_free(endpoint: number): void;
   connect(endpoint: number, now: number, remote: number, token: number, length: number): number;
   receive(endpoint: number, now: number, remote: number, length: number): number;
@@ -197,6 +198,7 @@ export class Core {
     };
     return {
       endpoint_new: guard(exports.endpoint_new),
+      endpoint_renew: guard(exports.endpoint_renew),
       endpoint_free: guard(exports.endpoint_free),
       connect: guard(exports.connect),
       receive: guard(exports.receive),

@@ -32,6 +32,8 @@ interface Check {
 
 export class Endpoint implements Disposable {
   readonly #options: EndpointOptions;
+  /** What the core makes new handshakes with, as the server. */
+  #identity: Identity | undefined;
   readonly #limits: EndpointLimits;
   readonly #core: Core;
   readonly #id: number;
@@ -77,6 +79,7 @@ export class Endpoint implements Disposable {
       takeRefusal: (connection) => this.#takeRefusal(connection),
     };
     const { server } = options;
+    this.#identity = server?.identity;
     if (server?.verifyClient) {
       const { verifyClient } = server;
       // A mesh node's remote is "node:service".
@@ -96,6 +99,7 @@ export class Endpoint implements Disposable {
     if (this.#closed || datagram.length === 0) return;
     this.#unlessBroken(() => {
       const core = this.#core;
+      if (isInitial(datagram)) this.#renewIdentity();
       const length = core.pass(datagram);
       this.#receivingFrom = remote;
       const id = core.call.receive(this.#id, this.#now(), this.#remotes.number(remote), length);
@@ -333,6 +337,17 @@ export class Endpoint implements Disposable {
     }
   }
 
+  /** The certificate may have been renewed since the last handshake. */
+  #renewIdentity(): void {
+    const identity = this.#options.server?.identity;
+    if (identity === this.#identity) return;
+    this.#identity = identity;
+    const core = this.#core;
+    const length = core.pass(identityArgument(identity));
+    if (core.call.endpoint_renew(this.#id, this.#now(), length)) return;
+    this.#options.onIdentityRefused?.(new TypeError(core.outputText()));
+  }
+
   #takeRefusal(connection: Connection): Error | undefined {
     const refusal = this.#refusals.get(connection.remote);
     this.#refusals.delete(connection.remote);
@@ -363,4 +378,9 @@ export class Endpoint implements Disposable {
 function nodeOf(remote: string): string {
   const colon = remote.lastIndexOf(":");
   return colon === -1 ? remote : remote.slice(0, colon);
+}
+
+/** Whether a datagram may begin a handshake: an Initial packet of QUIC version 1 (RFC 9000, 17.2). */
+function isInitial(datagram: Uint8Array): boolean {
+  return (datagram[0]! & 0xf0) === 0xc0;
 }

@@ -19,8 +19,10 @@ export interface EndpointOptions {
    * `resume()`.
    */
   writable?(remote: string): boolean;
-  /** Accepts connections when present. */
+  /** Accepts connections when present. Its `identity` is looked at again for each handshake. */
   server?: ServerTls | undefined;
+  /** The server's identity changed to one that is not usable: the one before it goes on. */
+  onIdentityRefused?(error: TypeError): void;
   /** Gets each accepted connection when its handshake is complete. */
   onConnection?(connection: Connection): void;
   /** The largest datagram to send or take, in bytes. */

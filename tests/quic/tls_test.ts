@@ -140,6 +140,31 @@ Deno.test("an identity that is not usable is an error that says so", async () =>
   assert.equal(pair.client.connectionCount, 0);
 });
 
+Deno.test("a renewed identity serves new handshakes, and connections go on", async () => {
+  const server = { identity: barIdentity };
+  using pair = await Pair.create({ server: { server } });
+  const tls: ClientTls = { verifyServer: acceptAll };
+  const { near, far } = await pair.open(tls);
+  server.identity = fooIdentity;
+  const renewed = await pair.dial(tls);
+  assert.deepEqual(renewed.peerChain, fooIdentity.chain);
+  await near.write(Uint8Array.of(7));
+  assert.equal(await pair.run(far.read(new Uint8Array(1))), 1);
+});
+
+Deno.test("a renewed identity that is not usable is told, and the earlier one goes on", async () => {
+  const server = { identity: barIdentity };
+  const refused: string[] = [];
+  using pair = await Pair.create({
+    server: { server, onIdentityRefused: ({ message }) => refused.push(message) },
+  });
+  server.identity = { chain: barIdentity.chain, privateKey: fooIdentity.privateKey };
+  const connection = await pair.dial({ verifyServer: acceptAll });
+  assert.deepEqual(connection.peerChain, barIdentity.chain);
+  assert.equal(refused.length, 1);
+  assert.match(refused[0]!, /certificate and key are not usable/);
+});
+
 Deno.test("the insecure check refuses what does not parse and an empty chain", () => {
   const { verifyServer } = insecureClientTls();
   assert.throws(() => verifyServer([], "bar"), /insecure connection to secure service/);

@@ -60,6 +60,13 @@ impl Endpoint {
         })
     }
 
+    /// New handshakes are made with `identity`; connections go on as they are.
+    pub fn renew(&mut self, identity: Option<Identity>) -> Result<(), String> {
+        let server = server_config(&self.options, &self.provider, identity)?;
+        self.quic.set_server_config(Some(server));
+        Ok(())
+    }
+
     pub fn connection(&mut self, id: u32) -> Option<&mut Connection> {
         self.connections.get_mut(id as usize)
     }

@@ -110,6 +110,25 @@ extern "C" fn endpoint_new(endpoint: u32, now: f64, len: usize) -> bool {
     }
 }
 
+/// Has a server make new handshakes with another certificate and key, as blobs. Returns 0 and keeps
+/// the old ones, with the problem as output, when they are not usable.
+#[no_mangle]
+extern "C" fn endpoint_renew(endpoint: u32, now: f64, len: usize) -> bool {
+    at(now);
+    host::enter(endpoint);
+    let argument = border::take_argument(len);
+    let renewed = identity(&argument).and_then(|identity| {
+        with_endpoint(endpoint, |endpoint| endpoint.renew(identity)).unwrap_or(Ok(()))
+    });
+    match renewed {
+        Ok(()) => true,
+        Err(problem) => {
+            border::output(problem.as_bytes());
+            false
+        }
+    }
+}
+
 fn identity(list: &[u8]) -> Result<Option<Identity>, String> {
     match blobs::read(list).as_slice() {
         [] => Ok(None),
