@@ -11,6 +11,8 @@ import type { NodeKind } from "../support/peers.ts";
 
 const NAMES: Record<NodeKind, string> = { ours: "ours", go: "Go", go155: "Go 1.5.5" };
 
+const STALL_MS = 2_000;
+
 /** What breaks, and how it comes back. */
 interface Break {
   what: string;
@@ -26,7 +28,15 @@ const BREAKS = {
   },
   executor: {
     what: "kill -9 of the executing daemon",
-    break: ({ nodes }) => nodes[1]!.kill(),
+    break: ({ nodes }) => nodes.at(-1)!.kill(),
+    mend: ({ nodes }) => nodes.at(-1)!.restart(),
+  },
+  relay: {
+    what: "kill -9 of the node in between",
+    async break({ nodes }) {
+      await nodes[1]!.kill();
+      await nodes[0]!.waitForNoRoute(nodes.at(-1)!.id);
+    },
     mend: ({ nodes }) => nodes[1]!.restart(),
   },
   both: {
@@ -46,29 +56,41 @@ const BREAKS = {
     },
     mend: ({ links }) => links[0]!.heal(),
   },
+  stall: {
+    what: "a link that stalls and goes on",
+    async break({ links }) {
+      links[0]!.stall();
+      // Long enough that what is on its way counts as lost.
+      await new Promise((resolve) => setTimeout(resolve, STALL_MS));
+    },
+    mend: ({ links }) => links[0]!.heal(),
+  },
 } satisfies Record<string, Break>;
 
-const CASES: [NodeKind, NodeKind, Break][] = [
-  ["ours", "ours", BREAKS.submitter],
-  ["ours", "ours", BREAKS.executor],
-  ["ours", "ours", BREAKS.both],
-  ["ours", "ours", BREAKS.cut],
-  ["ours", "go", BREAKS.submitter],
-  ["ours", "go", BREAKS.executor],
-  ["ours", "go", BREAKS.cut],
-  ["go", "ours", BREAKS.submitter],
-  ["go", "ours", BREAKS.executor],
-  ["go", "ours", BREAKS.cut],
+const CASES: [kinds: readonly NodeKind[], broken: Break][] = [
+  [["ours", "ours"], BREAKS.submitter],
+  [["ours", "ours"], BREAKS.executor],
+  [["ours", "ours"], BREAKS.both],
+  [["ours", "ours"], BREAKS.cut],
+  [["ours", "ours"], BREAKS.stall],
+  [["ours", "ours", "ours"], BREAKS.relay],
+  [["ours", "go", "ours"], BREAKS.relay],
+  [["ours", "go"], BREAKS.submitter],
+  [["ours", "go"], BREAKS.executor],
+  [["ours", "go"], BREAKS.cut],
+  [["go", "ours"], BREAKS.submitter],
+  [["go", "ours"], BREAKS.executor],
+  [["go", "ours"], BREAKS.cut],
 ];
 
-for (const [submitter, executor, { what, break: breakIt, mend }] of CASES) {
+for (const [kinds, { what, break: breakIt, mend }] of CASES) {
   meshTest(
-    `20 MB of output survive ${what}: ${NAMES[submitter]} submits to ${NAMES[executor]}`,
-    { kinds: [submitter, executor] },
+    `20 MB of output survive ${what} (${kinds.map((kind) => NAMES[kind]).join("–")})`,
+    { kinds },
     async (mesh) => {
       using job = await PacedJob.create(await mesh.folder(), 20);
-      const line = await mesh.line([submitter, executor], () => ({ actions: [job.workType()] }));
-      const [near, far] = [line.nodes[0]!, line.nodes[1]!];
+      const line = await mesh.line(kinds, () => ({ actions: [job.workType()] }));
+      const [near, far] = [line.nodes[0]!, line.nodes.at(-1)!];
       const unit = await near.submit({ node: far.id, worktype: "paced", payload: "payload\n" });
       const followed = followResults(near, unit);
       await job.write(10);
