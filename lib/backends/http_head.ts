@@ -1,6 +1,8 @@
 /** Start line and headers of an HTTP/1.1 message: all that setting up a link needs of HTTP. */
 import { type LineReader, LineTooLongError } from "../base/line_reader.ts";
 
+/** How a TLS handshake begins: a record of type 22, of version 3.x. */
+const TLS_HELLO = "\x16\x03";
 const MAX_LINE_BYTES = 8 * 1024;
 const MAX_HEADERS = 100;
 /** A field name or a method (RFC 9110, section 5.6.2). */
@@ -15,6 +17,7 @@ export interface HttpHead {
 /** Reads up to the empty line and no further. Throws when it is malformed, too long or cut short. */
 export async function readHttpHead(reader: LineReader): Promise<HttpHead> {
   const startLine = await readLine(reader);
+  if (startLine.startsWith(TLS_HELLO)) throw new SyntaxError("the peer speaks TLS, not plain HTTP");
   const headers = new Map<string, string>();
   for (let count = 0; count <= MAX_HEADERS; count++) {
     const line = await readLine(reader);

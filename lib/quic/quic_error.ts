@@ -42,6 +42,28 @@ export class QuicError extends Error {
   }
 }
 
+/** The TLS alerts of a handshake that failed, by number (RFC 8446, section 6). */
+const ALERTS: ReadonlyMap<number, string> = new Map([
+  [40, "handshake failure"],
+  [42, "bad certificate"],
+  [43, "unsupported certificate"],
+  [44, "certificate revoked"],
+  [45, "certificate expired"],
+  [46, "certificate unknown"],
+  [48, "unknown certificate authority"],
+  [49, "access denied"],
+  [50, "decode error"],
+  [51, "decrypt error"],
+  [70, "protocol version"],
+  [71, "insufficient security"],
+  [80, "internal error"],
+  [109, "missing extension"],
+  [110, "unsupported extension"],
+  [112, "unrecognized name"],
+  [116, "certificate required"],
+  [120, "no application protocol"],
+]);
+
 /** The kinds of ending as the core numbers them (`core/src/ending.rs`). */
 const ENDINGS: readonly QuicEnding[] = [
   "other",
@@ -64,7 +86,7 @@ export function endingError(kind: number, code: number, words: string, cause?: u
 function message(ending: QuicEnding, code: number, words: string): string {
   switch (ending) {
     case "refused-by-peer":
-      return `refused by the peer: ${words}`;
+      return `refused by the peer: ${nameAlert(code, words)}`;
     case "closed-by-peer":
       return `closed by the peer: ${words} (code ${code})`;
     case "reset":
@@ -74,4 +96,11 @@ function message(ending: QuicEnding, code: number, words: string): string {
     default:
       return words;
   }
+}
+
+/** The core's words give an alert by its number: `error 48`. */
+function nameAlert(code: number, words: string): string {
+  const alert = code - 0x100;
+  const name = ALERTS.get(alert);
+  return name === undefined ? words : words.replace(`error ${alert}`, `${name} (alert ${alert})`);
 }

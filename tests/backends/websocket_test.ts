@@ -117,6 +117,12 @@ const refusals: [what: string, request: string, answer: RegExp, log: RegExp][] =
     /^HTTP\/1\.1 400 Bad Request\r\n/,
     /not an HTTP\/1\.1 request/,
   ],
+  [
+    "that begins with a TLS handshake",
+    "\x16\x03\x01\n",
+    /^$/,
+    /the peer speaks TLS, not plain HTTP/,
+  ],
   ["with a broken header", "GET /mesh HTTP/1.1\nwhat\n\n", /^$/, /"what" is no header/],
   [
     "with an endless line",

@@ -74,13 +74,13 @@ const WE_DIAL: {
   {
     name: "us as another node",
     client: (pki) => pki.files("ours", { nodeIds: ["other"] }),
-    ours: /refused by the peer: .*(bad certificate|error 42)/i,
+    ours: /refused by the peer: .*bad certificate \(alert 42\)/i,
     go: /x509: certificate is valid for Receptor node ID other, not ours/,
   },
   {
     name: "us with a certificate of another CA",
     client: (pki) => pki.files("ours", { issuer: pki.stranger }),
-    ours: /refused by the peer: .*(unknown CA|error 48)/i,
+    ours: /refused by the peer: .*unknown certificate authority \(alert 48\)/i,
   },
   {
     name: "us without a certificate",
