@@ -1,5 +1,5 @@
 /** Where the control service can be reached: the mesh, TCP, Unix sockets, or the default one. */
-import { formatHostPort, parseHostPort } from "../backends/host_port.ts";
+import { formatHostPort, type HostPort } from "../backends/host_port.ts";
 import { StreamListener } from "../backends/stream_listener.ts";
 import { hostPortOf } from "../backends/tcp_conn.ts";
 import type { ByteConn } from "../base/byte_conn.ts";
@@ -18,6 +18,7 @@ import type { Mesh } from "../netceptor/mesh.ts";
 import type { TlsServerProfile } from "../pki/mod.ts";
 import { failedAction } from "./failed_action.ts";
 import type { Security } from "./security.ts";
+import { parseTcpListen } from "./tcp_listen_address.ts";
 
 /** Tags under which the original advertises a control service; AWX and receptorctl look for them. */
 const CONTROL_SERVICE_TAGS = { type: "Control Service" };
@@ -70,7 +71,9 @@ export class ControlSockets implements AsyncDisposable {
     }
     try {
       if (filename !== undefined) await this.#serveUnix(filename, permissions);
-      if (tcplisten) this.#serveTcp(tcplisten, tcptls ? security.server(tcptls) : undefined);
+      if (tcplisten) {
+        this.#serveTcp(parseTcpListen(tcplisten), tcptls ? security.server(tcptls) : undefined);
+      }
       if (service !== "") await this.#serveMesh(service, tls ? security.server(tls) : undefined);
     } catch (cause) {
       throw failedAction(configured, cause);
@@ -103,34 +106,17 @@ export class ControlSockets implements AsyncDisposable {
     this.#run(serveConnections(this.#deps.server, listener, unixCaller, this.#ending.signal), path);
   }
 
-  /** `listen` is a port on all addresses, or `host:port`. */
-  #serveTcp(listen: string, tls: TlsServerProfile | undefined): void {
+  #serveTcp({ host, port }: HostPort, tls: TlsServerProfile | undefined): void {
     const { log, clock, server } = this.#deps;
-    const { host, port } = listen.includes(":")
-      ? parseHostPort(listen)
-      : { host: "0.0.0.0", port: Number(listen) };
     const listener = StreamListener.bind({ log, clock }, { bindAddress: host, port });
-    const open = async (conn: Deno.TcpConn): Promise<ByteConn> => {
-      if (tls === undefined) return conn;
-      const { acceptTls } = await import("../backends/tls.ts");
-      return await acceptTls(conn, tls, { from: addressOf(conn) });
-    };
+    const open = async (conn: Deno.TcpConn) => ({
+      stream: tls === undefined ? conn : await secured(conn, tls),
+      caller: { via: "tcp", secure: tls !== undefined, description: addressOf(conn) } as const,
+      close: () => conn.close(),
+    });
     const { signal } = this.#ending;
     this.#run(
-      listener.run(
-        async (conn) => ({
-          conn: await open(conn),
-          from: addressOf(conn),
-          close: () => conn.close(),
-        }),
-        ({ conn, from }) =>
-          server.serve(
-            conn,
-            { via: "tcp", secure: tls !== undefined, description: from },
-            signal,
-          ),
-        signal,
-      ),
+      listener.run(open, ({ stream, caller }) => server.serve(stream, caller, signal), signal),
       `TCP ${formatHostPort(listener.address)}`,
     );
   }
@@ -157,6 +143,11 @@ export class ControlSockets implements AsyncDisposable {
     await this.#listeners.disposeAsync();
     await Promise.all(this.#loops);
   }
+}
+
+async function secured(conn: Deno.TcpConn, tls: TlsServerProfile): Promise<ByteConn> {
+  const { acceptTls } = await import("../backends/tls.ts");
+  return await acceptTls(conn, tls, { from: addressOf(conn) });
 }
 
 function addressOf(conn: Deno.TcpConn): string {
