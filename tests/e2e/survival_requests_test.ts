@@ -165,7 +165,7 @@ meshTest(
     await far.killWithJobs();
     await job.gone();
     await far.restart();
-    const there = await far.unitStatus(unit);
+    const there = await far.waitForUnit(unit);
     const here = await near.waitForUnit(unit);
     for (const { StateName, Detail, StdoutSize } of [there, here]) {
       assert.deepEqual([StateName, StdoutSize], ["Failed", MEBIBYTE]);

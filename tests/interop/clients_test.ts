@@ -116,9 +116,11 @@ meshTest(
     const [ours, go] = await Promise.all([pair(mesh, "ours"), pair(mesh, "go")]);
     const shown = async (node: TestNode, line: string) => {
       const { code, stdout, stderr } = await python(node, line);
-      return { line, code, stdout: masked(stdout), stderr: masked(stderr) };
+      const lines = masked(stdout).split("\n");
+      // A Go daemon lists its advertisements in a new order each time.
+      if (line === "status") lines.sort();
+      return { line, code, lines, stderr: masked(stderr) };
     };
-    // A Go daemon lists its advertisements in a new order each time.
     const [status, goStatus] = await Promise.all([ours, go].map(async (node) => {
       const { Advertisements, Version: _, ...rest } = JSON.parse(
         (await python(node, "status --json")).stdout,
