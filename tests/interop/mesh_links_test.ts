@@ -138,14 +138,14 @@ meshTest("our node shuts down when a Go node had its id first", { kinds }, async
   await using between = new OwnNode("between");
   between.dial(port);
   await between.waitForRoute("twin");
-  await using second = new OwnNode("twin");
+  await using second = new OwnNode("twin", 10_000);
   second.dial(between.listen());
   match((await second.netceptor.failed).message, /another node has our node ID twin/);
   ok(first.program.running);
 });
 
 meshTest("a Go node shuts down when we had its id first", { kinds }, async (mesh) => {
-  await using ours = new OwnNode("twin");
+  await using ours = new OwnNode("twin", -10_000);
   const port = freePort();
   await mesh.node({ kind: "go", id: "middle", actions: [goListener(port)] });
   ours.dial(port);

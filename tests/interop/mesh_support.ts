@@ -3,7 +3,7 @@ import { TcpListener, TcpPeer } from "../../lib/backends/mod.ts";
 import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { systemRandom } from "../../lib/base/random.ts";
-import { type MeshListener, Netceptor } from "../../lib/netceptor/mod.ts";
+import { type MeshListener, Netceptor, type NetceptorDeps } from "../../lib/netceptor/mod.ts";
 import { RecordingLog } from "../sim/recording_log.ts";
 import { eventually } from "../support/eventually.ts";
 
@@ -12,9 +12,15 @@ const POLICY = { cost: 1, nodeCost: {} };
 export class OwnNode implements AsyncDisposable {
   readonly netceptor: Netceptor;
   readonly log = new RecordingLog();
-  readonly #deps = { log: this.log, clock: systemClock, random: systemRandom };
+  readonly #deps: NetceptorDeps;
 
-  constructor(nodeId: string) {
+  /**
+   * `clockOffsetMs` sets the wall clock: of two nodes with one id the younger gives way, and nodes
+   * that start within the same second are ordered by chance.
+   */
+  constructor(nodeId: string, clockOffsetMs = 0) {
+    const clock = { ...systemClock, wallTime: () => systemClock.wallTime() + clockOffsetMs };
+    this.#deps = { log: this.log, clock, random: systemRandom };
     this.netceptor = new Netceptor(this.#deps, { nodeId });
   }
 
