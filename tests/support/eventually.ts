@@ -1,7 +1,10 @@
 /** Waiting for a condition that nothing announces: the one bounded loop that tests may use. */
 
-/** Long enough for a busy two-core machine; a test that passes never waits this long. */
-export const PATIENCE_MS = 30_000;
+/**
+ * Long enough for a busy two-core machine and for a broken mesh stream, which is found out by its
+ * idle time of 30 s and mended after it. A test that passes never waits this long.
+ */
+export const PATIENCE_MS = 90_000;
 
 export interface EventuallyOptions {
   /** Gives up after this many milliseconds. */

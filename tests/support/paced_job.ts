@@ -2,7 +2,7 @@
  * A job that writes when the test tells it to, so that something can be broken in its very middle,
  * and that leaves a line on disk each time it is run.
  */
-import { eventually, PATIENCE_MS } from "./eventually.ts";
+import { eventually } from "./eventually.ts";
 import { isRunning } from "./processes.ts";
 import { writeRandomFile } from "./payload.ts";
 import type { TempFolder } from "./temp_folder.ts";
@@ -78,15 +78,9 @@ export class PacedJob implements Disposable {
     return text.split("\n").slice(0, -1).map(Number);
   }
 
-  /**
-   * Resolves to the job's process id once it runs; it has read its payload then. A broken stream
-   * is found out by its idle time, 30 s, and the payload comes after that.
-   */
+  /** Resolves to the job's process id once it runs; it has read its payload then. */
   async started(): Promise<number> {
-    return await eventually(async () => (await this.runs())[0], {
-      what: "the job's start",
-      timeoutMs: 3 * PATIENCE_MS,
-    });
+    return await eventually(async () => (await this.runs())[0], { what: "the job's start" });
   }
 
   /** Resolves when no process of the job is left. */
