@@ -25,15 +25,7 @@ async function runningPair(mesh: Mesh, job: PacedJob, kinds = OURS) {
 
 /** No unit is left on any of the nodes. */
 async function assertReleased(...nodes: TestNode[]): Promise<void> {
-  for (const node of nodes) {
-    await eventually(async () => (await node.unitFolders()).length === 0, {
-      what: `the end of all units on ${node.id}`,
-    });
-    // A folder is gone a moment before its unit is forgotten.
-    await eventually(async () => Object.keys(await node.json("work list") as object).length === 0, {
-      what: `an empty list of units on ${node.id}`,
-    });
-  }
+  for (const node of nodes) await node.waitForNoUnits();
 }
 
 for (const kinds of [OURS, ["ours", "go"]] as const) {

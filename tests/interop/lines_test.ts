@@ -3,7 +3,6 @@
  * a job with a large payload and as much output.
  */
 import assert from "node:assert/strict";
-import { eventually } from "../support/eventually.ts";
 import { meshTest } from "../support/mesh.ts";
 import { MEBIBYTE, PacedJob } from "../support/paced_job.ts";
 import { randomBytes, sha256 } from "../support/payload.ts";
@@ -118,13 +117,5 @@ async function cancels(near: TestNode, far: TestNode, job: PacedJob): Promise<vo
 /** The unit and its folder are gone on both sides. */
 async function releases(near: TestNode, far: TestNode, unit: string): Promise<void> {
   assert.deepEqual(await near.json(`work release ${unit}`), { released: unit });
-  for (const node of [near, far]) {
-    await eventually(async () => (await node.unitFolders()).length === 0, {
-      what: `the end of all units on ${node.id}`,
-    });
-    // A folder is gone a moment before its unit is forgotten.
-    await eventually(async () => Object.keys(await node.json("work list") as object).length === 0, {
-      what: `an empty list of units on ${node.id}`,
-    });
-  }
+  for (const node of [near, far]) await node.waitForNoUnits();
 }

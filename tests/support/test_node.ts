@@ -111,6 +111,17 @@ export class TestNode implements AsyncDisposable {
     return join(this.dataFolder, this.id, unitId);
   }
 
+  /** Waits until no unit has a folder and none is listed. */
+  async waitForNoUnits(): Promise<void> {
+    await eventually(async () => (await this.unitFolders()).length === 0, {
+      what: `the end of all units on ${this.id}`,
+    });
+    // A folder is gone a moment before its unit is forgotten.
+    await eventually(async () => Object.keys(await this.json("work list") as object).length === 0, {
+      what: `an empty list of units on ${this.id}`,
+    });
+  }
+
   /** Ids of the units that have a folder. */
   async unitFolders(): Promise<string[]> {
     const found: string[] = [];
