@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../../lib/base/clock.ts";
 import { type Log, silentLog } from "../../lib/base/log.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { type Caller, UnitState, type UnitStatus } from "../../lib/control/work_service.ts";
-import type { CommandWorkType } from "../../lib/workceptor/command_unit.ts";
+import type { CommandWorkType } from "../../lib/workceptor/command/command_unit.ts";
 import { Workceptor, type WorkceptorParts } from "../../lib/workceptor/workceptor.ts";
 
 export const unixCaller: Caller = { via: "unix", secure: false, description: "unix" };

@@ -7,7 +7,7 @@ import { systemRandom } from "../../lib/base/random.ts";
 import { UnitState } from "../../lib/control/work_service.ts";
 import { ChangeNotifier } from "../../lib/workceptor/change_notifier.ts";
 import { FileWatcher } from "../../lib/workceptor/file_watcher.ts";
-import { RetryDelay } from "../../lib/workceptor/retry_delay.ts";
+import { RetryDelay } from "../../lib/workceptor/remote/retry_delay.ts";
 import {
   isAcceptableUnitId,
   isUnitFolderName,

@@ -9,10 +9,10 @@
  * - an attempt that is given up is released there first, and the next one has another id, so a
  *   late rest of the first can start nothing.
  */
-import { UnitState } from "../control/work_service.ts";
+import { UnitState } from "../../control/work_service.ts";
 import { expirationTime, type StoredRemoteExtraData } from "./remote_extra_data.ts";
-import { isComplete, type UnitRecord } from "./unit_record.ts";
-import { details } from "./work_texts.ts";
+import { isComplete, type UnitRecord } from "../unit_record.ts";
+import { details } from "../work_texts.ts";
 
 export type RemoteStep =
   /** Nothing is left to be done. */

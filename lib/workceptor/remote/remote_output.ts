@@ -1,6 +1,6 @@
 /** Appends what a results stream brings to the local copy of the output. */
-import { writeFully } from "../base/durable_file.ts";
-import type { ResultsStream } from "../control/client.ts";
+import { writeFully } from "../../base/durable_file.ts";
+import type { ResultsStream } from "../../control/client.ts";
 
 const BUFFER_BYTES = 256 * 1024;
 

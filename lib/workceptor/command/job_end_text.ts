@@ -1,5 +1,5 @@
 /** A job's end in the original's words (those of Go's `os.ProcessState`). */
-import { UnitState } from "../control/work_service.ts";
+import { UnitState } from "../../control/work_service.ts";
 import type { JobEnd } from "./supervisor.ts";
 
 const SIGNAL_NAMES: Record<number, string> = {

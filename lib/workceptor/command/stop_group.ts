@@ -1,5 +1,5 @@
 /** Ends a job's whole process group: asks first, insists later. */
-import { type Clock, sleep } from "../base/clock.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
 import { signalGroup } from "./process_identity.ts";
 
 /** From SIGINT to SIGKILL, as in the original. */

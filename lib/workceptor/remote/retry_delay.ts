@@ -1,5 +1,5 @@
 /** How long to wait before a remote node is tried again. */
-import type { Random } from "../base/random.ts";
+import type { Random } from "../../base/random.ts";
 
 /** As in the original. */
 const FIRST_DELAY_MS = 1_000;

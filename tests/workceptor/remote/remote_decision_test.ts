@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { UnitState } from "../../lib/control/work_service.ts";
+import { UnitState } from "../../../lib/control/work_service.ts";
 import {
   isFetched,
   judgeSubmission,
   nextStep,
   readRemoteStatus,
   type RemoteStep,
-} from "../../lib/workceptor/remote_decision.ts";
+} from "../../../lib/workceptor/remote/remote_decision.ts";
 import {
   expirationTime,
   formatExpiration,
@@ -15,7 +15,7 @@ import {
   readRemoteExtraData,
   type StoredRemoteExtraData,
   visibleRemoteExtraData,
-} from "../../lib/workceptor/remote_extra_data.ts";
+} from "../../../lib/workceptor/remote/remote_extra_data.ts";
 
 const NOW = Date.parse("2026-11-21T00:00:00Z");
 

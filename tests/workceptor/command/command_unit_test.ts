@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ControlError } from "../../lib/control/control_error.ts";
-import { UnitState } from "../../lib/control/work_service.ts";
+import { ControlError } from "../../../lib/control/control_error.ts";
+import { UnitState } from "../../../lib/control/work_service.ts";
 import {
   auth,
   completed,
@@ -17,7 +17,7 @@ import {
   submitScript,
   temporaryFolder,
   unixCaller,
-} from "./_harness.ts";
+} from "../_harness.ts";
 
 const refusal = (message: string | RegExp) => (error: unknown) => {
   assert.ok(error instanceof ControlError, String(error));

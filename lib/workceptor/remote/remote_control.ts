@@ -1,10 +1,10 @@
 /** What is said about one unit to the control service of its node. */
-import type { ControlClient, ResultsStream } from "../control/client.ts";
-import { ControlError } from "../control/control_error.ts";
+import type { ControlClient, ResultsStream } from "../../control/client.ts";
+import { ControlError } from "../../control/control_error.ts";
 import { connectToRemote, type RemoteAccess } from "./remote_access.ts";
 import { readRemoteStatus, type RemoteStatus } from "./remote_decision.ts";
 import type { RemoteLedger } from "./remote_ledger.ts";
-import { refusals } from "./work_texts.ts";
+import { refusals } from "../work_texts.ts";
 
 /** A node that answers at all takes no longer for one command; Go's cancel takes up to 10 s. */
 const COMMAND_TIMEOUT_MS = 60_000;

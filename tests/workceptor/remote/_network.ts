@@ -2,13 +2,13 @@
  * A few nodes in one process: each has a workceptor behind a real control server, and reaches the
  * others through streams in memory that a test can cut at any byte, or through no route at all.
  */
-import { systemClock } from "../../lib/base/clock.ts";
-import { silentLog } from "../../lib/base/log.ts";
-import { ControlServer } from "../../lib/control/server.ts";
-import type { WorkService } from "../../lib/control/work_service.ts";
-import type { MeshConn } from "../../lib/netceptor/mesh.ts";
-import type { WorkceptorParts } from "../../lib/workceptor/workceptor.ts";
-import { FakeMesh } from "../control/fakes.ts";
+import { systemClock } from "../../../lib/base/clock.ts";
+import { silentLog } from "../../../lib/base/log.ts";
+import { ControlServer } from "../../../lib/control/server.ts";
+import type { WorkService } from "../../../lib/control/work_service.ts";
+import type { MeshConn } from "../../../lib/netceptor/mesh.ts";
+import type { WorkceptorParts } from "../../../lib/workceptor/workceptor.ts";
+import { FakeMesh } from "../../control/fakes.ts";
 
 /** What one direction holds before a write waits. */
 const CAPACITY = 64 * 1024;

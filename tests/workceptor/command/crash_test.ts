@@ -1,9 +1,9 @@
 /** A daemon killed with SIGKILL, in a process of its own, at moments that nobody chose. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { completed, readText, startWorkceptor, temporaryFolder } from "./_harness.ts";
+import { completed, readText, startWorkceptor, temporaryFolder } from "../_harness.ts";
 
-const DAEMON = fileURLToPath(new URL("./_daemon.ts", import.meta.url));
+const DAEMON = fileURLToPath(new URL("../_daemon.ts", import.meta.url));
 
 Deno.test("whenever the daemon is killed, each unit runs at most once and its end is known", async (t) => {
   for (const jobs of [1, 2, 3, 5, 8]) {

@@ -4,9 +4,13 @@ import {
   readSupervisorRecord,
   startSupervisor,
   takeFromSupervisor,
-} from "../../lib/workceptor/supervisor.ts";
-import { isRunning, parseStatLine, readBootId } from "../../lib/workceptor/process_identity.ts";
-import { temporaryFolder } from "./_harness.ts";
+} from "../../../lib/workceptor/command/supervisor.ts";
+import {
+  isRunning,
+  parseStatLine,
+  readBootId,
+} from "../../../lib/workceptor/command/process_identity.ts";
+import { temporaryFolder } from "../_harness.ts";
 
 async function unitFolder() {
   const folder = await temporaryFolder();

@@ -3,10 +3,10 @@
  * on, through lost links and restarts of either side. `remote_decision.ts` says what to do next;
  * this does it, one step at a time, and tries again what failed.
  */
-import { messageOf } from "../base/error_message.ts";
-import { ControlError } from "../control/control_error.ts";
-import { UnitState } from "../control/work_service.ts";
-import { ChangeNotifier } from "./change_notifier.ts";
+import { messageOf } from "../../base/error_message.ts";
+import { ControlError } from "../../control/control_error.ts";
+import { UnitState } from "../../control/work_service.ts";
+import { ChangeNotifier } from "../change_notifier.ts";
 import { isTlsFailure, type RemoteAccess } from "./remote_access.ts";
 import { RemoteControl } from "./remote_control.ts";
 import { isFetched, nextStep, type RemoteStatus, type RemoteStep } from "./remote_decision.ts";
@@ -15,10 +15,10 @@ import { followRemote } from "./remote_follow.ts";
 import { RemoteLedger } from "./remote_ledger.ts";
 import { RemoteSubmission, SubmitRefusedError } from "./remote_submission.ts";
 import { RetryDelay } from "./retry_delay.ts";
-import type { StartReply, Unit, UnitParts } from "./unit.ts";
-import type { UnitLedger } from "./unit_ledger.ts";
-import { isComplete } from "./unit_record.ts";
-import { details, refusals } from "./work_texts.ts";
+import type { StartReply, Unit, UnitParts } from "../unit.ts";
+import type { UnitLedger } from "../unit_ledger.ts";
+import { isComplete } from "../unit_record.ts";
+import { details, refusals } from "../work_texts.ts";
 
 export interface RemoteUnitParts extends UnitParts, RemoteAccess {
   readonly nodeId: string;

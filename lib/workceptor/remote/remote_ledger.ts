@@ -1,7 +1,7 @@
 /** The record of a unit on another node, read and changed by what is special to such units. */
-import { UnitState } from "../control/work_service.ts";
+import { UnitState } from "../../control/work_service.ts";
 import { readRemoteExtraData, type StoredRemoteExtraData } from "./remote_extra_data.ts";
-import type { UnitLedger } from "./unit_ledger.ts";
+import type { UnitLedger } from "../unit_ledger.ts";
 
 export class RemoteLedger {
   constructor(readonly unit: UnitLedger) {}

@@ -1,13 +1,13 @@
 /** Keeps up with a unit that runs on another node: its output as it is written, and its state. */
-import { type Clock, sleep } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
-import { ControlError } from "../control/control_error.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import { ControlError } from "../../control/control_error.ts";
 import type { RemoteControl } from "./remote_control.ts";
 import { isFetched, type RemoteStatus } from "./remote_decision.ts";
 import type { RemoteLedger } from "./remote_ledger.ts";
 import { fetchOutput } from "./remote_output.ts";
 import { RetryDelay } from "./retry_delay.ts";
-import { isComplete } from "./unit_record.ts";
+import { isComplete } from "../unit_record.ts";
 
 /** State and detail are asked for soon after the start, then ever less often; output is not. */
 const FIRST_STATUS_INTERVAL_MS = 50;

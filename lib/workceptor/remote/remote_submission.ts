@@ -1,13 +1,13 @@
 /** Gets a unit to its node: sends it, and finds out what became of a submit that was cut off. */
-import { type Clock, sleep } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
-import { ControlError } from "../control/control_error.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import { ControlError } from "../../control/control_error.ts";
 import type { RemoteControl } from "./remote_control.ts";
 import { judgeSubmission, type RemoteStatus } from "./remote_decision.ts";
 import { visibleRemoteExtraData } from "./remote_extra_data.ts";
 import type { RemoteLedger } from "./remote_ledger.ts";
-import { newUnitId } from "./unit_id.ts";
-import { details, refusals } from "./work_texts.ts";
+import { newUnitId } from "../unit_id.ts";
+import { details, refusals } from "../work_texts.ts";
 
 /** What the remote node, or we, have to say against the unit: trying again would not help. */
 export class SubmitRefusedError extends Error {

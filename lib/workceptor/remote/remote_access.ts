@@ -1,13 +1,13 @@
 /** Reaching the control service of another node. */
-import type { ByteConn } from "../base/byte_conn.ts";
-import type { Clock } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
-import { ControlClient } from "../control/client.ts";
-import type { Mesh, MeshConn } from "../netceptor/mesh.ts";
-import { QuicError } from "../quic/quic_error.ts";
-import { CertificateRefused, type ClientTls } from "../quic/tls.ts";
+import type { ByteConn } from "../../base/byte_conn.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import { ControlClient } from "../../control/client.ts";
+import type { Mesh, MeshConn } from "../../netceptor/mesh.ts";
+import { QuicError } from "../../quic/quic_error.ts";
+import { CertificateRefused, type ClientTls } from "../../quic/tls.ts";
 import type { RemoteExtraData } from "./remote_extra_data.ts";
-import { refusals } from "./work_texts.ts";
+import { refusals } from "../work_texts.ts";
 
 /** What work on other nodes needs of this one. */
 export interface RemoteAccess {

@@ -1,8 +1,8 @@
 /** Units on another node, over a network that may fail. */
 import assert from "node:assert/strict";
-import { ControlError } from "../../lib/control/control_error.ts";
-import type { WorkService } from "../../lib/control/work_service.ts";
-import type { Workceptor } from "../../lib/workceptor/workceptor.ts";
+import { ControlError } from "../../../lib/control/control_error.ts";
+import type { WorkService } from "../../../lib/control/work_service.ts";
+import type { Workceptor } from "../../../lib/workceptor/workceptor.ts";
 import {
   auth,
   completed,
@@ -19,7 +19,7 @@ import {
   temporaryFolder,
   unixCaller,
   type WorkceptorSetup,
-} from "./_harness.ts";
+} from "../_harness.ts";
 import { type CuttableStream, Network } from "./_network.ts";
 
 const refusal = (message: string | RegExp) => (error: unknown) => {

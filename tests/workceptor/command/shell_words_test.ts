@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { splitWords } from "../../lib/workceptor/shell_words.ts";
+import { splitWords } from "../../../lib/workceptor/command/shell_words.ts";
 
 Deno.test("words are split as the Go daemon splits them", async (t) => {
   // As printed by `printf "[%s]"` on a Go node (1.6.9).

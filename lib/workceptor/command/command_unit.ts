@@ -2,14 +2,14 @@
  * A unit that runs a command on this node. The command outlives the daemon; whoever follows it,
  * the daemon that started it or a later one, learns its end from the supervisor.
  */
-import { abortable } from "../base/abortable.ts";
-import { type Clock, sleep } from "../base/clock.ts";
-import { messageOf } from "../base/error_message.ts";
-import type { Log } from "../base/log.ts";
-import { ControlError } from "../control/control_error.ts";
-import { UnitState } from "../control/work_service.ts";
+import { abortable } from "../../base/abortable.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
+import { messageOf } from "../../base/error_message.ts";
+import type { Log } from "../../base/log.ts";
+import { ControlError } from "../../control/control_error.ts";
+import { UnitState } from "../../control/work_service.ts";
 import { findExecutable } from "./find_executable.ts";
-import type { FileWatcher } from "./file_watcher.ts";
+import type { FileWatcher } from "../file_watcher.ts";
 import { isGoRunner } from "./go_runner.ts";
 import { describeJobEnd } from "./job_end_text.ts";
 import { isRunning, readBootId, signalGroup } from "./process_identity.ts";
@@ -24,10 +24,10 @@ import {
   type SupervisorRecord,
   takeFromSupervisor,
 } from "./supervisor.ts";
-import type { StartReply, Unit, UnitParts } from "./unit.ts";
-import type { UnitLedger } from "./unit_ledger.ts";
-import { isComplete } from "./unit_record.ts";
-import { details, refusals, UNKNOWN_WORK_TYPE } from "./work_texts.ts";
+import type { StartReply, Unit, UnitParts } from "../unit.ts";
+import type { UnitLedger } from "../unit_ledger.ts";
+import { isComplete } from "../unit_record.ts";
+import { details, refusals, UNKNOWN_WORK_TYPE } from "../work_texts.ts";
 
 /** What a `work-command` action says. */
 export interface CommandWorkType {
