@@ -6,7 +6,7 @@ import { parsePem } from "../../lib/pki/pem.ts";
 import { makeCertificate } from "../pki/_certificates.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
-import { type Files, goTls, OwnTlsNode, TestPki } from "./pki_support.ts";
+import { type Files, goTls, OwnTlsNode, TestPki } from "./_tls_nodes.ts";
 
 const kinds = ["go"] as const;
 const NO_FILES = { cert: "", key: "" } as const;

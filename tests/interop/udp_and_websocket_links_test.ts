@@ -1,4 +1,4 @@
-/** The backends beside Go daemons: UDP and WebSocket, with both ends in either part. */
+/** The backends beside Go daemons: UDP and WebSocket, each side listening once. */
 import { deepEqual, equal } from "node:assert/strict";
 import type { Backend } from "../../lib/backends/mod.ts";
 import { UdpListener, UdpPeer } from "../../lib/backends/udp.ts";
@@ -9,7 +9,7 @@ import { systemRandom } from "../../lib/base/random.ts";
 import { meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
 import type { Action } from "../support/test_node.ts";
-import { OwnNode } from "./mesh_support.ts";
+import { OwnNode } from "./_own_node.ts";
 
 const loopback = "127.0.0.1";
 const deps = {
