@@ -42,7 +42,7 @@ export interface ExpiringCertificate {
 }
 
 /** What the commands work on; the daemon puts it together once. */
-export interface ControlParts {
+export interface ControlDeps {
   readonly mesh: Pick<Mesh, "nodeId" | "status" | "ping" | "traceroute" | "dial">;
   readonly system: SystemInfo;
   /** Without it `work` is an unknown command. */
@@ -57,7 +57,7 @@ export interface ControlParts {
 }
 
 export interface CommandContext {
-  readonly parts: ControlParts;
+  readonly deps: ControlDeps;
   /** The client, past the command's newline. */
   readonly conn: LineReader;
   /** Resolves when the connection is over both ways; only a mesh stream can tell. */

@@ -13,7 +13,7 @@ import {
   type CommandContext,
   type CommandRun,
   type CommandType,
-  type ControlParts,
+  type ControlDeps,
   SessionOverError,
 } from "./command.ts";
 import { connect } from "./commands/connect.ts";
@@ -39,11 +39,11 @@ const DISCARD_MS = 5_000;
 const DISCARD_BUFFER_BYTES = 64 * 1024;
 
 export class ControlServer {
-  readonly #parts: ControlParts;
+  readonly #deps: ControlDeps;
   readonly #commands: ReadonlyMap<string, CommandType>;
 
-  constructor(parts: ControlParts) {
-    this.#parts = parts;
+  constructor(deps: ControlDeps) {
+    this.#deps = deps;
     const commands: [string, CommandType][] = [
       ["status", status],
       ["ping", ping],
@@ -51,7 +51,7 @@ export class ControlServer {
       ["connect", connect],
       ["reload", reload],
     ];
-    if (parts.work !== undefined) commands.push(["work", workCommand(parts.work)]);
+    if (deps.work !== undefined) commands.push(["work", workCommand(deps.work)]);
     this.#commands = new Map(commands);
   }
 
@@ -64,15 +64,15 @@ export class ControlServer {
     caller: Caller,
     signal: AbortSignal,
   ): Promise<void> {
-    const { log } = this.#parts;
+    const { log } = this.#deps;
     const client = new LineReader(conn);
     const onAbort = () => client.close();
     signal.addEventListener("abort", onAbort, { once: true });
-    const context = { parts: this.#parts, conn: client, closed: conn.closed, caller, signal };
+    const context = { deps: this.#deps, conn: client, closed: conn.closed, caller, signal };
     log.debug(`Client connected to control service ${caller.description}`);
     try {
       signal.throwIfAborted();
-      await writeLine(client, greeting(this.#parts.mesh.nodeId));
+      await writeLine(client, greeting(this.#deps.mesh.nodeId));
       while (await this.#serveLine(context));
     } catch (error) {
       if (!signal.aborted) log.debug(`Control connection broke: ${error}`);
@@ -141,7 +141,7 @@ export class ControlServer {
     context.signal.throwIfAborted();
     const message = messageOf(error);
     if (!(error instanceof ControlError)) {
-      this.#parts.log.warning(`Control command failed: ${message}`, {
+      this.#deps.log.warning(`Control command failed: ${message}`, {
         caller: context.caller.description,
       });
     }
@@ -150,9 +150,9 @@ export class ControlServer {
   }
 
   /** Reads away what a client still sends, for a while, so that it gets to read our last line. */
-  async #discardRest({ conn, parts }: CommandContext): Promise<void> {
+  async #discardRest({ conn, deps }: CommandContext): Promise<void> {
     await conn.closeWrite();
-    using _timer = parts.clock.after(DISCARD_MS, () => conn.close());
+    using _timer = deps.clock.after(DISCARD_MS, () => conn.close());
     const ignored = new Uint8Array(DISCARD_BUFFER_BYTES);
     while (await conn.read(ignored) !== null);
   }

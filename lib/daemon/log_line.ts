@@ -1,5 +1,6 @@
 /** The two forms of a log line: as the original prints it, and as a JSON object. Pure. */
 import { messageOf } from "../base/error_message.ts";
+import { escapeUnprintable } from "../base/printable.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -18,7 +19,9 @@ export const textLine: LineFormat = (level, timeMs, message, fields) => {
   const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":");
   const json = toJson(fields);
   const suffix = json === "{}" ? "" : ` ${json}`;
-  return `${level.toUpperCase()} ${date} ${clock} ${escapeText(message.trimEnd())}${suffix}\n`;
+  return `${level.toUpperCase()} ${date} ${clock} ${
+    escapeUnprintable(message.trimEnd())
+  }${suffix}\n`;
 };
 
 /** Members that every JSON line has; a field of the same name gets an underscore. */
@@ -41,23 +44,6 @@ function twoDigits(number: number): string {
   return String(number).padStart(2, "0");
 }
 
-/** Control characters (a line break could forge a line, an escape sequence worse) and their kin. */
-// deno-lint-ignore no-control-regex -- the point of it
-const CONTROL_CHARACTERS = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
-
-const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-
-function escapeText(text: string): string {
-  return text.replace(
-    CONTROL_CHARACTERS,
-    (character) => SHORT_ESCAPES[character] ?? unicodeEscape(character),
-  );
-}
-
-function unicodeEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-}
-
 /** JSON on one line of printable characters, of anything: an odd value must not lose the line. */
 function toJson(fields: LogFields): string {
   let json: string;
@@ -72,7 +58,7 @@ function toJson(fields: LogFields): string {
     json = JSON.stringify({ time, level, message, unprintable_fields: String(error) });
   }
   // JSON.stringify leaves some of these as they are.
-  return json.replace(CONTROL_CHARACTERS, unicodeEscape);
+  return escapeUnprintable(json);
 }
 
 /** Most errors of a chain of causes that a description has. */

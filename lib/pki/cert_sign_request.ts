@@ -8,7 +8,7 @@ import { type CertificateRequest, parseRequest } from "./certificate_request.ts"
 import type { CommandDeps, CommandIo } from "./command_io.ts";
 import { formatIpAddress } from "./host_name.ts";
 import { parsePem } from "./pem.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../base/printable.ts";
 import { readKeyBlock } from "./private_key.ts";
 import { readTextFile } from "./read_file.ts";
 import { readValidity, type ValidityOptions } from "./validity.ts";

@@ -1,6 +1,6 @@
 /** Certificates that run out: found early, said plainly. */
 import type { Certificate } from "./certificate.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../base/printable.ts";
 import { formatTime } from "./time.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;

@@ -5,7 +5,7 @@ import { messageOf } from "../base/error_message.ts";
 import type { Identity } from "../quic/tls.ts";
 import { type Certificate, parseCertificate, publicKeyOf } from "./certificate.ts";
 import { formatPem, parsePem } from "./pem.ts";
-import { printableList } from "./printable.ts";
+import { printableList } from "../base/printable.ts";
 import { parsePrivateKey } from "./private_key.ts";
 import { readTextFile } from "./read_file.ts";
 

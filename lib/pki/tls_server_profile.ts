@@ -5,7 +5,7 @@ import type { Certificate } from "./certificate.ts";
 import { type CertificateInFile, earliestExpiry } from "./expiry.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { checkOwnNodeId, loadOwnCertificate, type OwnCertificate } from "./own_certificate.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../base/printable.ts";
 import { Reloading } from "./reloading.ts";
 import type { TlsServerOptions } from "./tls_options.ts";
 import {

@@ -7,7 +7,7 @@ import { messageOf } from "../base/error_message.ts";
 import { CertificateRefused } from "../quic/tls.ts";
 import { type Certificate, KeyPurpose, parseCertificate, publicKeyOf } from "./certificate.ts";
 import { findForbiddenName } from "./name_constraints.ts";
-import { printable, printableList } from "./printable.ts";
+import { printable, printableList } from "../base/printable.ts";
 import { sameBytes } from "./same_bytes.ts";
 import { checkSignature } from "./signature.ts";
 import { formatTime } from "./time.ts";

@@ -4,7 +4,7 @@ import { CertificateRefused } from "../quic/tls.ts";
 import type { Certificate } from "./certificate.ts";
 import { type Fingerprint, formatFingerprint, matchesFingerprint } from "./fingerprint.ts";
 import { formatIpAddress, matchesHost } from "./host_name.ts";
-import { printable, printableList } from "./printable.ts";
+import { printable, printableList } from "../base/printable.ts";
 import type { TrustStore } from "./trust_store.ts";
 import { Alert, parseChain, verifyChain } from "./verify_chain.ts";
 

@@ -7,7 +7,7 @@ import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { messageOf } from "../base/error_message.ts";
 import { formatGoDuration } from "../base/go_duration.ts";
 import { parsePem } from "./pem.ts";
-import { printable, printableList } from "./printable.ts";
+import { printable, printableList } from "../base/printable.ts";
 import { privateKeyBlocks, readKeyBlock } from "./private_key.ts";
 import { readTextFile } from "./read_file.ts";
 

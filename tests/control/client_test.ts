@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { writeAll } from "../../lib/base/byte_conn.ts";
 import { ControlClient, ControlProtocolError } from "../../lib/control/client.ts";
 import { ControlError } from "../../lib/control/control_error.ts";
-import type { ControlParts } from "../../lib/control/command.ts";
+import type { ControlDeps } from "../../lib/control/command.ts";
 import { asMeshConn, FakeMesh, FakeWork } from "./fakes.ts";
 import { bytes, MemoryConn, readText } from "./memory_conn.ts";
 import { connectClient } from "./session.ts";
 
-async function clientOf(parts: Partial<ControlParts> = {}) {
-  const { conn, served } = connectClient(parts);
+async function clientOf(deps: Partial<ControlDeps> = {}) {
+  const { conn, served } = connectClient(deps);
   return { client: await ControlClient.connect(conn), served };
 }
 

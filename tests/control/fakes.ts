@@ -1,7 +1,7 @@
 /** A node without a mesh and without jobs, as far as the control service can tell. */
 import { systemClock } from "../../lib/base/clock.ts";
 import { silentLog } from "../../lib/base/log.ts";
-import type { ControlParts } from "../../lib/control/command.ts";
+import type { ControlDeps } from "../../lib/control/command.ts";
 import { ControlError } from "../../lib/control/control_error.ts";
 import {
   type Authorization,
@@ -182,8 +182,8 @@ async function* yielding(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield await Promise.resolve(bytes);
 }
 
-/** Parts for a `ControlServer`; anything may be replaced. */
-export function fakeParts(replaced: Partial<ControlParts> = {}): ControlParts {
+/** What a `ControlServer` works on; anything may be replaced. */
+export function fakeDeps(replaced: Partial<ControlDeps> = {}): ControlDeps {
   return {
     mesh: new FakeMesh(),
     work: new FakeWork(),

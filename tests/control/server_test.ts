@@ -4,7 +4,7 @@ import { type Caller, UnitState } from "../../lib/control/work_service.ts";
 import { ReloadError, ReloadErrorCode } from "../../lib/control/reload_error.ts";
 import { ControlServer, MAX_COMMAND_BYTES } from "../../lib/control/server.ts";
 import { VirtualClock } from "../sim/virtual_clock.ts";
-import { asMeshConn, FakeMesh, fakeParts, FakeWork } from "./fakes.ts";
+import { asMeshConn, fakeDeps, FakeMesh, FakeWork } from "./fakes.ts";
 import { bytes, MemoryConn, readText } from "./memory_conn.ts";
 import { connectClient, exchange, localCaller } from "./session.ts";
 import { brokenJson, transcripts } from "./transcripts.ts";
@@ -166,7 +166,7 @@ Deno.test("submit abandons the unit when the client breaks off", async () => {
     close: () => serverEnd.close(),
   });
   await writeAll(conn, bytes("work submit foo cat\npart"));
-  await new ControlServer(fakeParts({ work }))
+  await new ControlServer(fakeDeps({ work }))
     .serve(resetAfterFirstRead, localCaller, new AbortController().signal);
   assert.equal(work.units.get("foo00000001")!.abandoned, "Error reading input data: reset by peer");
 });
@@ -340,7 +340,7 @@ Deno.test("a results stream over the mesh ends with its connection", async () =>
   const [conn, serverEnd] = MemoryConn.pair();
   const over = Promise.withResolvers<Error | undefined>();
   const meshConn = { ...asMeshConn(serverEnd), closed: over.promise };
-  const served = new ControlServer(fakeParts({ work }))
+  const served = new ControlServer(fakeDeps({ work }))
     .serve(meshConn, localCaller, new AbortController().signal);
   await writeAll(conn, bytes("work results foo00000001\n"));
   await conn.closeWrite();

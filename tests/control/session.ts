@@ -1,8 +1,8 @@
 /** One client of an in-process `ControlServer`, over memory. */
-import type { ControlParts } from "../../lib/control/command.ts";
+import type { ControlDeps } from "../../lib/control/command.ts";
 import { ControlServer } from "../../lib/control/server.ts";
 import type { Caller } from "../../lib/control/work_service.ts";
-import { fakeParts } from "./fakes.ts";
+import { fakeDeps } from "./fakes.ts";
 import { bytes, MemoryConn, readText } from "./memory_conn.ts";
 import { writeAll } from "../../lib/base/byte_conn.ts";
 
@@ -10,19 +10,19 @@ export const localCaller: Caller = { via: "unix", secure: false, description: "u
 
 /** A connected client; `served` resolves when the server is done with it. */
 export function connectClient(
-  replaced: Partial<ControlParts> = {},
+  replaced: Partial<ControlDeps> = {},
   caller: Caller = localCaller,
 ): { conn: MemoryConn; served: Promise<void>; stop: AbortController } {
   const [conn, serverEnd] = MemoryConn.pair();
   const stop = new AbortController();
-  const served = new ControlServer(fakeParts(replaced)).serve(serverEnd, caller, stop.signal);
+  const served = new ControlServer(fakeDeps(replaced)).serve(serverEnd, caller, stop.signal);
   return { conn, served, stop };
 }
 
 /** Sends `input`, half-closes, and returns all that the server says behind its greeting. */
 export async function exchange(
   input: string | Uint8Array,
-  replaced: Partial<ControlParts> = {},
+  replaced: Partial<ControlDeps> = {},
 ): Promise<string> {
   const { conn, served } = connectClient(replaced);
   const sent = writeAll(conn, typeof input === "string" ? bytes(input) : input)

@@ -1,9 +1,9 @@
 /** A node with fakes behind its control socket, in this process. */
 import { serveConnections, unixCaller } from "../../lib/control/accept_loop.ts";
-import type { ControlParts } from "../../lib/control/command.ts";
+import type { ControlDeps } from "../../lib/control/command.ts";
 import { ControlServer } from "../../lib/control/server.ts";
 import { listenUnix, type UnixListener } from "../../lib/control/unix_listener.ts";
-import { fakeParts, FakeWork } from "../control/fakes.ts";
+import { fakeDeps, FakeWork } from "../control/fakes.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 
 export class FakeNode implements AsyncDisposable {
@@ -17,16 +17,16 @@ export class FakeNode implements AsyncDisposable {
     folder: TempFolder,
     listener: UnixListener,
     work: FakeWork,
-    replaced: Partial<ControlParts>,
+    replaced: Partial<ControlDeps>,
   ) {
     this.folder = folder;
     this.work = work;
     this.#listener = listener;
-    const server = new ControlServer(fakeParts({ work, ...replaced }));
+    const server = new ControlServer(fakeDeps({ work, ...replaced }));
     this.#serving = serveConnections(server, listener, unixCaller, this.#stop.signal);
   }
 
-  static async start(replaced: Partial<ControlParts> = {}): Promise<FakeNode> {
+  static async start(replaced: Partial<ControlDeps> = {}): Promise<FakeNode> {
     const folder = await TempFolder.create();
     const listener = await listenUnix(folder.join("c.sock"), { mode: 0o600 });
     return new FakeNode(folder, listener, new FakeWork(), replaced);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { unixCaller } from "../../lib/control/accept_loop.ts";
 import { ControlServer } from "../../lib/control/server.ts";
-import { fakeParts } from "../control/fakes.ts";
+import { fakeDeps } from "../control/fakes.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { runMain } from "./run_main.ts";
 
@@ -47,7 +47,7 @@ Deno.test({
       key: await Deno.readTextFile(folder.join("s.key")),
     });
     const { port } = listener.addr as Deno.NetAddr;
-    const server = new ControlServer(fakeParts());
+    const server = new ControlServer(fakeDeps());
     const sessions: Promise<void>[] = [];
     const serving = (async () => {
       for await (const conn of listener) {

@@ -5,7 +5,6 @@ import { der, derOid, DerReader, Tag } from "../../lib/pki/der.ts";
 import { formatName } from "../../lib/pki/distinguished_name.ts";
 import { formatFingerprint, parseFingerprint } from "../../lib/pki/fingerprint.ts";
 import { formatPem, parsePem } from "../../lib/pki/pem.ts";
-import { printable, printableList } from "../../lib/pki/printable.ts";
 import { formatTime, parseRfc3339, readTime } from "../../lib/pki/time.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -104,11 +103,4 @@ Deno.test("a fingerprint's length tells its digest", () => {
     formatFingerprint(bytes("abc")).slice(0, 18),
     "sha256 BA:78:16:BF",
   );
-});
-
-Deno.test("text from strangers is fit for one line", () => {
-  assert.equal(printable("a\nb\u001b[0m\u202ec"), "a\\u000ab\\u001b[0m\\u202ec");
-  assert.equal(printable("x".repeat(1000)), `${"x".repeat(255)}…`);
-  assert.equal(printableList(["a", "b"]), "a, b");
-  assert.equal(printableList(Array(20).fill("a"), " "), "a a a a a a a a … 12 more");
 });

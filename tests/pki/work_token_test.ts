@@ -95,7 +95,7 @@ Deno.test("what does not count is refused in the original's words", () => {
     [token(HEADER, { ...CLAIMS, iat: SECONDS + 1 }), `${prefix}token used before issued`],
     [
       token(HEADER, { ...CLAIMS, aud: ["bar", "b\naz"] }),
-      "token audience did not match node ID: it is for bar, b\\u000aaz, this node is foo",
+      "token audience did not match node ID: it is for bar, b\\naz, this node is foo",
     ],
     [
       token(HEADER, { exp: SECONDS + 60 }),

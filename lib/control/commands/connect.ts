@@ -36,18 +36,18 @@ export const connect: CommandType = {
 };
 
 function connectTo(node: string, service: string, tlsClient: string): CommandRun {
-  return async ({ parts, conn, caller, signal }: CommandContext) => {
-    const tls = tlsClient === "" ? undefined : parts.clientTls?.(tlsClient);
+  return async ({ deps, conn, caller, signal }: CommandContext) => {
+    const tls = tlsClient === "" ? undefined : deps.clientTls?.(tlsClient);
     if (tlsClient !== "" && tls === undefined) {
       throw new ControlError(refusals.unknownTls(tlsClient));
     }
-    const stream = await parts.mesh.dial(node, service, { tls, signal });
+    const stream = await deps.mesh.dial(node, service, { tls, signal });
     try {
       await writeAll(conn, new TextEncoder().encode(`${connecting}\n`));
       await bridge(conn, stream, { signal });
     } catch (error) {
       // The client has seen `Connecting`: an error line would be read as the service's bytes.
-      parts.log.debug(`Bridge of control service to ${node}:${service} ended: ${error}`, {
+      deps.log.debug(`Bridge of control service to ${node}:${service} ended: ${error}`, {
         remote_id: node,
         caller: caller.description,
       });

@@ -24,14 +24,14 @@ export const ping: CommandType = {
 
 /** A ping that fails is a reply, not an error. */
 function pingNode(node: string): CommandRun {
-  return async ({ parts, signal }: CommandContext) => {
+  return async ({ deps, signal }: CommandContext) => {
     const deadline = new AbortController();
-    using _timer = parts.clock.after(
+    using _timer = deps.clock.after(
       PING_TIMEOUT_MS,
       () => deadline.abort(new Error(PING_TIMEOUT_MESSAGE)),
     );
     try {
-      const reply = await parts.mesh.ping(node, {
+      const reply = await deps.mesh.ping(node, {
         signal: AbortSignal.any([signal, deadline.signal]),
       });
       if (reply.error !== "") return { Error: reply.error, Success: false };

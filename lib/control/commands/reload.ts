@@ -11,16 +11,16 @@ export const reload: CommandType = {
 };
 
 /** A reload that fails is a reply, with the code that receptorctl exits with. */
-const run: CommandRun = async ({ parts }) => {
+const run: CommandRun = async ({ deps }) => {
   try {
-    if (parts.reload === undefined) {
+    if (deps.reload === undefined) {
       throw new ReloadError(refusals.noReload, ReloadErrorCode.BrokenConfig);
     }
-    await parts.reload();
+    await deps.reload();
     return { Success: true };
   } catch (error) {
     const message = messageOf(error);
-    parts.log.warning(`Reload not successful: ${message}`);
+    deps.log.warning(`Reload not successful: ${message}`);
     const code = error instanceof ReloadError ? ` ERRORCODE ${error.code}` : "";
     return { Error: message + code, Success: false };
   }

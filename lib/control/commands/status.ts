@@ -6,22 +6,22 @@ import { refusals } from "../texts.ts";
 
 /** Field by field, in the order in which the original prints them. */
 const GETTERS: Readonly<Record<string, (context: CommandContext) => unknown>> = {
-  Advertisements: ({ parts }) => parts.mesh.status().Advertisements,
+  Advertisements: ({ deps }) => deps.mesh.status().Advertisements,
   // The original has nothing like it: only there when there is something to say.
-  Certificates: ({ parts }) => {
-    const expiring = parts.expiringCertificates?.() ?? [];
+  Certificates: ({ deps }) => {
+    const expiring = deps.expiringCertificates?.() ?? [];
     return expiring.length > 0 ? expiring : undefined;
   },
-  Connections: ({ parts }) => parts.mesh.status().Connections,
-  KnownConnectionCosts: ({ parts }) => {
-    const costs = Object.entries(parts.mesh.status().KnownConnectionCosts);
+  Connections: ({ deps }) => deps.mesh.status().Connections,
+  KnownConnectionCosts: ({ deps }) => {
+    const costs = Object.entries(deps.mesh.status().KnownConnectionCosts);
     return sortedByKey(Object.fromEntries(costs.map(([node, row]) => [node, sortedByKey(row)])));
   },
-  NodeID: ({ parts }) => parts.mesh.nodeId,
-  RoutingTable: ({ parts }) => sortedByKey(parts.mesh.status().RoutingTable),
-  SystemCPUCount: ({ parts }) => parts.system.cpuCount,
-  SystemMemoryMiB: ({ parts }) => parts.system.memoryMiB,
-  Version: ({ parts }) => parts.system.version,
+  NodeID: ({ deps }) => deps.mesh.nodeId,
+  RoutingTable: ({ deps }) => sortedByKey(deps.mesh.status().RoutingTable),
+  SystemCPUCount: ({ deps }) => deps.system.cpuCount,
+  SystemMemoryMiB: ({ deps }) => deps.system.memoryMiB,
+  Version: ({ deps }) => deps.system.version,
 };
 
 export const status: CommandType = {

@@ -23,10 +23,10 @@ export const traceroute: CommandType = {
 
 /** Replies by hop number: "0" is this node itself. */
 function trace(node: string): CommandRun {
-  return async ({ parts, signal }) => {
+  return async ({ deps, signal }) => {
     const hops: Record<string, unknown> = {};
     let hop = 0;
-    for await (const reply of parts.mesh.traceroute(node, { signal })) {
+    for await (const reply of deps.mesh.traceroute(node, { signal })) {
       const timeNs = Math.round(reply.timeNs);
       hops[hop++] = {
         ...(reply.error === "" ? {} : { Error: reply.error }),

@@ -60,7 +60,7 @@ function results(
       await conn.closeWrite();
     } catch (error) {
       // The line that announced the stream is out: there is no place left for an error line.
-      context.parts.log.debug(`Results of work unit ${unitId} to a client ended: ${error}`, {
+      context.deps.log.debug(`Results of work unit ${unitId} to a client ended: ${error}`, {
         unit_id: unitId,
         caller: caller.description,
       });
@@ -78,7 +78,7 @@ function results(
  * out by writing. Resolves when the connection closed.
  */
 async function watchClient(
-  { conn, closed, parts }: CommandContext,
+  { conn, closed, deps }: CommandContext,
   gone: AbortController,
 ): Promise<void> {
   closed?.then(() => gone.abort());
@@ -87,7 +87,7 @@ async function watchClient(
     while (await conn.read(ignored) !== null);
     // A full close of a Unix socket reads as a half-close; writing nothing tells them apart.
     while (closed === undefined && !gone.signal.aborted) {
-      await sleep(parts.clock, LIVENESS_INTERVAL_MS, { signal: gone.signal });
+      await sleep(deps.clock, LIVENESS_INTERVAL_MS, { signal: gone.signal });
       await conn.write(new Uint8Array(0));
     }
   } catch (error) {
