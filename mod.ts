@@ -21,8 +21,12 @@ export type {
 } from "./lib/control/work_service.ts";
 export * from "./lib/netceptor/mod.ts";
 export type { ClientTls, Identity, ServerTls, VerifyPeer } from "./lib/quic/tls.ts";
+export { commandWork, loadUnregistered } from "./lib/workceptor/command/command_work_type.ts";
+export { REMOTE_WORK_TYPE } from "./lib/workceptor/remote/remote_extra_data.ts";
+export { RemoteWork } from "./lib/workceptor/remote/remote_work_type.ts";
+export type { WorkType } from "./lib/workceptor/work_type.ts";
 export {
   Workceptor,
+  type WorkceptorDeps,
   type WorkceptorOptions,
-  type WorkceptorParts,
 } from "./lib/workceptor/workceptor.ts";

@@ -10,6 +10,10 @@ import { ReloadError, ReloadErrorCode } from "../control/reload_error.ts";
 import { ControlServer } from "../control/server.ts";
 import { readSystemInfo } from "../control/system_info.ts";
 import { Netceptor } from "../netceptor/netceptor.ts";
+import { commandWork, loadUnregistered } from "../workceptor/command/command_work_type.ts";
+import { interruptible } from "../workceptor/command/interruptible.ts";
+import { REMOTE_WORK_TYPE } from "../workceptor/remote/remote_extra_data.ts";
+import { RemoteWork } from "../workceptor/remote/remote_work_type.ts";
 import { Workceptor } from "../workceptor/workceptor.ts";
 import { ControlSockets } from "./control_sockets.ts";
 import { failedAction } from "./failed_action.ts";
@@ -68,14 +72,11 @@ export class Daemon implements AsyncDisposable {
         log,
         clock,
         random,
-        mesh: this.#netceptor,
-        tlsClient: (name) => security.clientTls(name),
-        signWork: security.signWork,
         verifySignature: security.verifySignature,
+        loadUnregistered,
       }, {
         dataDir: settings?.datadir ?? DEFAULT_DATA_FOLDER,
         nodeId: config.nodeId,
-        searchPath: environment("PATH") ?? DEFAULT_SEARCH_PATH,
       }),
     );
     this.#links = this.#parts.use(
@@ -101,15 +102,26 @@ export class Daemon implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { log, clock, random, environment } = this.#deps;
+    const remoteWork = new RemoteWork({
+      mesh: this.#netceptor,
+      clock,
+      random,
+      tlsClient: (name) => this.#security.clientTls(name),
+      signWork: this.#security.signWork,
+    }, this.#config);
+    this.#workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
+    const searchPath = environment("PATH") ?? DEFAULT_SEARCH_PATH;
     for (const { values } of this.#config.all(workCommand)) {
-      this.#workceptor.registerWorkType(values.worktype, {
+      const type = {
         command: values.command,
         params: values.params ?? "",
         allowRuntimeParams: values.allowruntimeparams,
         verifySignature: values.verifysignature,
-      });
+      };
+      this.#workceptor.registerWorkType(values.worktype, commandWork(type, { searchPath }));
     }
     this.#netceptor.advertiseWorkTypes(this.#workceptor.workTypes());
+    this.#parts.use(await interruptible());
     await this.#openDataFolder();
     const server = new ControlServer({
       mesh: this.#netceptor,

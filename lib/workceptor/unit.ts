@@ -27,7 +27,7 @@ export interface Unit extends OutputSource, AsyncDisposable {
 }
 
 /** What every unit is given. */
-export interface UnitParts {
+export interface UnitDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly watcher: FileWatcher;

@@ -16,7 +16,7 @@ export class UnitLedger {
   readonly id: string;
   readonly store: UnitStore;
   /** Fires when the record changed, the output grew, or the unit was removed. */
-  readonly changes = new ChangeNotifier();
+  readonly changes: ChangeNotifier = new ChangeNotifier();
   readonly #log: Log;
   readonly #onRemoved: (ledger: UnitLedger) => void;
   #record: UnitRecord;

@@ -20,6 +20,7 @@ const REMOVE_ATTEMPTS = 3;
 export class UnitStore implements Disposable {
   readonly folder: string;
   readonly #lock: Deno.FsFile;
+  #open = true;
 
   private constructor(folder: string, lock: Deno.FsFile) {
     this.folder = folder;
@@ -144,7 +145,10 @@ export class UnitStore implements Disposable {
     return (await Deno.stat(this.folder)).mtime?.getTime();
   }
 
+  /** May be repeated. */
   [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
     this.#lock.close();
   }
 }

@@ -23,6 +23,8 @@ export const refusals = {
   // The original has no words for these.
   badUnitId: (id: string, maxLength: number) =>
     `workUnitID must be 1 to ${maxLength} letters and digits, got ${JSON.stringify(id)}`,
+  badNode: (node: string) => `node must be the id of a node, got ${JSON.stringify(node)}`,
+  noWorkElsewhere: "this node sends no work to other nodes",
   workTypeRegistered: (type: string) => `work type ${type} already registered`,
   cancelledBeforeStart: (id: string) => `work unit ${id} was cancelled before it could start`,
   releasedBeforeStart: (id: string) => `work unit ${id} was released before it could start`,

@@ -4,7 +4,12 @@ import { type Log, silentLog } from "../../lib/base/log.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { type Caller, UnitState, type UnitStatus } from "../../lib/control/work_service.ts";
 import type { CommandWorkType } from "../../lib/workceptor/command/command_unit.ts";
-import { Workceptor, type WorkceptorParts } from "../../lib/workceptor/workceptor.ts";
+import { commandWork, loadUnregistered } from "../../lib/workceptor/command/command_work_type.ts";
+import type { RemoteAccess } from "../../lib/workceptor/remote/remote_access.ts";
+import { REMOTE_WORK_TYPE } from "../../lib/workceptor/remote/remote_extra_data.ts";
+import { RemoteWork } from "../../lib/workceptor/remote/remote_work_type.ts";
+import type { WorkType } from "../../lib/workceptor/work_type.ts";
+import { Workceptor, type WorkceptorDeps } from "../../lib/workceptor/workceptor.ts";
 
 export const unixCaller: Caller = { via: "unix", secure: false, description: "unix" };
 export const auth = { caller: unixCaller, signature: "" };
@@ -19,7 +24,7 @@ export function fastClock(factor: number): Clock {
 }
 
 /** A mesh without other nodes. */
-export const noMesh: WorkceptorParts["mesh"] = {
+export const noMesh: RemoteAccess["mesh"] = {
   dial: () => Promise.reject(new Error("no route to node")),
   hasRoute: () => false,
   onRoutesChanged: () => ({ [Symbol.dispose]() {} }),
@@ -42,8 +47,13 @@ export async function temporaryFolder(): Promise<AsyncDisposable & { path: strin
 export interface WorkceptorSetup {
   nodeId?: string;
   types?: Record<string, CommandWorkType>;
-  parts?: Partial<WorkceptorParts>;
+  parts?: Partial<WorkceptorDeps & RemoteAccess>;
   log?: Log;
+}
+
+/** The work type that a `work-command` action configures. */
+export function commandType(type: CommandWorkType): WorkType {
+  return commandWork(type, { searchPath: Deno.env.get("PATH") ?? "" });
 }
 
 /** A started workceptor with the work types `sh` and `cat`. */
@@ -51,19 +61,21 @@ export async function startWorkceptor(
   dataDir: string,
   { nodeId = "n1", types, parts, log = silentLog }: WorkceptorSetup = {},
 ): Promise<Workceptor> {
-  const workceptor = new Workceptor(
-    {
-      log,
-      clock: systemClock,
-      random: systemRandom,
-      mesh: noMesh,
-      tlsClient: () => undefined,
-      ...parts,
-    },
-    { nodeId, dataDir, searchPath: Deno.env.get("PATH") ?? "" },
-  );
+  const deps = {
+    log,
+    clock: systemClock,
+    random: systemRandom,
+    mesh: noMesh,
+    tlsClient: () => undefined,
+    loadUnregistered,
+    ...parts,
+  };
+  const workceptor = new Workceptor(deps, { nodeId, dataDir });
+  workceptor.registerWorkType(REMOTE_WORK_TYPE, new RemoteWork(deps, { nodeId }));
   const all = types ?? { sh: shellType, cat: { command: "cat" } };
-  for (const [name, type] of Object.entries(all)) workceptor.registerWorkType(name, type);
+  for (const [name, type] of Object.entries(all)) {
+    workceptor.registerWorkType(name, commandType(type));
+  }
   await workceptor.start();
   return workceptor;
 }

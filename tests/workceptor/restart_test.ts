@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { StoreInUseError } from "../../lib/workceptor/unit_store.ts";
 import {
   auth,
+  commandType,
   completed,
   eventually,
   fastClock,
@@ -327,7 +328,7 @@ Deno.test("a unit of an unknown work type is shown as it was left", async () => 
   });
   assert.deepEqual(await work.cancel("unknown", auth), { pending: false });
   assert.equal(await Deno.readTextFile(`${path}/n1/unknown/status`), status);
-  work.registerWorkType("zork", shellType);
+  work.registerWorkType("zork", commandType(shellType));
   const known = await eventually(async () => {
     const now = await work.status("unknown");
     return now.State === 3 ? now : undefined;

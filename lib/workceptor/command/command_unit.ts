@@ -24,7 +24,7 @@ import {
   type SupervisorRecord,
   takeFromSupervisor,
 } from "./supervisor.ts";
-import type { StartReply, Unit, UnitParts } from "../unit.ts";
+import type { StartReply, Unit, UnitDeps } from "../unit.ts";
 import type { UnitLedger } from "../unit_ledger.ts";
 import { isComplete } from "../unit_record.ts";
 import { details, refusals, UNKNOWN_WORK_TYPE } from "../work_texts.ts";
@@ -40,7 +40,7 @@ export interface CommandWorkType {
   readonly verifySignature?: boolean | undefined;
 }
 
-export interface CommandUnitParts extends UnitParts {
+export interface CommandUnitParts extends UnitDeps {
   /** Folders with commands, colon-separated. */
   readonly searchPath: string;
   /** `undefined` for a unit found on disk whose work type nobody registered. */

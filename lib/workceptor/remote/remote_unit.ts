@@ -15,12 +15,12 @@ import { followRemote } from "./remote_follow.ts";
 import { RemoteLedger } from "./remote_ledger.ts";
 import { RemoteSubmission, SubmitRefusedError } from "./remote_submission.ts";
 import { RetryDelay } from "./retry_delay.ts";
-import type { StartReply, Unit, UnitParts } from "../unit.ts";
+import type { StartReply, Unit, UnitDeps } from "../unit.ts";
 import type { UnitLedger } from "../unit_ledger.ts";
 import { isComplete } from "../unit_record.ts";
 import { details, refusals } from "../work_texts.ts";
 
-export interface RemoteUnitParts extends UnitParts, RemoteAccess {
+export interface RemoteUnitParts extends UnitDeps, RemoteAccess {
   readonly nodeId: string;
 }
 

@@ -3,6 +3,7 @@ import { ControlError } from "../../../lib/control/control_error.ts";
 import { UnitState } from "../../../lib/control/work_service.ts";
 import {
   auth,
+  commandType,
   completed,
   emptyRequest,
   eventually,
@@ -443,7 +444,7 @@ Deno.test("work types are advertised with whether they want a signature", async 
     { WorkType: "a", Secure: false },
     { WorkType: "b", Secure: true },
   ]);
-  assert.throws(() => work.registerWorkType("a", { command: "x" }), TypeError);
+  assert.throws(() => work.registerWorkType("a", commandType({ command: "x" })), TypeError);
 });
 
 Deno.test("commands about a signed type need a good signature, but for the unix socket", async () => {

@@ -7,7 +7,7 @@ import { silentLog } from "../../../lib/base/log.ts";
 import { ControlServer } from "../../../lib/control/server.ts";
 import type { WorkService } from "../../../lib/control/work_service.ts";
 import type { MeshConn } from "../../../lib/netceptor/mesh.ts";
-import type { WorkceptorParts } from "../../../lib/workceptor/workceptor.ts";
+import type { RemoteAccess } from "../../../lib/workceptor/remote/remote_access.ts";
 import { FakeMesh } from "../../control/fakes.ts";
 
 /** What one direction holds before a write waits. */
@@ -171,7 +171,7 @@ export class Network implements AsyncDisposable {
   onDial: (stream: CuttableStream) => void = () => {};
 
   /** The slice of the mesh that `id` sees. */
-  mesh(id: string): WorkceptorParts["mesh"] {
+  mesh(id: string): RemoteAccess["mesh"] {
     const node = this.#node(id);
     return {
       hasRoute: (to) => this.#up && this.#nodes.get(to)?.work !== undefined,

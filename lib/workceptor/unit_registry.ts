@@ -1,0 +1,240 @@
+/**
+ * All units of a node: those made by this daemon, and those found on disk, which are taken up where
+ * an earlier daemon left them.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import { ControlError } from "../control/control_error.ts";
+import { brokenRecord, BrokenUnit } from "./broken_unit.ts";
+import { FileWatcher } from "./file_watcher.ts";
+import type { Unit, UnitDeps } from "./unit.ts";
+import { isUnitFolderName, newUnitId } from "./unit_id.ts";
+import { UnitLedger } from "./unit_ledger.ts";
+import type { UnitRecord } from "./unit_record.ts";
+import { UnitStore } from "./unit_store.ts";
+import { refusals } from "./work_texts.ts";
+import type { WorkTypes } from "./work_types.ts";
+
+/** Makes a unit around its record. */
+export type UnitMaker = (ledger: UnitLedger, deps: UnitDeps) => Unit;
+
+export interface UnitRegistryDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly types: WorkTypes;
+  /** For a unit found on disk whose work type is not registered. */
+  readonly loadUnregistered: UnitMaker;
+}
+
+export interface UnitRegistryOptions {
+  readonly nodeId: string;
+  /** Holds a folder for each node. */
+  readonly dataDir: string;
+}
+
+/** Units read from disk at one time. */
+const SCAN_BATCH = 64;
+
+/** The coarsest time stamps of a file system in use (FAT). */
+const MTIME_GRAIN_MS = 2_000;
+
+export class UnitRegistry implements AsyncDisposable {
+  readonly #deps: UnitRegistryDeps;
+  readonly #nodeId: string;
+  readonly #store: UnitStore;
+  readonly #unitDeps: UnitDeps;
+  readonly #units = new Map<string, Unit>();
+  /** Units being read from disk, so that each is taken up once. */
+  readonly #adopting = new Map<string, Promise<Unit | undefined>>();
+  /** Removed units whose jobs are still being stopped. */
+  readonly #leaving = new Set<Unit>();
+  /** Ids of units being made: what is on disk of them is not for us to take up. */
+  readonly #making = new Set<string>();
+  #scannedAt: number | undefined;
+
+  private constructor(deps: UnitRegistryDeps, nodeId: string, store: UnitStore) {
+    const { log, clock } = deps;
+    this.#deps = deps;
+    this.#nodeId = nodeId;
+    this.#store = store;
+    this.#unitDeps = { log, clock, watcher: new FileWatcher(clock) };
+  }
+
+  /**
+   * Opens the data folder and takes up the units in it. Throws a `StoreInUseError` when another
+   * daemon has it.
+   */
+  static async open(deps: UnitRegistryDeps, options: UnitRegistryOptions): Promise<UnitRegistry> {
+    const { dataDir, nodeId } = options;
+    const registry = new UnitRegistry(deps, nodeId, await UnitStore.open(dataDir, nodeId));
+    try {
+      await registry.#scan();
+      return registry;
+    } catch (error) {
+      await registry[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes a unit with its folder, its record and an empty payload, under the id that is wanted or
+   * under a new one for `""`. Throws a `ControlError` when the wanted id is in use. The caller
+   * closes `stdin`.
+   */
+  async create(
+    wanted: string,
+    record: UnitRecord,
+    make: UnitMaker,
+  ): Promise<{ unit: Unit; stdin: Deno.FsFile }> {
+    const id = await this.#makeFolder(wanted);
+    this.#making.add(id);
+    try {
+      await this.#store.save(id, record);
+      const stdin = await this.#store.openStdin(id);
+      const unit = make(this.#ledger(id, record), this.#unitDeps);
+      this.#units.set(id, unit);
+      return { unit, stdin };
+    } catch (error) {
+      await this.#store.remove(id).catch(() => {});
+      throw error;
+    } finally {
+      this.#making.delete(id);
+    }
+  }
+
+  /** All units, also those that were put into the data folder by hand. */
+  async all(): Promise<Unit[]> {
+    await this.#scan();
+    return [...this.#units.values()];
+  }
+
+  /** The unit of this id. Throws a `ControlError` when there is none. */
+  async find(id: string): Promise<Unit> {
+    const known = this.#units.get(id);
+    if (known !== undefined && !(known instanceof BrokenUnit)) {
+      if (!known.ledger.complete || await this.#store.has(id)) return known;
+      // Somebody removed its folder.
+      known.ledger.forget();
+    } else {
+      const found = isUnitFolderName(id) ? await this.#adopt(id) : undefined;
+      if (found !== undefined) return found;
+    }
+    throw new ControlError(refusals.unknownUnit(id));
+  }
+
+  /** A work type was registered: its units that were found before are taken up anew. */
+  onRegistered(workType: string): void {
+    for (const unit of [...this.#units.values()]) {
+      if (unit.ledger.record.WorkType === workType) void this.#adoptAnew(unit);
+    }
+  }
+
+  /** Leaves running jobs alone: the next daemon finds them. May be repeated. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const units = [...this.#units.values(), ...this.#leaving];
+    await Promise.all(units.map((unit) => unit[Symbol.asyncDispose]()));
+    this.#store[Symbol.dispose]();
+  }
+
+  /** Makes the folder of a new unit, under the id asked for or one of our own. */
+  async #makeFolder(wanted: string): Promise<string> {
+    while (true) {
+      const id = wanted || newUnitId(this.#nodeId, this.#deps.random);
+      try {
+        await this.#store.create(id);
+        return id;
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+        if (wanted !== "") throw new ControlError(refusals.unitIdInUse(id), { cause: error });
+      }
+    }
+  }
+
+  /** Takes up the units on disk that we do not have; cheap when the folder has not changed. */
+  async #scan(): Promise<void> {
+    const changedAt = await this.#store.changedAt();
+    const broken = [...this.#units.values()].some((unit) => unit instanceof BrokenUnit);
+    if (!broken && changedAt !== undefined && changedAt === this.#scannedAt) return;
+    const ids = new Set(await this.#store.list());
+    for (const [id, unit] of [...this.#units]) {
+      if (!ids.has(id) && unit.ledger.complete) unit.ledger.forget();
+    }
+    const unknown = [...ids].filter((id) => {
+      const unit = this.#units.get(id);
+      return unit === undefined || unit instanceof BrokenUnit;
+    });
+    for (let start = 0; start < unknown.length; start += SCAN_BATCH) {
+      await Promise.all(unknown.slice(start, start + SCAN_BATCH).map((id) => this.#adopt(id)));
+    }
+    // A file system's clock is coarse: another change may get the same time stamp as a recent one.
+    const settled = changedAt !== undefined &&
+      this.#deps.clock.wallTime() - changedAt > MTIME_GRAIN_MS;
+    this.#scannedAt = settled ? changedAt : undefined;
+  }
+
+  async #adoptAnew(unit: Unit): Promise<void> {
+    const { id } = unit.ledger;
+    this.#units.delete(id);
+    try {
+      await unit[Symbol.asyncDispose]();
+      await this.#adopt(id);
+    } catch (error) {
+      this.#deps.log.error(`Failed to take up work unit ${id}: ${error}`, { unit_id: id });
+    }
+  }
+
+  #adopt(id: string): Promise<Unit | undefined> {
+    let adopting = this.#adopting.get(id);
+    if (adopting === undefined) {
+      adopting = this.#load(id).finally(() => this.#adopting.delete(id));
+      this.#adopting.set(id, adopting);
+    }
+    return adopting;
+  }
+
+  async #load(id: string): Promise<Unit | undefined> {
+    if (this.#making.has(id)) return undefined;
+    if (!await this.#store.has(id)) {
+      this.#units.delete(id);
+      return undefined;
+    }
+    let unit: Unit;
+    try {
+      const record = await this.#store.load(id);
+      const load = this.#loaderOf(record.WorkType);
+      unit = load(this.#ledger(id, record), this.#unitDeps);
+    } catch (error) {
+      unit = new BrokenUnit(this.#ledger(id, brokenRecord(error)));
+    }
+    const known = this.#units.get(id);
+    if (known !== undefined && !(known instanceof BrokenUnit)) return known;
+    if (this.#making.has(id)) return undefined;
+    this.#units.set(id, unit);
+    try {
+      await unit.resume();
+    } catch (error) {
+      this.#deps.log.warning(`Failed to restart worker ${id}: ${error}`, { unit_id: id });
+    }
+    return unit;
+  }
+
+  #loaderOf(workType: string): UnitMaker {
+    const type = this.#deps.types.get(workType);
+    return type === undefined
+      ? this.#deps.loadUnregistered
+      : (ledger, deps) => type.load(ledger, deps);
+  }
+
+  #ledger(id: string, record: UnitRecord): UnitLedger {
+    const onRemoved = (ledger: UnitLedger) => {
+      const unit = this.#units.get(id);
+      if (unit?.ledger !== ledger) return;
+      this.#units.delete(id);
+      this.#leaving.add(unit);
+      void unit.idle().then(() => this.#leaving.delete(unit));
+    };
+    return new UnitLedger({ id, store: this.#store, log: this.#deps.log, record, onRemoved });
+  }
+}
