@@ -55,6 +55,3 @@ export const refusals = {
   startPositionNegative: (position: number) =>
     `start position must not be negative, got ${position}`,
 } as const;
-
-/** `Error` of a ping that nobody answered in time. */
-export const PING_TIMEOUT_MESSAGE = "timeout";

@@ -32,6 +32,7 @@ export const SETUP_MESSAGES = 11;
 /** How long a refused neighbour has to take our reject message. */
 export const REJECT_LINGER_MS = second;
 
+/** How long a ping waits for its answer, as in the original. */
 export const PING_TIMEOUT_MS = 10 * second;
 /** A ping that nobody answers is sent again this often: it or its answer may have been lost. */
 export const PING_RETRY_MS = 250;

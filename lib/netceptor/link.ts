@@ -14,7 +14,7 @@ import {
 import type { DropLog } from "./drop_log.ts";
 import { REJECT_LINGER_MS, SETUP_INTERVAL_MS, SETUP_MESSAGES } from "./limits.ts";
 import { LinkQueue } from "./link_queue.ts";
-import { decideRoute, type LinkState } from "./link_setup.ts";
+import { decideRoute, type LinkPhase } from "./link_setup.ts";
 import type { NextHop } from "./node_table.ts";
 
 /** What a link needs of its node. */
@@ -55,7 +55,7 @@ export class Link implements NextHop {
   readonly #session: Session;
   readonly #policy: LinkPolicy;
   readonly #queue: LinkQueue;
-  #state: LinkState = { phase: "unidentified" };
+  #phase: LinkPhase = { kind: "unidentified" };
   #setupTimer: Disposable | undefined;
   #lastReceivedMs: number;
   /** The node was told that the link is up, and not yet that it is down. */
@@ -79,11 +79,11 @@ export class Link implements NextHop {
 
   /** Node id of the neighbour; "" until it has said so. */
   get remoteNode(): string {
-    return this.#state.phase === "up" ? this.#state.remoteNode : "";
+    return this.#phase.kind === "up" ? this.#phase.remoteNode : "";
   }
 
   get cost(): number {
-    return this.#state.phase === "up" ? this.#state.cost : this.#policy.cost;
+    return this.#phase.kind === "up" ? this.#phase.cost : this.#policy.cost;
   }
 
   get writable(): boolean {
@@ -129,7 +129,7 @@ export class Link implements NextHop {
       }
     }
     this.close();
-    return { established: this.#state.phase === "up" && this.#state.listsUs };
+    return { established: this.#phase.kind === "up" && this.#phase.listsUs };
   }
 
   /** Ends the link now. */
@@ -149,7 +149,7 @@ export class Link implements NextHop {
 
   /** Says who we are, again and again until the neighbour does. */
   #introduce(attempt: number): void {
-    if (this.#state.phase === "up" || this.#ended) return;
+    if (this.#phase.kind === "up" || this.#ended) return;
     if (attempt > SETUP_MESSAGES) {
       this.#log.warning("Giving up on connection initialization");
       this.close();
@@ -166,7 +166,7 @@ export class Link implements NextHop {
       if (messages === null || this.#ended) return;
       this.#lastReceivedMs = this.#clock.now();
       for (const message of messages) {
-        if (message[0] === MessageType.Data && this.#state.phase === "up") {
+        if (message[0] === MessageType.Data && this.#phase.kind === "up") {
           this.#host.receivePacket(message, this);
           continue;
         }
@@ -190,7 +190,7 @@ export class Link implements NextHop {
       case MessageType.Route:
         return this.#receiveRoute(message);
       case MessageType.Advertisement:
-        if (this.#state.phase === "up") this.#host.receiveAdvertisement(message, this);
+        if (this.#phase.kind === "up") this.#host.receiveAdvertisement(message, this);
         return undefined;
       case MessageType.Reject:
         this.#log.warning("Received a rejection message from peer.", this.#fields);
@@ -214,7 +214,7 @@ export class Link implements NextHop {
       return undefined;
     }
     const { selfId } = this.#host;
-    const decision = decideRoute(this.#state, route, {
+    const decision = decideRoute(this.#phase, route, {
       selfId,
       policy: this.#policy,
       isLinked: (nodeId) => this.#host.isLinked(nodeId),
@@ -226,7 +226,7 @@ export class Link implements NextHop {
             `because ${decision.reason}`,
         );
       case "establish":
-        this.#state = decision.state;
+        this.#phase = decision.phase;
         this.#setupTimer?.[Symbol.dispose]();
         this.#log.info(`Connection established with ${this.remoteNode}`, this.#fields);
         this.#log.debug("Stopping initial updates", this.#fields);
@@ -234,7 +234,7 @@ export class Link implements NextHop {
         this.#host.linkUp(this);
         return undefined;
       case "process":
-        this.#state = decision.state;
+        this.#phase = decision.phase;
         this.#host.receiveRoute(route, this);
         return undefined;
       case "ignore":

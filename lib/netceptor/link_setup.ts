@@ -5,24 +5,28 @@
 import type { LinkPolicy } from "../backends/backend.ts";
 import type { RouteMessage } from "../wire/mod.ts";
 
-export type LinkState =
+/** How far a link has come. */
+export type LinkPhase =
   /** The neighbour has not said who it is. */
-  | { readonly phase: "unidentified" }
+  | { readonly kind: "unidentified" }
   | {
-    readonly phase: "up";
+    readonly kind: "up";
     readonly remoteNode: string;
     readonly cost: number;
     /** Its updates have listed us, and have to from then on. */
     readonly listsUs: boolean;
   };
 
+/** The phase of a link whose neighbour is known. */
+export type UpPhase = Extract<LinkPhase, { kind: "up" }>;
+
 export type RouteDecision =
-  /** The link is up; `state` says with whom and at what cost. */
-  | { readonly kind: "establish"; readonly state: LinkState & { phase: "up" } }
+  /** The link is up; `phase` says with whom and at what cost. */
+  | { readonly kind: "establish"; readonly phase: UpPhase }
   /** Refuse the neighbour; `reason` completes "… because". */
   | { readonly kind: "reject"; readonly remoteNode: string; readonly reason: string }
   /** A regular update, to be entered into the tables. */
-  | { readonly kind: "process"; readonly state: LinkState & { phase: "up" } }
+  | { readonly kind: "process"; readonly phase: UpPhase }
   /** A late set-up message: the neighbour did not know of us when it sent it. */
   | { readonly kind: "ignore" };
 
@@ -33,12 +37,12 @@ export interface SetupContext {
 }
 
 export function decideRoute(
-  state: LinkState,
+  phase: LinkPhase,
   message: RouteMessage,
   context: SetupContext,
 ): RouteDecision {
-  return state.phase === "up"
-    ? decideUpdate(state, message, context)
+  return phase.kind === "up"
+    ? decideUpdate(phase, message, context)
     : decideIdentity(message.forwardingNode, context);
 }
 
@@ -55,28 +59,28 @@ function decideIdentity(remoteNode: string, context: SetupContext): RouteDecisio
   const cost = Object.hasOwn(policy.nodeCost, remoteNode)
     ? policy.nodeCost[remoteNode]!
     : policy.cost;
-  return { kind: "establish", state: { phase: "up", remoteNode, cost, listsUs: false } };
+  return { kind: "establish", phase: { kind: "up", remoteNode, cost, listsUs: false } };
 }
 
 function decideUpdate(
-  state: LinkState & { phase: "up" },
+  phase: UpPhase,
   message: RouteMessage,
   { selfId }: SetupContext,
 ): RouteDecision {
-  const { remoteNode, cost } = state;
+  const { remoteNode, cost } = phase;
   const reject = (reason: string): RouteDecision => ({ kind: "reject", remoteNode, reason });
   if (message.forwardingNode !== remoteNode) {
     return reject(
       `remote node ID changed unexpectedly from ${remoteNode} to ${message.forwardingNode}`,
     );
   }
-  if (message.nodeId !== remoteNode) return { kind: "process", state };
+  if (message.nodeId !== remoteNode) return { kind: "process", phase };
   const remoteCost = message.connections.get(selfId);
   if (remoteCost === undefined) {
-    return state.listsUs
+    return phase.listsUs
       ? reject("remote node no longer lists us as a connection")
       : { kind: "ignore" };
   }
   if (remoteCost !== cost) return reject("we disagree about the connection cost");
-  return { kind: "process", state: { ...state, listsUs: true } };
+  return { kind: "process", phase: { ...phase, listsUs: true } };
 }

@@ -74,10 +74,13 @@ export interface MeshStatus {
 
 export interface Mesh {
   readonly nodeId: string;
-  status(): MeshStatus;
+  /** The mesh's part of `status`, or only `fields` of it: nothing else is put together. */
+  status<Field extends keyof MeshStatus = keyof MeshStatus>(
+    fields?: readonly Field[],
+  ): Pick<MeshStatus, Field>;
   /**
-   * One ping. `hops` bounds how far it goes (default 30). Throws an `Error` whose message is what
-   * the original's `ping` reports (`timeout`, `no route to node`, …).
+   * One ping, given up after 10 s. `hops` bounds how far it goes (default 30). Throws an `Error`
+   * whose message is what the original's `ping` reports (`timeout`, `no route to node`, …).
    */
   ping(node: string, options?: { hops?: number; signal?: AbortSignal }): Promise<PingReply>;
   traceroute(node: string, options?: { signal?: AbortSignal }): AsyncIterable<PingReply>;

@@ -9,7 +9,7 @@ import { type DatagramHandler, DatagramPort } from "./datagram_port.ts";
 import { DropLog } from "./drop_log.ts";
 import { compileFirewall, type FirewallRule } from "./firewall.ts";
 import { MIN_IDLE_TIMEOUT_MS, REJECT_LINGER_MS } from "./limits.ts";
-import { Links } from "./links.ts";
+import { LinkTable } from "./link_table.ts";
 import { Loopback } from "./loopback.ts";
 import type {
   AdvertisedWorkType,
@@ -54,6 +54,15 @@ export interface RunningBackend extends AsyncDisposable {
   readonly ended: Promise<Error | undefined>;
 }
 
+/** All fields of `MeshStatus`, in its order. */
+const STATUS_FIELDS = [
+  "NodeID",
+  "Connections",
+  "RoutingTable",
+  "Advertisements",
+  "KnownConnectionCosts",
+] as const satisfies readonly (keyof MeshStatus)[];
+
 export class Netceptor implements Mesh, AsyncDisposable {
   readonly nodeId: string;
   /** Resolves if the node has to stop because another one has its id. */
@@ -62,7 +71,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
   readonly #clock: Clock;
   readonly #drops: DropLog;
   readonly #nodes: NodeTable;
-  readonly #links: Links;
+  readonly #links: LinkTable;
   readonly #router: Router;
   readonly #advertisements: Advertisements;
   readonly #services: ServiceRegistry;
@@ -151,17 +160,24 @@ export class Netceptor implements Mesh, AsyncDisposable {
     return result;
   }
 
-  status(): MeshStatus {
-    const { up } = this.#links;
-    return {
-      NodeID: this.nodeId,
-      Connections: Array.from(up, ([NodeID, { cost }]) => ({ NodeID, Cost: cost })),
-      RoutingTable: Object.fromEntries(this.#router.routes),
-      Advertisements: this.#advertisements.list(),
-      KnownConnectionCosts: Object.fromEntries(
-        Array.from(this.#router.costs, ([node, costs]) => [node, Object.fromEntries(costs)]),
-      ),
+  status<Field extends keyof MeshStatus = keyof MeshStatus>(
+    fields = STATUS_FIELDS as readonly Field[],
+  ): Pick<MeshStatus, Field> {
+    const parts: { [F in keyof MeshStatus]: () => MeshStatus[F] } = {
+      NodeID: () => this.nodeId,
+      Connections: () =>
+        Array.from(this.#links.up, ([NodeID, { cost }]) => ({ NodeID, Cost: cost })),
+      RoutingTable: () => Object.fromEntries(this.#router.routes),
+      Advertisements: () => this.#advertisements.list(),
+      KnownConnectionCosts: () =>
+        Object.fromEntries(
+          Array.from(this.#router.costs, ([node, costs]) => [node, Object.fromEntries(costs)]),
+        ),
     };
+    return Object.fromEntries(fields.map((field) => [field, parts[field]()])) as Pick<
+      MeshStatus,
+      Field
+    >;
   }
 
   /** How many messages were dropped, by reason. */
@@ -237,8 +253,8 @@ export class Netceptor implements Mesh, AsyncDisposable {
     await Promise.race([this.#links.drained(), lingered]);
   }
 
-  #makeLinks(maxIdleMs: number): Links {
-    return new Links({
+  #makeLinks(maxIdleMs: number): LinkTable {
+    return new LinkTable({
       selfId: this.nodeId,
       log: this.#log,
       clock: this.#clock,

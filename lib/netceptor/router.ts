@@ -5,7 +5,7 @@ import { type Random, randomText } from "../base/random.ts";
 import { encodeRouteMessage, type RouteMessage } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
 import { RECALCULATION_MIN_GAP_MS, ROUTE_INTERVAL_MS, ROUTE_MIN_GAP_MS } from "./limits.ts";
-import { LinkState } from "./link_state.ts";
+import { LinkStateTable } from "./link_state_table.ts";
 import type { NextHop, NodeTable } from "./node_table.ts";
 import { PeriodicTask } from "./periodic_task.ts";
 import { SeenUpdates } from "./seen_updates.ts";
@@ -45,7 +45,7 @@ export class Router implements Disposable {
   #sequence = 0n;
   /** Epoch of the node to be told that it is our duplicate. */
   #suspect = 0n;
-  readonly #linkState: LinkState;
+  readonly #linkState: LinkStateTable;
   readonly #seen: SeenUpdates;
   readonly #flooding: PeriodicTask;
   readonly #recalculation: PeriodicTask;
@@ -55,7 +55,7 @@ export class Router implements Disposable {
     this.#deps = deps;
     this.#self = deps.nodes.self.id;
     this.#epoch = newEpoch(deps.clock, deps.random);
-    this.#linkState = new LinkState(this.#self);
+    this.#linkState = new LinkStateTable(this.#self);
     this.#seen = new SeenUpdates(deps.clock.now());
     this.#flooding = new PeriodicTask(
       deps.clock,

@@ -7,7 +7,6 @@ import { highwayHash64 } from "./highway_hash.ts";
  */
 export const MAX_NODE_ID_BYTES = 255;
 
-/** The name for "this node" in any spelling; no node may be called so. */
 const LOCALHOST = "localhost";
 
 const ZERO_KEY = new Uint8Array(32);
@@ -31,7 +30,11 @@ export function isPrintable(text: string): boolean {
   return text.isWellFormed();
 }
 
-/** Whether `node` is the name for "this node". */
+/**
+ * Whether `node` is the name by which users say "this node": `localhost` in upper or lower case, as
+ * in the original. No node may be called so. For everything that a user can name a node by; a name
+ * that came from the mesh never means this node.
+ */
 export function isLocalhost(node: string): boolean {
   return node.length === LOCALHOST.length && node.toLowerCase() === LOCALHOST;
 }

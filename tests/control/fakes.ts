@@ -38,15 +38,11 @@ export class FakeMesh {
     };
   }
 
-  ping(node: string, { signal }: { signal?: AbortSignal } = {}): Promise<PingReply> {
+  ping(node: string): Promise<PingReply> {
     if (/^(foo|localhost)$/i.test(node)) {
       return Promise.resolve({ from: "foo", timeNs: 29_875, error: "" });
     }
-    if (node === "silent") {
-      return new Promise((_, reject) =>
-        signal?.addEventListener("abort", () => reject(signal.reason), { once: true })
-      );
-    }
+    if (node === "silent") return Promise.reject(new Error("timeout"));
     return Promise.reject(new Error("no route to node"));
   }
 

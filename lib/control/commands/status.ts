@@ -6,19 +6,20 @@ import { refusals } from "../texts.ts";
 
 /** Field by field, in the order in which the original prints them. */
 const GETTERS: Readonly<Record<string, (context: CommandContext) => unknown>> = {
-  Advertisements: ({ deps }) => deps.mesh.status().Advertisements,
+  Advertisements: ({ deps }) => deps.mesh.status(["Advertisements"]).Advertisements,
   // The original has nothing like it: only there when there is something to say.
   Certificates: ({ deps }) => {
     const expiring = deps.expiringCertificates?.() ?? [];
     return expiring.length > 0 ? expiring : undefined;
   },
-  Connections: ({ deps }) => deps.mesh.status().Connections,
+  Connections: ({ deps }) => deps.mesh.status(["Connections"]).Connections,
   KnownConnectionCosts: ({ deps }) => {
-    const costs = Object.entries(deps.mesh.status().KnownConnectionCosts);
+    const { KnownConnectionCosts } = deps.mesh.status(["KnownConnectionCosts"]);
+    const costs = Object.entries(KnownConnectionCosts);
     return sortedByKey(Object.fromEntries(costs.map(([node, row]) => [node, sortedByKey(row)])));
   },
   NodeID: ({ deps }) => deps.mesh.nodeId,
-  RoutingTable: ({ deps }) => sortedByKey(deps.mesh.status().RoutingTable),
+  RoutingTable: ({ deps }) => sortedByKey(deps.mesh.status(["RoutingTable"]).RoutingTable),
   SystemCPUCount: ({ deps }) => deps.system.cpuCount,
   SystemMemoryMiB: ({ deps }) => deps.system.memoryMiB,
   Version: ({ deps }) => deps.system.version,

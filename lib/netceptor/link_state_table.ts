@@ -38,7 +38,7 @@ const DEFAULT_LIMITS: LinkStateLimits = {
   maxConnections: MAX_CONNECTIONS_IN_MESH,
 };
 
-export class LinkState {
+export class LinkStateTable {
   readonly #self: string;
   readonly #limits: LinkStateLimits;
   readonly #costs = new Map<string, Map<string, number>>();

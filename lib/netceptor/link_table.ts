@@ -9,7 +9,7 @@ import { IDLE_CHECK_MS, MAX_UNIDENTIFIED_LINKS } from "./limits.ts";
 import { Link, type LinkHost } from "./link.ts";
 import { PeriodicTask } from "./periodic_task.ts";
 
-export interface LinksDeps {
+export interface LinkTableDeps {
   readonly selfId: string;
   readonly log: Log;
   readonly clock: Clock;
@@ -20,16 +20,16 @@ export interface LinksDeps {
 
 export type LinkEvents = Omit<LinkHost, "selfId" | "isLinked">;
 
-export class Links implements LinkHost, Disposable {
+export class LinkTable implements LinkHost, Disposable {
   readonly selfId: string;
-  readonly #deps: LinksDeps;
+  readonly #deps: LinkTableDeps;
   readonly #maxIdleMs: number;
   readonly #up = new Map<string, Link>();
   readonly #unidentified = new Set<Link>();
   readonly #idleCheck: PeriodicTask;
 
   /** A link with nothing received for `maxIdleMs` is dropped. */
-  constructor(deps: LinksDeps, { maxIdleMs }: { readonly maxIdleMs: number }) {
+  constructor(deps: LinkTableDeps, { maxIdleMs }: { readonly maxIdleMs: number }) {
     this.selfId = deps.selfId;
     this.#deps = deps;
     this.#maxIdleMs = maxIdleMs;

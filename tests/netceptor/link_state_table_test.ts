@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { LinkState } from "../../lib/netceptor/link_state.ts";
+import { LinkStateTable } from "../../lib/netceptor/link_state_table.ts";
 import type { RouteMessage } from "../../lib/wire/mod.ts";
 
 function update(
@@ -20,14 +20,14 @@ function update(
   };
 }
 
-function table(state: LinkState): Record<string, Record<string, number>> {
+function table(state: LinkStateTable): Record<string, Record<string, number>> {
   return Object.fromEntries(
     Array.from(state.costs, ([node, costs]) => [node, Object.fromEntries(costs)]),
   );
 }
 
-Deno.test("LinkState enters an update and says that the node is new", () => {
-  const state = new LinkState("me");
+Deno.test("LinkStateTable enters an update and says that the node is new", () => {
+  const state = new LinkStateTable("me");
   deepEqual(state.apply(update("a", { b: 2 }), 0), {
     kind: "applied",
     isNew: true,
@@ -37,8 +37,8 @@ Deno.test("LinkState enters an update and says that the node is new", () => {
   deepEqual(table(state), { a: { b: 2 } });
 });
 
-Deno.test("LinkState tells news from a repetition", () => {
-  const state = new LinkState("me");
+Deno.test("LinkStateTable tells news from a repetition", () => {
+  const state = new LinkStateTable("me");
   state.apply(update("a", { b: 1 }), 0);
   const again = state.apply(update("a", { b: 1 }, { sequence: 2n }), 0);
   deepEqual([again.kind, again.kind === "applied" && again.changed], ["applied", false]);
@@ -55,8 +55,8 @@ const orders: [epoch: bigint, sequence: bigint, kind: string][] = [
   [6n, 1n, "applied"],
 ];
 for (const [epoch, sequence, kind] of orders) {
-  Deno.test(`after epoch 5, sequence 7, LinkState takes ${epoch}, ${sequence} as ${kind}`, () => {
-    const state = new LinkState("me");
+  Deno.test(`after epoch 5, sequence 7, LinkStateTable takes ${epoch}, ${sequence} as ${kind}`, () => {
+    const state = new LinkStateTable("me");
     state.apply(update("a", { b: 1 }, { epoch: 5n, sequence: 7n }), 0);
     equal(state.apply(update("a", { b: 2 }, { epoch, sequence }), 0).kind, kind);
     equal(state.costs.get("a")!.get("b"), kind === "stale" ? 1 : 2);
@@ -64,7 +64,7 @@ for (const [epoch, sequence, kind] of orders) {
 }
 
 Deno.test("a node that no longer lists another loses its link from there, too", () => {
-  const state = new LinkState("me");
+  const state = new LinkStateTable("me");
   state.apply(update("a", { b: 1, c: 1 }), 0);
   state.apply(update("b", { a: 1 }), 0);
   state.apply(update("a", { c: 1 }, { sequence: 2n }), 0);
@@ -72,14 +72,14 @@ Deno.test("a node that no longer lists another loses its link from there, too", 
 });
 
 Deno.test("an update does not touch our own links", () => {
-  const state = new LinkState("me");
+  const state = new LinkStateTable("me");
   state.connect("a", 3);
   state.apply(update("a", { b: 1 }), 0);
   deepEqual(table(state), { me: { a: 3 }, a: { b: 1 } });
 });
 
 Deno.test("a link of ours appears and disappears at both of its ends", () => {
-  const state = new LinkState("me");
+  const state = new LinkStateTable("me");
   state.connect("a", 3);
   deepEqual(table(state), { me: { a: 3 }, a: { me: 3 } });
   state.disconnect("a");
@@ -87,21 +87,21 @@ Deno.test("a link of ours appears and disappears at both of its ends", () => {
 });
 
 Deno.test("a suspected duplicate gives way to the node that suspects it", () => {
-  const state = new LinkState("me");
+  const state = new LinkStateTable("me");
   state.apply(update("a", { b: 1 }, { epoch: 9n }), 0);
   state.applySuspicion(update("a", {}, { epoch: 5n, sequence: 3n, suspectedDuplicate: 9n }));
   equal(state.apply(update("a", { c: 1 }, { epoch: 5n, sequence: 4n }), 0).kind, "applied");
 });
 
 Deno.test("a suspicion of an epoch that is not the last one changes nothing", () => {
-  const state = new LinkState("me");
+  const state = new LinkStateTable("me");
   state.apply(update("a", { b: 1 }, { epoch: 9n }), 0);
   state.applySuspicion(update("a", {}, { epoch: 5n, suspectedDuplicate: 8n }));
   equal(state.apply(update("a", {}, { epoch: 5n, sequence: 99n }), 0).kind, "stale");
 });
 
 Deno.test("a full table takes a new node only in place of one that is silent", () => {
-  const state = new LinkState("me", { maxNodes: 2, maxConnections: 100 });
+  const state = new LinkStateTable("me", { maxNodes: 2, maxConnections: 100 });
   state.connect("a", 1);
   state.apply(update("a", { me: 1 }), 0);
   state.apply(update("b", { a: 1 }), 30_000);
@@ -112,14 +112,14 @@ Deno.test("a full table takes a new node only in place of one that is silent", (
 });
 
 Deno.test("a full table takes no more links", () => {
-  const state = new LinkState("me", { maxNodes: 10, maxConnections: 3 });
+  const state = new LinkStateTable("me", { maxNodes: 10, maxConnections: 3 });
   equal(state.apply(update("a", { x: 1, y: 1, z: 1 }), 0).kind, "applied");
   equal(state.apply(update("b", { x: 1 }), 0).kind, "full");
   equal(state.apply(update("a", { x: 1 }, { sequence: 2n }), 0).kind, "applied");
   equal(state.apply(update("b", { x: 1, y: 1 }), 0).kind, "applied");
 });
 
-Deno.test("LinkState agrees with a model without shortcuts, whatever happens", () => {
+Deno.test("LinkStateTable agrees with a model without shortcuts, whatever happens", () => {
   const node = fc.constantFrom("a", "b", "c", "d");
   const step = fc.oneof(
     fc.record({ kind: fc.constant("update" as const), node, listed: fc.uniqueArray(node) }),
@@ -127,7 +127,7 @@ Deno.test("LinkState agrees with a model without shortcuts, whatever happens", (
     fc.record({ kind: fc.constant("disconnect" as const), node }),
   );
   fc.assert(fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-    const state = new LinkState("me");
+    const state = new LinkStateTable("me");
     const model: Record<string, Record<string, number>> = {};
     let sequence = 0n;
     for (const step of steps) {
