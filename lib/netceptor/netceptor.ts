@@ -54,15 +54,6 @@ export interface RunningBackend extends AsyncDisposable {
   readonly ended: Promise<Error | undefined>;
 }
 
-/** All fields of `MeshStatus`, in its order. */
-const STATUS_FIELDS = [
-  "NodeID",
-  "Connections",
-  "RoutingTable",
-  "Advertisements",
-  "KnownConnectionCosts",
-] as const satisfies readonly (keyof MeshStatus)[];
-
 export class Netceptor implements Mesh, AsyncDisposable {
   readonly nodeId: string;
   /** Resolves if the node has to stop because another one has its id. */
@@ -161,7 +152,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
   }
 
   status<Field extends keyof MeshStatus = keyof MeshStatus>(
-    fields = STATUS_FIELDS as readonly Field[],
+    fields?: readonly Field[],
   ): Pick<MeshStatus, Field> {
     const parts: { [F in keyof MeshStatus]: () => MeshStatus[F] } = {
       NodeID: () => this.nodeId,
@@ -174,10 +165,9 @@ export class Netceptor implements Mesh, AsyncDisposable {
           Array.from(this.#router.costs, ([node, costs]) => [node, Object.fromEntries(costs)]),
         ),
     };
-    return Object.fromEntries(fields.map((field) => [field, parts[field]()])) as Pick<
-      MeshStatus,
-      Field
-    >;
+    const wanted = fields ?? Object.keys(parts) as Field[];
+    const built = Object.fromEntries(wanted.map((field) => [field, parts[field]()]));
+    return built as Pick<MeshStatus, Field>;
   }
 
   /** How many messages were dropped, by reason. */

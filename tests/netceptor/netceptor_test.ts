@@ -136,3 +136,16 @@ Deno.test("disposing a node twice is disposing it once", async () => {
   await settle();
   await both;
 });
+
+Deno.test("status puts together the fields that were asked for, and no others", async () => {
+  await using mesh = new SimMesh();
+  const { netceptor } = mesh.add("node");
+  deepEqual(netceptor.status(["RoutingTable", "NodeID"]), { RoutingTable: {}, NodeID: "node" });
+  deepEqual(Object.keys(netceptor.status()), [
+    "NodeID",
+    "Connections",
+    "RoutingTable",
+    "Advertisements",
+    "KnownConnectionCosts",
+  ]);
+});
