@@ -70,9 +70,14 @@ export class StreamEndpoint implements Disposable {
     );
   }
 
-  /** Connections that are not over. */
+  /** See `Endpoint`. */
   get connectionCount(): number {
     return this.#endpoint?.connectionCount ?? 0;
+  }
+
+  /** See `Endpoint`. */
+  get liveConnectionCount(): number {
+    return this.#endpoint?.liveConnectionCount ?? 0;
   }
 
   /**

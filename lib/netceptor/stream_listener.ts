@@ -15,10 +15,10 @@ export interface StreamListenerOptions {
 
 /** A dialler has this long after its handshake to send the first byte, in milliseconds. */
 const FIRST_BYTE_TIMEOUT_MS = 60_000;
-/** Streams that are ready and wait for the service to take them; more are refused. */
-const MAX_BACKLOG = 128;
-/** Connections of one service at a time. */
+/** Connections of one service at a time, whether or not the service has taken their streams. */
 const MAX_CONNECTIONS = 1024;
+/** The same with those that are over and only wait for late packets of the peer. */
+const MAX_HELD_CONNECTIONS = 4 * MAX_CONNECTIONS;
 /** Application error code with which the original refuses. */
 const REFUSED = 500;
 
@@ -79,7 +79,7 @@ export class StreamListener implements MeshListener {
 
   /** Waits for the stream of a new connection; never rejects. */
   async #accept(connection: Connection): Promise<void> {
-    if (this.#endpoint.connectionCount > MAX_CONNECTIONS) {
+    if (this.#isFull()) {
       connection.close(REFUSED, "too many connections");
       return;
     }
@@ -94,7 +94,6 @@ export class StreamListener implements MeshListener {
       const first = new Uint8Array(1);
       const count = await abortable(stream.read(first), signal);
       if (count !== 1 || first[0] !== 0) throw new Error("stream failed to initialize");
-      if (this.#ready.length >= MAX_BACKLOG) throw new Error("too many streams wait");
       this.#ready.push(this.#options.makeConn(connection, stream));
       this.#wakeAll();
     } catch (error) {
@@ -105,6 +104,11 @@ export class StreamListener implements MeshListener {
       );
       connection.close(REFUSED, reason);
     }
+  }
+
+  #isFull(): boolean {
+    const { connectionCount, liveConnectionCount } = this.#endpoint;
+    return liveConnectionCount > MAX_CONNECTIONS || connectionCount > MAX_HELD_CONNECTIONS;
   }
 
   #wakeAll(): void {

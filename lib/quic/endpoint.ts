@@ -176,9 +176,16 @@ export class Endpoint implements Disposable {
     this.close();
   }
 
-  /** Connections that are not over. */
+  /** Connections that take up memory: those that are over do so for some round trips more. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** Connections that are not over. */
+  get liveConnectionCount(): number {
+    let count = 0;
+    for (const { ended } of this.#connections.values()) if (ended === undefined) count++;
+    return count;
   }
 
   #dial(remote: string, token: number, identity: Identity | undefined): Connection {

@@ -36,8 +36,9 @@ export class QuicError extends Error {
     return (this.ending === "closed" || this.ending === "closed-by-peer") && this.code === 0;
   }
 
-  /** The TLS alert behind a refused handshake. */
+  /** The TLS alert behind a refused handshake; an application's codes are numbers of its own. */
   get alert(): number | undefined {
+    if (this.ending !== "refused" && this.ending !== "refused-by-peer") return undefined;
     return this.code >= 0x100 && this.code <= 0x1ff ? this.code - 0x100 : undefined;
   }
 }

@@ -136,6 +136,24 @@ Deno.test("a dial that nobody answers ends after 15 s", async () => {
   ok(mesh.clock.now() - start < 20_000);
 });
 
+Deno.test("many streams at once are all accepted, and those that have ended take no place", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  await using listener = await far!.netceptor.listen("echo");
+  const serving = serveEcho(listener);
+  // Longer than a burst takes, so that what is left of the earlier ones is still there.
+  for (let burst = 0; burst < 6; burst++) {
+    const answers = Array.from({ length: 200 }, async (_, i) => {
+      const conn = await near!.netceptor.dial("n1", "echo");
+      const answer = await exchange(conn, encoder.encode(`${i}`));
+      equal(new TextDecoder().decode(answer), `${i}`);
+    });
+    await inTime(mesh.clock, Promise.all(answers));
+  }
+  await listener[Symbol.asyncDispose]();
+  await serving;
+});
+
 Deno.test("a firewall that rejects a dial ends it at once", async () => {
   await using mesh = new SimMesh();
   const near = mesh.add("near");

@@ -84,6 +84,14 @@ Deno.test("half-open handshakes over the limit are ignored until others end", as
   abandoned[Symbol.dispose]();
 });
 
+Deno.test("an application's code is no TLS alert, whatever its number", async () => {
+  using pair = await Pair.create();
+  const { dialled, accepted } = await pair.open();
+  accepted.close(500, "too many connections");
+  const error = await pair.run(dialled.closed) as QuicError;
+  assert.deepEqual([error.ending, error.code, error.alert], ["closed-by-peer", 500, undefined]);
+});
+
 Deno.test("unreachable ends the connections to that remote at once, and only those", async () => {
   using pair = await Pair.create();
   const { near, dialled, accepted } = await pair.open();
