@@ -180,6 +180,7 @@ export class Daemon implements AsyncDisposable {
 
   /** Stops everything in the reverse order of its start; jobs go on without us. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#netceptor.leaveServicesOnRecord();
     await this.#parts.disposeAsync();
   }
 }

@@ -8,17 +8,17 @@ import {
   encodeAdvertisement,
   formatTimestamp,
   MalformedMessage,
-  parseTimestamp,
 } from "../wire/mod.ts";
+import { AdvertisementTable } from "./advertisement_table.ts";
 import type { DropLog } from "./drop_log.ts";
 import {
   ADVERTISEMENT_INTERVAL_MS,
   ADVERTISEMENT_MIN_GAP_MS,
-  MAX_ADVERTISEMENTS_PER_NODE,
-  MAX_ADVERTISING_NODES,
+  MAX_SEEN_ADVERTISEMENTS,
 } from "./limits.ts";
 import type { AdvertisedWorkType, MeshStatus } from "./mesh.ts";
 import { PeriodicTask } from "./periodic_task.ts";
+import { SeenFloods } from "./seen_floods.ts";
 
 export interface AdvertisementsDeps {
   readonly selfId: string;
@@ -35,28 +35,28 @@ interface OwnService {
   readonly tags: ReadonlyMap<string, string>;
 }
 
-interface Known {
-  readonly advertisement: Advertisement;
-  readonly timeNs: bigint;
-}
-
 /** Its tags say which service the work types come with. */
 const CONTROL_SERVICE_TYPE = "Control Service";
+const NS_PER_MS = 1_000_000n;
 
 export class Advertisements implements Disposable {
   readonly #deps: AdvertisementsDeps;
   readonly #own = new Map<string, OwnService>();
   #workTypes: readonly AdvertisedWorkType[] = [];
-  /** By node, the one heard of least recently first, and service. */
-  readonly #known = new Map<string, Map<string, Known>>();
+  readonly #table = new AdvertisementTable();
+  /**
+   * The table may have to forget what still travels: each advertisement passes once all the same.
+   */
+  readonly #seen: SeenFloods;
   readonly #sending: PeriodicTask;
   #lastTimeNs = 0n;
   /** Before the first link there is nobody to tell anything. */
   #hadLink = false;
-  #disposed = false;
+  #leavesOnRecord = false;
 
   constructor(deps: AdvertisementsDeps) {
     this.#deps = deps;
+    this.#seen = new SeenFloods(deps.clock.now(), MAX_SEEN_ADVERTISEMENTS);
     this.#sending = new PeriodicTask(
       deps.clock,
       { intervalMs: ADVERTISEMENT_INTERVAL_MS, minGapMs: ADVERTISEMENT_MIN_GAP_MS },
@@ -64,7 +64,7 @@ export class Advertisements implements Disposable {
     );
   }
 
-  /** Offers a service of ours to the mesh; disposing the result takes it back. */
+  /** Offers a service of ours to the mesh; disposing the result withdraws it. */
   offer(
     service: string,
     connectionType: ConnectionType,
@@ -78,9 +78,7 @@ export class Advertisements implements Disposable {
         if (!offered) return;
         offered = false;
         this.#own.delete(service);
-        // A node that shuts down leaves its services on record, as the original does: they are
-        // likely to be back soon.
-        if (this.#disposed) return;
+        if (this.#leavesOnRecord) return;
         this.#deps.flood(encodeAdvertisement({
           nodeId: this.#deps.selfId,
           service,
@@ -92,6 +90,15 @@ export class Advertisements implements Disposable {
         }));
       },
     };
+  }
+
+  /**
+   * From now on nobody is told when a service of ours ends. A node that stops leaves its services
+   * on record, as the original does: it is likely to be back soon, and a withdrawal would go round
+   * and round among nodes of the original that form a ring.
+   */
+  leaveOnRecord(): void {
+    this.#leavesOnRecord = true;
   }
 
   setWorkTypes(types: readonly AdvertisedWorkType[]): void {
@@ -113,7 +120,7 @@ export class Advertisements implements Disposable {
 
   /** Takes in a message that came over the link to `via`, and passes it on if it is news. */
   receive(message: Uint8Array, via: string): void {
-    const { log, drops, flood, selfId } = this.#deps;
+    const { log, clock, drops, flood, selfId } = this.#deps;
     let advertisement: Advertisement;
     try {
       advertisement = decodeAdvertisement(message);
@@ -122,10 +129,30 @@ export class Advertisements implements Disposable {
       drops.count("Error handling service advertisement", error.message, { remote_id: via });
       return;
     }
-    log.debug(`Received service advertisement from ${advertisement.nodeId}`);
+    const { nodeId } = advertisement;
+    log.debug(`Received service advertisement from ${nodeId}`);
     // What others say of our services cannot be news to us.
-    if (advertisement.nodeId === selfId) return;
-    if (this.#enter(advertisement)) flood(message, via);
+    if (nodeId === selfId) return;
+    const nowMs = clock.now();
+    if (!this.#seen.add(floodId(advertisement), nowMs)) return;
+    const wallNs = BigInt(Math.round(clock.wallTime())) * NS_PER_MS;
+    const outcome = this.#table.enter(advertisement, message, { via, nowMs, wallNs });
+    switch (outcome.kind) {
+      case "news":
+        if (outcome.evicted > 0) {
+          drops.count("service advertisement forgotten: no room for all", "", { remote_id: via });
+        }
+        return flood(message, via);
+      case "too many":
+        return drops.count("service advertisement dropped: too many of one node", nodeId);
+      case "old":
+        return;
+    }
+  }
+
+  /** The link to `neighbour` is gone. */
+  linkDown(neighbour: string): void {
+    this.#table.neighbourGone(neighbour);
   }
 
   /** All that is known, as `status` prints it. */
@@ -141,15 +168,13 @@ export class Advertisements implements Disposable {
         WorkCommands: advertisement.workCommands?.map((command) => ({ ...command })) ?? null,
       });
     for (const advertisement of this.#ownAdvertisements()) add(advertisement);
-    for (const services of this.#known.values()) {
-      for (const { advertisement } of services.values()) add(advertisement);
-    }
+    for (const message of this.#table.offered()) add(decodeAdvertisement(message));
     return list;
   }
 
   /** Sends nothing more. */
   [Symbol.dispose](): void {
-    this.#disposed = true;
+    this.#leavesOnRecord = true;
     this.#sending[Symbol.dispose]();
   }
 
@@ -179,36 +204,15 @@ export class Advertisements implements Disposable {
     });
   }
 
-  /** Whether the advertisement is news. */
-  #enter(advertisement: Advertisement): boolean {
-    const { nodeId, service } = advertisement;
-    const timeNs = parseTimestamp(advertisement.time)!;
-    const services = this.#known.get(nodeId) ?? new Map<string, Known>();
-    const known = services.get(service);
-    if (known !== undefined && timeNs <= known.timeNs) return false;
-    if (advertisement.cancel) {
-      services.delete(service);
-      if (services.size === 0) this.#known.delete(nodeId);
-      return true;
-    }
-    if (known === undefined && services.size >= MAX_ADVERTISEMENTS_PER_NODE) {
-      this.#deps.drops.count("service advertisement dropped: too many of one node", nodeId);
-      return false;
-    }
-    services.set(service, { advertisement, timeNs });
-    this.#known.delete(nodeId);
-    this.#known.set(nodeId, services);
-    if (this.#known.size > MAX_ADVERTISING_NODES) {
-      const [leastRecent] = this.#known.keys();
-      this.#known.delete(leastRecent!);
-    }
-    return true;
-  }
-
   /** Now, but always later than the time before: the newer of two advertisements wins. */
   #newTime(): string {
     const now = BigInt(Math.round(this.#deps.clock.wallTime() * 1000)) * 1000n;
     this.#lastTimeNs = now > this.#lastTimeNs ? now : this.#lastTimeNs + 1n;
     return formatTimestamp(this.#lastTimeNs);
   }
+}
+
+/** What tells an advertisement from all others. */
+function floodId({ nodeId, service, time }: Advertisement): string {
+  return `${nodeId}\0${service}\0${time}`;
 }

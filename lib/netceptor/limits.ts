@@ -18,8 +18,14 @@ export const RECALCULATION_MIN_GAP_MS = 100;
 export const ADVERTISEMENT_INTERVAL_MS = minute;
 /** And at most this often when they change. */
 export const ADVERTISEMENT_MIN_GAP_MS = 5 * second;
-/** How long a flood's id is remembered. */
-export const SEEN_UPDATE_MS = 60 * minute;
+/** An advertisement that is this old has missed at least two of its node's turns. */
+export const ADVERTISEMENT_RENEWED_WITHIN_MS = 3 * ADVERTISEMENT_INTERVAL_MS;
+/** Clocks that differ by more are wrong: an advertisement from so far ahead counts for less. */
+export const MAX_CLOCK_AHEAD_MS = 5 * minute;
+/** How long it is remembered that a service was withdrawn; no message is on its way for longer. */
+export const WITHDRAWN_KEPT_MS = 60 * minute;
+/** How long a flood is remembered. */
+export const SEEN_FLOOD_MS = 60 * minute;
 
 /** A link with nothing received for this long is dropped; may be configured higher. */
 export const MIN_IDLE_TIMEOUT_MS = 2 * ROUTE_INTERVAL_MS + second;
@@ -52,11 +58,15 @@ export const MAX_NODES = 10_000;
 export const MAX_CONNECTIONS_IN_MESH = 200_000;
 /** A node that was silent for this long makes room for a new one when the table is full. */
 export const FORGET_NODE_AFTER_MS = minute;
-/** Ids of floods that are remembered, at least; older ones are forgotten before their time. */
+/** Route messages that are remembered, at least; older ones are forgotten before their time. */
 export const MAX_SEEN_UPDATES = 50_000;
-/** Nodes whose advertisements are remembered. */
-export const MAX_ADVERTISING_NODES = 10_000;
-/** Services of one node. */
+/** Advertisements that are remembered, at least: more than the links' queues hold in a ring. */
+export const MAX_SEEN_ADVERTISEMENTS = 20_000;
+/** Advertisements of other nodes, as they came and with what it takes to keep them. */
+export const MAX_ADVERTISEMENT_BYTES = 16 * 1024 * KiB;
+/** Estimate of what an advertisement takes beside its own bytes. */
+export const ADVERTISEMENT_OVERHEAD_BYTES = 512;
+/** Services of one node, those withdrawn of late included. */
 export const MAX_ADVERTISEMENTS_PER_NODE = 64;
 /** Unreachable messages that this node sends in a second. */
 export const MAX_UNREACHABLES_PER_SECOND = 1000;

@@ -220,6 +220,14 @@ export class Netceptor implements Mesh, AsyncDisposable {
     return { [Symbol.dispose]: () => void this.#routeListeners.delete(call) };
   }
 
+  /**
+   * To be called before the services of a node that stops are closed: the mesh keeps them on
+   * record, as it does with the original, and is not told that they end.
+   */
+  leaveServicesOnRecord(): void {
+    this.#advertisements.leaveOnRecord();
+  }
+
   /** Leaves the mesh: ends all streams and links. May be repeated. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#closing ??= this.#close();
@@ -255,7 +263,10 @@ export class Netceptor implements Mesh, AsyncDisposable {
           this.#router.linkUp(link);
           this.#advertisements.linkUp((message) => this.#links.sendControl(message, link));
         },
-        linkDown: (link) => this.#router.linkDown(link),
+        linkDown: (link) => {
+          this.#router.linkDown(link);
+          this.#advertisements.linkDown(link.remoteNode);
+        },
         linkWritable: () => this.#streams.resume(),
         receivePacket: (packet, link) => this.#packets.receive(packet, link),
         receiveRoute: (message, link) => this.#router.receive(message, link.remoteNode),

@@ -4,11 +4,16 @@ import type { Log } from "../base/log.ts";
 import { type Random, randomText } from "../base/random.ts";
 import { encodeRouteMessage, type RouteMessage } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
-import { RECALCULATION_MIN_GAP_MS, ROUTE_INTERVAL_MS, ROUTE_MIN_GAP_MS } from "./limits.ts";
+import {
+  MAX_SEEN_UPDATES,
+  RECALCULATION_MIN_GAP_MS,
+  ROUTE_INTERVAL_MS,
+  ROUTE_MIN_GAP_MS,
+} from "./limits.ts";
 import { LinkStateTable } from "./link_state_table.ts";
 import type { NextHop, NodeTable } from "./node_table.ts";
 import { PeriodicTask } from "./periodic_task.ts";
-import { SeenUpdates } from "./seen_updates.ts";
+import { SeenFloods } from "./seen_floods.ts";
 import { type ConnectionCosts, shortestPaths } from "./shortest_paths.ts";
 
 /** A link that is up, as far as routing is concerned. */
@@ -46,7 +51,7 @@ export class Router implements Disposable {
   /** Epoch of the node to be told that it is our duplicate. */
   #suspect = 0n;
   readonly #linkState: LinkStateTable;
-  readonly #seen: SeenUpdates;
+  readonly #seen: SeenFloods;
   readonly #flooding: PeriodicTask;
   readonly #recalculation: PeriodicTask;
   #routes = new Map<string, string>();
@@ -56,7 +61,7 @@ export class Router implements Disposable {
     this.#self = deps.nodes.self.id;
     this.#epoch = newEpoch(deps.clock, deps.random);
     this.#linkState = new LinkStateTable(this.#self);
-    this.#seen = new SeenUpdates(deps.clock.now());
+    this.#seen = new SeenFloods(deps.clock.now(), MAX_SEEN_UPDATES);
     this.#flooding = new PeriodicTask(
       deps.clock,
       { intervalMs: ROUTE_INTERVAL_MS, minGapMs: ROUTE_MIN_GAP_MS },

@@ -124,9 +124,8 @@ function readWorkCommands(value: unknown): WorkCommand[] | null {
   }
   return value.map((entry) => {
     if (!isObject(entry)) throw new MalformedMessage("a work command must be an object");
-    return {
-      WorkType: printableField(entry, "WorkType", MAX_WORK_TYPE_LENGTH),
-      Secure: booleanField(entry, "Secure"),
-    };
+    const WorkType = printableField(entry, "WorkType", MAX_WORK_TYPE_LENGTH);
+    if (WorkType === "") throw new MalformedMessage("a work command must have a WorkType");
+    return { WorkType, Secure: booleanField(entry, "Secure") };
   });
 }

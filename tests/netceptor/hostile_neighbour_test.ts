@@ -137,6 +137,45 @@ Deno.test("adverts of one node are bounded, and newer ones win", async () => {
   equal(node.netceptor.status().Advertisements.length, 63);
 });
 
+Deno.test("a withdrawal that comes again and again is passed on once", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  const other = new RawNeighbour(mesh, node, "other");
+  await mesh.clock.until(() => node.netceptor.hasRoute("other"), 1000);
+  const floods = () => other.received.filter(([type]) => type === MessageType.Advertisement).length;
+  await evil.send(advert({ nodeId: "far" }));
+  equal(floods(), 1);
+  const withdrawal = advert({ nodeId: "far", time: "2026-11-21T00:00:01Z", cancel: true });
+  for (let i = 0; i < 100; i++) {
+    await evil.send(withdrawal);
+    await other.send(withdrawal);
+  }
+  equal(floods(), 2);
+  await evil.send(advert({ nodeId: "far", time: "2026-11-21T00:00:00.5Z" }));
+  equal(floods(), 2);
+  deepEqual(node.netceptor.status(["Advertisements"]).Advertisements, []);
+});
+
+Deno.test("adverts are bounded in bytes, and those of other neighbours stay", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  const honest = new RawNeighbour(mesh, node, "honest");
+  await mesh.clock.until(() => node.netceptor.hasRoute("honest"), 1000);
+  await honest.send(advert({ nodeId: "honest" }));
+  const workCommands = Array.from({ length: 1000 }, () => ({ WorkType: "a", Secure: false }));
+  for (let i = 0; i < 100; i++) {
+    await evil.send(
+      ...Array.from({ length: 10 }, (_, j) => advert({ nodeId: `n${i}-${j}`, workCommands })),
+    );
+  }
+  await honest.send(advert({ nodeId: "newest" }));
+  const nodes = node.netceptor.status(["Advertisements"]).Advertisements.map((a) => a.NodeID);
+  ok(nodes.length < 600, `${nodes.length} adverts of 31 kB`);
+  ok(nodes.includes("honest"));
+  ok(nodes.includes("newest"));
+  ok(nodes.includes("n99-9"));
+});
+
 Deno.test("what others say of our own services is no news", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);

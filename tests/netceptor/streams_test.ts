@@ -246,3 +246,16 @@ Deno.test("advertised services are known to the mesh until they close", async ()
   await listener[Symbol.asyncDispose]();
   await mesh.clock.until(() => known().length === 0, 1000);
 });
+
+Deno.test("the services of a node that stops stay on record", async () => {
+  await using mesh = new SimMesh();
+  const [near, , far] = await line(mesh, 3);
+  const listener = await far!.netceptor.listen("control", { advertise: { tags: {} } });
+  const known = () => near!.netceptor.status(["Advertisements"]).Advertisements;
+  await mesh.clock.until(() => known().length > 0, 6000);
+  far!.netceptor.leaveServicesOnRecord();
+  await listener[Symbol.asyncDispose]();
+  await inTime(mesh.clock, far!.netceptor[Symbol.asyncDispose]());
+  await mesh.clock.advance(60_000);
+  deepEqual(known().map(({ NodeID, Service }) => [NodeID, Service]), [["n2", "control"]]);
+});

@@ -27,7 +27,9 @@ const anyAdvertisement: fc.Arbitrary<Advertisement> = fc.record({
     fc.array(fc.tuple(fc.oneof(anyText, fc.constant("__proto__")), anyText))
       .map((entries) => new Map(entries)),
   ),
-  workCommands: fc.option(fc.array(fc.record({ WorkType: anyText, Secure: fc.boolean() }))),
+  workCommands: fc.option(
+    fc.array(fc.record({ WorkType: anyText.filter((text) => text !== ""), Secure: fc.boolean() })),
+  ),
   cancel: fc.boolean(),
 });
 
@@ -66,6 +68,7 @@ Deno.test("decodeAdvertisement refuses fields out of range", () => {
     ['"Tags":{"type":"Control Service"}', '"Tags":{"type":1}'],
     ['"Tags":{"type":"Control Service"}', '"Tags":[]'],
     ['"WorkCommands":[{', '"WorkCommands":[1,{'],
+    ['"WorkType":"cat"', '"WorkType":""'],
     ['"Secure":false', '"Secure":"no"'],
     ['"Cancel":false', '"Cancel":0'],
     ['"Cancel":false}', '"Cancel":false'],

@@ -1,0 +1,161 @@
+/**
+ * The services of other nodes, as far as this node has heard: what is offered and, for a time, what
+ * was withdrawn. Pure state, bounded in bytes.
+ *
+ * Of two advertisements of one service the one with the later `Time` counts, which is its node's
+ * own clock. A `Time` that is far ahead of our clock must not hide the real ones until that day
+ * comes: it gives way to any that is not, and replaces such a one only when that has not been
+ * renewed for a while. A node whose clock is ahead all the time is thus heard like any other.
+ *
+ * A withdrawn service stays in the table with the time of its withdrawal: an older advertisement
+ * that arrives late, or an echo of the withdrawal in a ring, is no news then.
+ */
+import { type Advertisement, parseTimestamp } from "../wire/mod.ts";
+import {
+  ADVERTISEMENT_OVERHEAD_BYTES,
+  ADVERTISEMENT_RENEWED_WITHIN_MS,
+  MAX_ADVERTISEMENT_BYTES,
+  MAX_ADVERTISEMENTS_PER_NODE,
+  MAX_CLOCK_AHEAD_MS,
+  WITHDRAWN_KEPT_MS,
+} from "./limits.ts";
+import { Shares } from "./shares.ts";
+
+/** What `enter` made of an advertisement. */
+export type AdvertisementOutcome =
+  /** To be passed on; `evicted` others made room. */
+  | { readonly kind: "news"; readonly evicted: number }
+  /** As old as what is known, or older. */
+  | { readonly kind: "old" }
+  /** Its node offers as many services as it may. */
+  | { readonly kind: "too many" };
+
+/** The moment at which an advertisement arrives. */
+export interface Arrival {
+  /** The neighbour that brought it. */
+  readonly via: string;
+  /** Monotonic time in milliseconds. */
+  readonly nowMs: number;
+  /** Wall-clock time in nanoseconds since 1970. */
+  readonly wallNs: bigint;
+}
+
+interface Entry {
+  readonly nodeId: string;
+  readonly service: string;
+  readonly timeNs: bigint;
+  /** Monotonic time. */
+  readonly heardAtMs: number;
+  /** The message as it came, as that is the smallest form; undefined for a withdrawn service. */
+  readonly message: Uint8Array | undefined;
+}
+
+const NS_PER_MS = 1_000_000n;
+
+export class AdvertisementTable {
+  readonly #maxBytes: number;
+  /** By node and service. */
+  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #shares = new Shares<Entry>();
+  /** The withdrawn ones, the first that was heard of first. */
+  readonly #withdrawn = new Set<Entry>();
+
+  constructor({ maxBytes = MAX_ADVERTISEMENT_BYTES } = {}) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Bytes that count for the bound. */
+  get bytes(): number {
+    return this.#shares.size;
+  }
+
+  /** The messages of all services that are offered. */
+  *offered(): Generator<Uint8Array> {
+    for (const services of this.#entries.values()) {
+      for (const { message } of services.values()) if (message !== undefined) yield message;
+    }
+  }
+
+  /** Takes in what `message` says; keeps a copy of its bytes. */
+  enter(
+    advertisement: Advertisement,
+    message: Uint8Array,
+    arrival: Arrival,
+  ): AdvertisementOutcome {
+    const { nodeId, service, time, cancel } = advertisement;
+    const timeNs = parseTimestamp(time)!;
+    this.#forgetWithdrawn(arrival.nowMs);
+    const services = this.#entries.get(nodeId);
+    const known = services?.get(service);
+    if (known !== undefined && !replaces(timeNs, known, arrival)) return { kind: "old" };
+    if (known !== undefined) this.#remove(known);
+    else if (services !== undefined && !this.#makeRoomForService(services)) {
+      return { kind: "too many" };
+    }
+    this.#add({
+      nodeId,
+      service,
+      timeNs,
+      heardAtMs: arrival.nowMs,
+      message: cancel ? undefined : message.slice(),
+    }, arrival.via);
+    return { kind: "news", evicted: this.#evict() };
+  }
+
+  /** The link to `neighbour` is gone; what it told of others is kept. */
+  neighbourGone(neighbour: string): void {
+    this.#shares.leave(neighbour);
+  }
+
+  #add(entry: Entry, via: string): void {
+    const { nodeId, service, message } = entry;
+    let services = this.#entries.get(nodeId);
+    if (services === undefined) this.#entries.set(nodeId, services = new Map());
+    services.set(service, entry);
+    this.#shares.put(entry, via, ADVERTISEMENT_OVERHEAD_BYTES + (message?.length ?? 0));
+    if (message === undefined) this.#withdrawn.add(entry);
+  }
+
+  #remove(entry: Entry): void {
+    const services = this.#entries.get(entry.nodeId)!;
+    services.delete(entry.service);
+    if (services.size === 0) this.#entries.delete(entry.nodeId);
+    this.#shares.delete(entry);
+    this.#withdrawn.delete(entry);
+  }
+
+  #forgetWithdrawn(nowMs: number): void {
+    for (const entry of this.#withdrawn) {
+      if (nowMs - entry.heardAtMs < WITHDRAWN_KEPT_MS) return;
+      this.#remove(entry);
+    }
+  }
+
+  /** Whether a node may have one more service; of the withdrawn ones the first makes room. */
+  #makeRoomForService(services: ReadonlyMap<string, Entry>): boolean {
+    if (services.size < MAX_ADVERTISEMENTS_PER_NODE) return true;
+    for (const entry of services.values()) {
+      if (entry.message !== undefined) continue;
+      this.#remove(entry);
+      return true;
+    }
+    return false;
+  }
+
+  #evict(): number {
+    let evicted = 0;
+    for (; this.#shares.size > this.#maxBytes; evicted++) {
+      this.#remove(this.#shares.oldestOfLargest()!.item);
+    }
+    return evicted;
+  }
+}
+
+/** Whether an advertisement of `timeNs` takes the place of `known`. */
+function replaces(timeNs: bigint, known: Entry, { nowMs, wallNs }: Arrival): boolean {
+  const latest = wallNs + BigInt(MAX_CLOCK_AHEAD_MS) * NS_PER_MS;
+  const isAhead = timeNs > latest;
+  const isKnownAhead = known.timeNs > latest;
+  if (isAhead === isKnownAhead) return timeNs > known.timeNs;
+  return isKnownAhead || nowMs - known.heardAtMs >= ADVERTISEMENT_RENEWED_WITHIN_MS;
+}

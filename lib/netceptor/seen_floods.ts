@@ -1,0 +1,31 @@
+/**
+ * Remembers which floods have passed here, for an hour, in bounded memory: two generations of
+ * ids, of which the older one is dropped as a whole.
+ */
+import { SEEN_FLOOD_MS } from "./limits.ts";
+
+export class SeenFloods {
+  readonly #maxPerGeneration: number;
+  #current = new Set<string>();
+  #previous = new Set<string>();
+  #currentSinceMs: number;
+
+  /** Remembers the newest `maxPerGeneration` floods at least. */
+  constructor(nowMs: number, maxPerGeneration: number) {
+    this.#currentSinceMs = nowMs;
+    this.#maxPerGeneration = maxPerGeneration;
+  }
+
+  /** Notes a flood's `id`; false when it was noted before. `nowMs` is monotonic time. */
+  add(id: string, nowMs: number): boolean {
+    const age = nowMs - this.#currentSinceMs;
+    if (age >= SEEN_FLOOD_MS || this.#current.size >= this.#maxPerGeneration) {
+      this.#previous = age >= 2 * SEEN_FLOOD_MS ? new Set() : this.#current;
+      this.#current = new Set();
+      this.#currentSinceMs = nowMs;
+    }
+    if (this.#current.has(id) || this.#previous.has(id)) return false;
+    this.#current.add(id);
+    return true;
+  }
+}
