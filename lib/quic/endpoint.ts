@@ -2,7 +2,6 @@
  * A QUIC endpoint on mesh datagrams: feeds the core with what came, tells users what happened, and
  * sends what the core has to send, once for each turn of the event loop.
  */
-import { Remotes } from "./_remotes.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Core, type CoreHost, NONE } from "./core.ts";
 import {
@@ -14,6 +13,7 @@ import {
 } from "./endpoint_options.ts";
 import { loadCore } from "./load_core.ts";
 import { QuicError } from "./quic_error.ts";
+import { Remotes } from "./remotes.ts";
 import { CertificateRefused, type ClientTls, type Identity } from "./tls.ts";
 
 /** Datagrams taken from the core at once, before the link is asked again whether it has room. */

@@ -4,7 +4,7 @@ import { Core } from "../../lib/quic/core.ts";
 import { Endpoint } from "../../lib/quic/endpoint.ts";
 import { insecureClientTls, insecureServerTls } from "../../lib/quic/insecure_tls.ts";
 import { CoreLoader, coreUrl, loadCore } from "../../lib/quic/load_core.ts";
-import { Remotes } from "../../lib/quic/_remotes.ts";
+import { Remotes } from "../../lib/quic/remotes.ts";
 import { seededRandom } from "../sim/seeded_random.ts";
 import { VirtualClock } from "../sim/virtual_clock.ts";
 import { Pair, SERVER } from "./_pair.ts";
