@@ -1,5 +1,14 @@
 /** One QUIC connection: its handshake, its one stream, its end. */
 import { readBlobs } from "./blobs.ts";
+import {
+  type ConnectionEvent,
+  type ConnectionState,
+  deadlineOf,
+  decide,
+  endOf,
+  initialState,
+  transition,
+} from "./connection_state.ts";
 import { type Core, Happened, Statistic } from "./core.ts";
 import { endingError, QuicError } from "./quic_error.ts";
 import { QuicStream, type StreamOwner } from "./quic_stream.ts";
@@ -48,26 +57,9 @@ export class Connection {
   readonly #owner: ConnectionOwner;
   readonly #stream: QuicStream;
   readonly #times: ConnectionTimes;
+  #state: ConnectionState;
   #resolveClosed!: (error: Error | undefined) => void;
   #waiting: (() => void)[] = [];
-  #established = false;
-  /** The stream was handed out: its user ends it. */
-  #inUse = false;
-  #canOpen = false;
-  #opened = false;
-  #streamClosed = false;
-  /** The peer has all that we wrote, and our end of the stream. */
-  #finished = false;
-  /** The peer wants none of what we write. */
-  #peerStopped = false;
-  /** The peer ended its direction. */
-  #peerEnded = false;
-  #readingEnded = false;
-  #ended: QuicError | undefined;
-  #drained = false;
-  #released = false;
-  /** Our own deadline: of the handshake first, of lingering at the end. */
-  #ownDeadline: number;
 
   constructor(
     owner: ConnectionOwner,
@@ -82,38 +74,32 @@ export class Connection {
     this.#owner = owner;
     this.#times = times;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
-    this.#ownDeadline = owner.now() + times.handshakeTimeoutMs;
+    this.#state = initialState(dialled, owner.now() + times.handshakeTimeoutMs);
     this.#stream = new QuicStream(this.#streamOwner());
   }
 
-  /** Whether the handshake is complete. */
-  get established(): boolean {
-    return this.#established;
+  /** Whether the handshake is still under way. */
+  get handshaking(): boolean {
+    return this.#state.life.phase === "handshaking";
   }
 
   /** Why the connection is over, if it is. */
   get ended(): QuicError | undefined {
-    return this.#ended;
+    return endOf(this.#state);
   }
 
   /** Opens the one stream that the dialling side may open. */
   async openStream(options: { signal?: AbortSignal | undefined } = {}): Promise<QuicStream> {
     if (!this.dialled) throw new Error("only the dialling side opens the stream");
-    this.#claimStream();
     const { core, endpoint } = this.#owner;
-    await this.#until(() => {
-      if (!this.#opened) this.#opened = core.call.stream_open(endpoint, this.id) !== 0;
-      return this.#opened;
-    }, options.signal);
-    return this.#stream;
+    const opened = () => core.call.stream_open(endpoint, this.id) !== 0;
+    return await this.#claimStream(opened, options.signal);
   }
 
   /** The one stream that the dialling side opens, when its first byte is here. */
   async acceptStream(options: { signal?: AbortSignal | undefined } = {}): Promise<QuicStream> {
     if (this.dialled) throw new Error("only the accepting side accepts the stream");
-    this.#claimStream();
-    await this.#until(() => this.#canOpen, options.signal);
-    return this.#stream;
+    return await this.#claimStream(() => this.#state.reading !== "awaited", options.signal);
   }
 
   /** Closes the connection now: what is still on its way may be lost. */
@@ -123,7 +109,7 @@ export class Connection {
 
   /** For tests and measurements, while the connection lives. */
   statistics(): ConnectionStatistics {
-    if (this.#ended) throw this.#ended;
+    if (this.ended) throw this.ended;
     const { core, endpoint } = this.#owner;
     const value = (which: number) => core.call.statistic(endpoint, this.id, which);
     return {
@@ -138,50 +124,46 @@ export class Connection {
 
   /** For the endpoint: waits for the handshake. Rejects with why there is none. */
   async handshake(signal: AbortSignal | undefined): Promise<void> {
-    await this.#until(() => this.#established, signal);
+    await this.#until(() => !this.handshaking, signal);
   }
 
   /** For the endpoint: acts on what the core says happened (bits of `Happened`). */
   handle(happened: number): void {
     if (happened & Happened.connected) {
-      this.#established = true;
-      this.#ownDeadline = Infinity;
       this.peerChain = this.#readPeerChain();
+      this.#apply({ type: "connected" });
     }
-    if (happened & Happened.stream) this.#canOpen = true;
-    if (happened & Happened.lost) this.#end(this.#readEnding());
-    if (happened & Happened.finished) this.#finished = true;
-    if (happened & Happened.stopped) this.#peerStopped = true;
-    if (happened & Happened.drained) this.#drained = true;
+    if (happened & Happened.stream) this.#apply({ type: "stream-available" });
+    if (happened & Happened.lost) this.#apply({ type: "lost", error: this.#readEnding() });
+    if (happened & Happened.finished) this.#apply({ type: "delivered" });
+    if (happened & Happened.stopped) this.#apply({ type: "stopped" });
+    if (happened & Happened.drained) this.#apply({ type: "drained" });
     this.#stream.changed((happened & Happened.writable) !== 0);
     this.#wake();
-    this.#closeWhenDone();
-    this.#releaseWhenDone();
+    this.#actWhenDone();
   }
 
   /** For the endpoint: the deadline of the core and ours, whichever is first. */
   updateDeadline(): void {
     const { core, endpoint } = this.#owner;
     const deadline = core.call.deadline(endpoint, this.id);
-    this.deadline = Math.min(Number.isNaN(deadline) ? Infinity : deadline, this.#ownDeadline);
+    const ours = deadlineOf(this.#state);
+    this.deadline = Math.min(Number.isNaN(deadline) ? Infinity : deadline, ours);
   }
 
   /** For the endpoint: `deadline` has passed. */
   expire(now: number): void {
     const { core, endpoint } = this.#owner;
     core.call.expire(endpoint, now, this.id);
-    if (now < this.#ownDeadline) return;
-    this.#ownDeadline = Infinity;
-    if (this.#established) this.close();
-    else this.#failHandshake();
+    if (now < deadlineOf(this.#state)) return;
+    if (this.handshaking) this.#failHandshake();
+    else this.close();
   }
 
   /** For the endpoint: ends it with no word to the peer. */
   abandon(error: QuicError): void {
-    this.#drained = true;
-    this.#readingEnded = true;
-    this.#end(error);
-    this.#releaseWhenDone();
+    this.#apply({ type: "abandoned", error });
+    this.#actWhenDone();
   }
 
   #streamOwner(): StreamOwner {
@@ -192,52 +174,69 @@ export class Connection {
       endpoint: this.#owner.endpoint,
       id: this.id,
       get ended() {
-        return connection.#ended;
+        return connection.ended;
       },
       touch: () => this.#owner.touch(this),
       streamClosed: () => {
-        this.#streamClosed = true;
-        this.#readingEnded = true;
-        if (!this.#ended) this.#ownDeadline = this.#owner.now() + this.#times.lingerMs;
-        this.#closeWhenDone();
-        this.#releaseWhenDone();
+        const lingerUntil = this.#owner.now() + this.#times.lingerMs;
+        this.#apply({ type: "stream-closed", lingerUntil });
+        this.#actWhenDone();
         if (!this.#drained) this.#owner.touch(this);
       },
       readingEnded: (byPeer) => {
-        this.#readingEnded = true;
-        if (byPeer) this.#peerEnded = true;
-        this.#closeWhenDone();
-        this.#releaseWhenDone();
+        this.#apply({ type: "reading-ended", byPeer });
+        this.#actWhenDone();
       },
       writingEnded: () => {
-        this.#finished = true;
-        this.#closeWhenDone();
+        this.#apply({ type: "delivered" });
+        this.#actWhenDone();
       },
     };
   }
 
-  #claimStream(): void {
-    if (this.#inUse) throw new Error("the connection's one stream is in use");
-    this.#inUse = true;
+  /** Whether the core is done with the connection: there is nothing to send or to wait for. */
+  get #drained(): boolean {
+    const { phase } = this.#state.life;
+    return phase === "drained" || phase === "released";
   }
 
-  /**
-   * Closes the connection when that costs the peer nothing. A Go peer loses what it has received but
-   * not yet read, so: the dialler closes when the peer, which has ended its direction, has all; the
-   * accepting side leaves it to the dialler, unless that reads no more. Otherwise there is the linger
-   * time.
-   */
-  #closeWhenDone(): void {
-    if (!this.#streamClosed || !this.#peerEnded) return;
-    if (this.dialled ? this.#finished : this.#peerStopped) this.close();
+  /** Hands the one stream out as soon as it is there. */
+  async #claimStream(
+    isThere: () => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<QuicStream> {
+    if (this.#state.holder !== "none") throw new Error("the connection's one stream is in use");
+    this.#apply({ type: "stream-claimed" });
+    try {
+      await this.#until(isThere, signal);
+      return this.#stream;
+    } catch (error) {
+      this.#apply({ type: "claim-failed" });
+      this.#actWhenDone();
+      throw error;
+    }
   }
 
-  #releaseWhenDone(): void {
-    if (this.#released || !this.#drained || !this.#ended) return;
-    if (this.#inUse && !this.#readingEnded) return;
-    this.#released = true;
-    this.#stream.detach(this.#ended);
-    this.#owner.release(this);
+  #apply(event: ConnectionEvent): void {
+    const before = this.#state;
+    this.#state = transition(before, event);
+    const error = endOf(this.#state);
+    if (error === undefined || endOf(before) !== undefined) return;
+    this.#resolveClosed(error.isNormalClose ? undefined : error);
+    this.#stream.changed(false);
+    this.#wake();
+  }
+
+  #actWhenDone(): void {
+    switch (decide(this.#state)) {
+      case "close":
+        this.close();
+        break;
+      case "release":
+        this.#apply({ type: "released" });
+        this.#stream.detach(this.ended!);
+        this.#owner.release(this);
+    }
   }
 
   #failHandshake(): void {
@@ -247,22 +246,12 @@ export class Connection {
   }
 
   #closeAs(error: QuicError, reason: string): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     const { core, endpoint } = this.#owner;
     const length = core.pass(new TextEncoder().encode(reason));
     core.call.close(endpoint, this.#owner.now(), this.id, error.code, length);
-    this.#readingEnded = true;
-    this.#end(error);
+    this.#apply({ type: "closed", error });
     this.#owner.touch(this);
-  }
-
-  #end(error: QuicError): void {
-    if (this.#ended) return;
-    this.#ended = error;
-    this.#ownDeadline = Infinity;
-    this.#resolveClosed(error.isNormalClose ? undefined : error);
-    this.#stream.changed(false);
-    this.#wake();
   }
 
   #readEnding(): QuicError {
@@ -282,7 +271,7 @@ export class Connection {
   async #until(condition: () => boolean, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
-      if (this.#ended) throw this.#ended;
+      if (this.ended) throw this.ended;
       if (condition()) return;
       await this.#change(signal);
     }

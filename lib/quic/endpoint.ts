@@ -3,7 +3,7 @@
  * sends what the core has to send, once for each turn of the event loop.
  */
 import { Connection, type ConnectionOwner } from "./connection.ts";
-import { type Core, type CoreHost, NONE } from "./core.ts";
+import { type Core, type CoreHost, Happened, NONE } from "./core.ts";
 import {
   DEFAULT_LIMITS,
   type EndpointLimits,
@@ -269,9 +269,9 @@ export class Endpoint implements Disposable {
   #handle(connection: Connection, now: number): void {
     const happened = this.#core.call.poll(this.#id, now, connection.id);
     if (happened === 0) return;
-    const wasEstablished = connection.established;
+    const wasHandshaking = connection.handshaking;
     connection.handle(happened);
-    if (connection.established && !wasEstablished && !connection.dialled) {
+    if (wasHandshaking && happened & Happened.connected && !connection.dialled) {
       this.#options.onConnection?.(connection);
     }
   }

@@ -291,3 +291,31 @@ Deno.test("many connections share an endpoint", async () => {
   await pair.clock.advance(5_000);
   assert.equal(pair.client.connectionCount, 0);
 });
+
+Deno.test("a connection that ends before its stream comes leaves nothing", async () => {
+  using pair = await Pair.create();
+  const dialled = await pair.dial();
+  await pair.clock.until(() => pair.accepted.length > 0, 1_000);
+  const [accepted] = pair.accepted;
+  const accepting = assert.rejects(accepted!.acceptStream(), /normal close/);
+  dialled.close();
+  await pair.run(accepting);
+  await pair.clock.advance(60_000);
+  assert.equal(pair.server.connectionCount, 0);
+  assert.equal(pair.clock.pending, 0);
+});
+
+Deno.test("a stream that was waited for in vain can be asked for again", async () => {
+  using pair = await Pair.create();
+  const dialled = await pair.dial();
+  await pair.clock.until(() => pair.accepted.length > 0, 1_000);
+  const [accepted] = pair.accepted;
+  const abort = new AbortController();
+  const waiting = assert.rejects(accepted!.acceptStream({ signal: abort.signal }), /enough/);
+  abort.abort(new Error("enough"));
+  await waiting;
+  const near = await dialled.openStream();
+  await near.write(Uint8Array.of(7));
+  const far = await pair.run(accepted!.acceptStream());
+  assert.equal(await pair.run(far.read(new Uint8Array(8))), 1);
+});
