@@ -56,7 +56,10 @@ export const MAX_UNIDENTIFIED_LINKS = 256;
 export const MAX_NODES = 10_000;
 /** Links of all those nodes together. */
 export const MAX_CONNECTIONS_IN_MESH = 200_000;
-/** A node that was silent for this long makes room for a new one when the table is full. */
+/**
+ * In a table full of nodes that can be reached, one that was silent for this long makes room for
+ * any new one.
+ */
 export const FORGET_NODE_AFTER_MS = minute;
 /** Route messages that are remembered, at least; older ones are forgotten before their time. */
 export const MAX_SEEN_UPDATES = 50_000;

@@ -1,25 +1,30 @@
 /**
  * Who is linked to whom at what cost, as far as this node has heard. Pure state: what an update
  * means for floods and routes is the answer of `apply`.
+ *
+ * The table is bounded, and any neighbour can invent nodes. So places go first to our neighbours,
+ * then to nodes that can be reached, which takes links that both of their ends tell of; each of the
+ * others makes room for a newcomer. Among equals the neighbour that brought most loses first.
  */
 import type { RouteMessage } from "../wire/mod.ts";
 import { FORGET_NODE_AFTER_MS, MAX_CONNECTIONS_IN_MESH, MAX_NODES } from "./limits.ts";
+import { Shares } from "./shares.ts";
 import type { ConnectionCosts } from "./shortest_paths.ts";
 
 /** What `apply` made of an update. */
 export type UpdateOutcome =
   /** Older than what is known. */
   | { readonly kind: "stale" }
-  /** No room; not to be flooded on either. */
-  | { readonly kind: "full" }
+  /** No room; not to be flooded on either. Nodes may have been forgotten in vain. */
+  | { readonly kind: "full"; readonly forgotten: readonly string[] }
   | {
     readonly kind: "applied";
     /** The node was not heard of before: it should learn of us. */
     readonly isNew: boolean;
     /** Routes may have changed. */
     readonly changed: boolean;
-    /** A silent node that made room. */
-    readonly forgotten: string | undefined;
+    /** Nodes that made room. */
+    readonly forgotten: readonly string[];
   };
 
 interface Heard {
@@ -38,14 +43,23 @@ const DEFAULT_LIMITS: LinkStateLimits = {
   maxConnections: MAX_CONNECTIONS_IN_MESH,
 };
 
+/** What a node takes beside its connections, in connections. */
+const NODE_WEIGHT = MAX_CONNECTIONS_IN_MESH / MAX_NODES;
+
+/** Stands for the neighbour that brought a node whose own link is gone. */
+const NO_NEIGHBOUR = "";
+
 export class LinkStateTable {
   readonly #self: string;
   readonly #limits: LinkStateLimits;
   readonly #costs = new Map<string, Map<string, number>>();
   /** The nodes in whose rows a node is, so that an update need not look at all rows. */
   readonly #listedBy = new Map<string, Set<string>>();
-  /** The last update of each node, the one silent for longest first. */
+  /** The last update of each node. */
   readonly #heard = new Map<string, Heard>();
+  /** The heard nodes but our neighbours, by who brought their last update, sized by weight. */
+  readonly #reachable = new Shares<string>();
+  readonly #unreachable = new Shares<string>();
   #connectionCount = 0;
 
   constructor(self: string, limits = DEFAULT_LIMITS) {
@@ -57,36 +71,62 @@ export class LinkStateTable {
     return this.#costs;
   }
 
-  /** Enters the update of another node. `nowMs` is monotonic time. */
-  apply(update: RouteMessage, nowMs: number): UpdateOutcome {
-    const { nodeId, epoch, sequence } = update;
+  /** Enters the update of another node that neighbour `via` brought at monotonic time `nowMs`. */
+  apply(update: RouteMessage, via: string, nowMs: number): UpdateOutcome {
+    const { nodeId, epoch, sequence, connections } = update;
     const heard = this.#heard.get(nodeId);
     if (heard !== undefined) {
       const newer = epoch > heard.epoch || (epoch === heard.epoch && sequence > heard.sequence);
       if (!newer) return { kind: "stale" };
     }
     const before = this.#costs.get(nodeId);
-    const growth = update.connections.size - (before?.size ?? 0);
-    if (this.#connectionCount + growth > this.#limits.maxConnections) return { kind: "full" };
-    let forgotten: string | undefined;
-    if (heard === undefined && this.#heard.size >= this.#limits.maxNodes) {
-      forgotten = this.#forgetSilentNode(nowMs);
-      if (forgotten === undefined) return { kind: "full" };
+    const share = this.#shareOf(nodeId);
+    // It does not make room for itself.
+    share.delete(nodeId);
+    const weight = NODE_WEIGHT + connections.size;
+    const need = {
+      nodes: before === undefined ? 1 : 0,
+      connections: connections.size - (before?.size ?? 0),
+    };
+    const forgotten: string[] = [];
+    while (this.#lacks(need)) {
+      const victim = this.#victim(via, weight, nowMs);
+      if (victim === undefined) {
+        if (heard !== undefined) this.#enlist(share, nodeId, via);
+        return { kind: "full", forgotten };
+      }
+      this.#forget(victim);
+      forgotten.push(victim);
     }
-    this.#heard.delete(nodeId);
     this.#heard.set(nodeId, { epoch, sequence, atMs: nowMs });
-    const changed = before === undefined || !sameCosts(before, update.connections);
-    if (changed) this.#setConnections(nodeId, update.connections);
+    const changed = before === undefined || !sameCosts(before, connections);
+    if (changed) this.#setConnections(nodeId, connections);
+    this.#enlist(share, nodeId, via);
     return { kind: "applied", isNew: heard === undefined, changed, forgotten };
   }
 
+  /** Notes which nodes can be reached, as computed from `costs`. */
+  classify(reachable: { has(nodeId: string): boolean }): void {
+    for (const nodeId of this.#heard.keys()) {
+      const [from, to] = reachable.has(nodeId)
+        ? [this.#unreachable, this.#reachable]
+        : [this.#reachable, this.#unreachable];
+      const via = from.neighbourOf(nodeId);
+      if (via === undefined) continue;
+      from.delete(nodeId);
+      this.#enlist(to, nodeId, via);
+    }
+  }
+
   /**
-   * A node suspects another one, of the same name and with epoch `suspected`, of being its
-   * duplicate: if that is the one heard of last, the suspecting node counts from now on.
+   * A node suspects a younger one of the same name, which has epoch `suspectedDuplicate`, of being
+   * its duplicate: if that is the one heard of last, the suspecting node counts from now on.
    */
   applySuspicion(update: RouteMessage): void {
     const heard = this.#heard.get(update.nodeId);
     if (heard === undefined || heard.epoch !== update.suspectedDuplicate) return;
+    // The younger one gives way; the other way round it would be a trick to silence a node.
+    if (update.epoch >= heard.epoch) return;
     heard.epoch = update.epoch;
     heard.sequence = update.sequence;
   }
@@ -95,12 +135,22 @@ export class LinkStateTable {
   connect(neighbour: string, cost: number): void {
     this.#set(this.#self, neighbour, cost);
     this.#set(neighbour, this.#self, cost);
+    // A neighbour makes room for nobody as long as its link is up.
+    this.#shareOf(neighbour).delete(neighbour);
   }
 
-  /** A link of ours is gone. */
-  disconnect(neighbour: string): void {
+  /** A link of ours is gone; true when nothing is known of its other end any more. */
+  disconnect(neighbour: string): boolean {
     this.#delete(neighbour, this.#self);
     this.#delete(this.#self, neighbour);
+    this.#reachable.leave(neighbour);
+    this.#unreachable.leave(neighbour);
+    if (this.#heard.has(neighbour)) {
+      this.#enlist(this.#unreachable, neighbour, NO_NEIGHBOUR);
+      return false;
+    }
+    this.#forget(neighbour);
+    return true;
   }
 
   #setConnections(nodeId: string, connections: ReadonlyMap<string, number>): void {
@@ -112,18 +162,42 @@ export class LinkStateTable {
     }
   }
 
-  /** Drops the node that was silent for longest, if that is long enough. */
-  #forgetSilentNode(nowMs: number): string | undefined {
-    for (const [node, { atMs }] of this.#heard) {
-      if (nowMs - atMs < FORGET_NODE_AFTER_MS) return undefined;
-      // A neighbour is kept as long as its link is.
-      if (this.#costs.get(this.#self)?.has(node)) continue;
-      this.#heard.delete(node);
-      this.#clearRow(node);
-      this.#costs.delete(node);
-      return node;
-    }
-    return undefined;
+  /** The share in which a heard node is, or would be as a new one. */
+  #shareOf(nodeId: string): Shares<string> {
+    return this.#reachable.neighbourOf(nodeId) === undefined ? this.#unreachable : this.#reachable;
+  }
+
+  #enlist(share: Shares<string>, nodeId: string, via: string): void {
+    if (this.#costs.get(this.#self)?.has(nodeId)) return;
+    share.put(nodeId, via, NODE_WEIGHT + this.#costs.get(nodeId)!.size);
+  }
+
+  /** Whether the table has no room for that much more. */
+  #lacks(need: { readonly nodes: number; readonly connections: number }): boolean {
+    const nodes = this.#costs.size - (this.#costs.has(this.#self) ? 1 : 0);
+    return (need.nodes > 0 && nodes + need.nodes > this.#limits.maxNodes) ||
+      (need.connections > 0 &&
+        this.#connectionCount + need.connections > this.#limits.maxConnections);
+  }
+
+  /** The node that makes room for an update of `weight` that `via` brought. */
+  #victim(via: string, weight: number, nowMs: number): string | undefined {
+    const unreachable = this.#unreachable.oldestOfLargest();
+    if (unreachable !== undefined) return unreachable.item;
+    const reachable = this.#reachable.oldestOfLargest();
+    if (reachable === undefined) return undefined;
+    const { item, shareSize } = reachable;
+    const isSilent = nowMs - this.#heard.get(item)!.atMs >= FORGET_NODE_AFTER_MS;
+    const bringsLess = this.#reachable.sizeOf(via) + weight < shareSize;
+    return isSilent || bringsLess ? item : undefined;
+  }
+
+  #forget(nodeId: string): void {
+    this.#heard.delete(nodeId);
+    this.#reachable.delete(nodeId);
+    this.#unreachable.delete(nodeId);
+    this.#clearRow(nodeId);
+    this.#costs.delete(nodeId);
   }
 
   #set(node: string, neighbour: string, cost: number): void {

@@ -97,7 +97,8 @@ export class Router implements Disposable {
   }
 
   linkDown(link: RoutedLink): void {
-    this.#linkState.disconnect(link.remoteNode);
+    const { remoteNode } = link;
+    if (this.#linkState.disconnect(remoteNode)) this.#deps.nodes.delete(remoteNode);
     this.#flooding.request();
     this.#recalculation.request();
   }
@@ -117,7 +118,7 @@ export class Router implements Disposable {
       this.#linkState.applySuspicion(update);
     } else {
       log.debug(`Received routing update ${update.updateId} from ${update.nodeId} via ${via}`);
-      if (!this.#apply(update)) return;
+      if (!this.#apply(update, via)) return;
     }
     flood(encodeRouteMessage({ ...update, forwardingNode: this.#self }), via);
   }
@@ -128,15 +129,16 @@ export class Router implements Disposable {
   }
 
   /** Whether the update was news. */
-  #apply(update: RouteMessage): boolean {
+  #apply(update: RouteMessage, via: string): boolean {
     const { clock, drops, nodes, onNewNode } = this.#deps;
-    const outcome = this.#linkState.apply(update, clock.now());
+    const outcome = this.#linkState.apply(update, via, clock.now());
     if (outcome.kind === "stale") return false;
+    for (const nodeId of outcome.forgotten) nodes.delete(nodeId);
+    if (outcome.forgotten.length > 0) this.#recalculation.request();
     if (outcome.kind === "full") {
       drops.count("routing update dropped because the table of nodes is full", update.nodeId);
       return false;
     }
-    if (outcome.forgotten !== undefined) nodes.delete(outcome.forgotten);
     nodes.add(update.nodeId);
     if (outcome.isNew) {
       this.#flooding.request();
@@ -197,6 +199,7 @@ export class Router implements Disposable {
     log.debug("Re-calculating routing table");
     const before = this.#routes;
     this.#routes = shortestPaths(this.#linkState.costs, this.#self);
+    this.#linkState.classify(this.#routes);
     for (const node of nodes) {
       if (node === nodes.self) continue;
       const neighbour = this.#routes.get(node.id);
