@@ -24,6 +24,11 @@ export const ADVERTISEMENT_RENEWED_WITHIN_MS = 3 * ADVERTISEMENT_INTERVAL_MS;
 export const MAX_CLOCK_AHEAD_MS = 5 * minute;
 /** How long it is remembered that a service was withdrawn; no message is on its way for longer. */
 export const WITHDRAWN_KEPT_MS = 60 * minute;
+/**
+ * A node that has a link for longer no longer believes that it is the duplicate of an older one:
+ * that one hears of it within seconds, and tells it so every ten.
+ */
+export const DUPLICATE_TOLD_WITHIN_MS = 2 * minute;
 /** How long a flood is remembered. */
 export const SEEN_FLOOD_MS = 60 * minute;
 
@@ -73,5 +78,7 @@ export const ADVERTISEMENT_OVERHEAD_BYTES = 512;
 export const MAX_ADVERTISEMENTS_PER_NODE = 64;
 /** Unreachable messages that this node sends in a second. */
 export const MAX_UNREACHABLES_PER_SECOND = 1000;
+/** Lines in the log about nodes with the same id, in a second. */
+export const MAX_DUPLICATE_LINES_PER_SECOND = 5;
 /** Lines in the log about unreachable messages that came in a second. */
 export const MAX_UNREACHABLE_LINES_PER_SECOND = 50;

@@ -5,6 +5,8 @@ import { type Random, randomText } from "../base/random.ts";
 import { encodeRouteMessage, type RouteMessage } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
 import {
+  DUPLICATE_TOLD_WITHIN_MS,
+  MAX_DUPLICATE_LINES_PER_SECOND,
   MAX_SEEN_UPDATES,
   RECALCULATION_MIN_GAP_MS,
   ROUTE_INTERVAL_MS,
@@ -13,6 +15,8 @@ import {
 import { LinkStateTable } from "./link_state_table.ts";
 import type { NextHop, NodeTable } from "./node_table.ts";
 import { PeriodicTask } from "./periodic_task.ts";
+import { RateLimit } from "./rate_limit.ts";
+import { RouteLog } from "./route_log.ts";
 import { SeenFloods } from "./seen_floods.ts";
 import { type ConnectionCosts, shortestPaths } from "./shortest_paths.ts";
 
@@ -54,6 +58,10 @@ export class Router implements Disposable {
   readonly #seen: SeenFloods;
   readonly #flooding: PeriodicTask;
   readonly #recalculation: PeriodicTask;
+  readonly #routeLog: RouteLog;
+  readonly #duplicateLines: RateLimit;
+  /** When the first link came up, in monotonic time. */
+  #joinedMs: number | undefined;
   #routes = new Map<string, string>();
 
   constructor(deps: RouterDeps) {
@@ -73,6 +81,8 @@ export class Router implements Disposable {
       { intervalMs: Infinity, minGapMs: RECALCULATION_MIN_GAP_MS },
       () => this.#recalculate(),
     );
+    this.#routeLog = new RouteLog({ log: deps.log, clock: deps.clock, tables: this });
+    this.#duplicateLines = new RateLimit(deps.clock, MAX_DUPLICATE_LINES_PER_SECOND);
   }
 
   /** The neighbour to go through, for each node that can be reached. */
@@ -90,6 +100,7 @@ export class Router implements Disposable {
   }
 
   linkUp(link: RoutedLink): void {
+    this.#joinedMs ??= this.#deps.clock.now();
     this.#deps.nodes.add(link.remoteNode);
     this.#linkState.connect(link.remoteNode, link.cost);
     this.#flooding.request();
@@ -111,10 +122,12 @@ export class Router implements Disposable {
     if (update.nodeId === this.#self) return this.#receiveOurs(update, via);
     if (!this.#seen.add(update.updateId, clock.now())) return;
     if (update.suspectedDuplicate !== 0n) {
-      log.warning(
-        `Node ${update.nodeId} with epoch ${update.epoch} sent update ${update.updateId} ` +
-          `suspecting a duplicate node with epoch ${update.suspectedDuplicate}`,
-      );
+      if (this.#duplicateLines.take()) {
+        log.warning(
+          `Node ${update.nodeId} with epoch ${update.epoch} sent update ${update.updateId} ` +
+            `suspecting a duplicate node with epoch ${update.suspectedDuplicate}`,
+        );
+      }
       this.#linkState.applySuspicion(update);
     } else {
       log.debug(`Received routing update ${update.updateId} from ${update.nodeId} via ${via}`);
@@ -126,6 +139,7 @@ export class Router implements Disposable {
   [Symbol.dispose](): void {
     this.#flooding[Symbol.dispose]();
     this.#recalculation[Symbol.dispose]();
+    this.#routeLog[Symbol.dispose]();
   }
 
   /** Whether the update was news. */
@@ -150,19 +164,39 @@ export class Router implements Disposable {
 
   /** An update with our own node id: an echo, or of a node that has the same name. */
   #receiveOurs(update: RouteMessage, via: string): void {
-    const { log, onDuplicate } = this.#deps;
+    const { log, drops, onDuplicate } = this.#deps;
     if (update.epoch === this.#epoch) return;
     if (update.suspectedDuplicate === this.#epoch) {
-      log.error(
-        `We are a duplicate node with ID ${this.#self} and epoch ${this.#epoch}.  Shutting down.`,
+      if (this.#mayBeDuplicateOf(update)) {
+        log.error(
+          `We are a duplicate node with ID ${this.#self} and epoch ${this.#epoch}.  Shutting down.`,
+        );
+        return onDuplicate();
+      }
+      drops.count(
+        "Ignored the claim that another node had our node ID first",
+        `epoch ${update.epoch} via ${via}`,
       );
-      onDuplicate();
-    } else if (update.epoch > this.#epoch) {
+    }
+    if (update.epoch > this.#epoch) {
       // As clocks agree, the node that started later is the duplicate.
-      log.error(`Duplicate node ID ${this.#self} detected via ${via}`);
+      if (this.#duplicateLines.take()) {
+        log.error(`Duplicate node ID ${this.#self} detected via ${via}`);
+      }
       this.#suspect = update.epoch;
       this.#flooding.request();
     }
+  }
+
+  /**
+   * Whether to believe the node of our name that sent `update` and suspects us. Anybody in the mesh
+   * can write such a message, so it must fit: the other one started before us, and it has only just
+   * learned of us, as we have not been in the mesh for long.
+   */
+  #mayBeDuplicateOf(update: RouteMessage): boolean {
+    const joinedMs = this.#joinedMs ?? Infinity;
+    const isNewHere = this.#deps.clock.now() - joinedMs < DUPLICATE_TOLD_WITHIN_MS;
+    return isNewHere && update.epoch < this.#epoch;
   }
 
   #flood(): void {
@@ -205,20 +239,8 @@ export class Router implements Disposable {
       const neighbour = this.#routes.get(node.id);
       node.nextHop = neighbour === undefined ? undefined : links.get(neighbour);
     }
-    this.#logRoutes();
+    this.#routeLog.changed(before);
     if (!sameEntries(before, this.#routes)) onRoutesChanged();
-  }
-
-  /** In the original's words and layout, which people search their logs for. */
-  #logRoutes(): void {
-    const { log } = this.#deps;
-    log.info("Known Connections:");
-    for (const [node, neighbours] of this.#linkState.costs) {
-      const list = Array.from(neighbours, ([id, cost]) => `${id}(${cost.toFixed(2)}) `);
-      log.info(`   ${node}: ${list.join("")}`);
-    }
-    log.info("Routing Table:");
-    for (const [node, neighbour] of this.#routes) log.info(`   ${node} via ${neighbour}`);
   }
 }
 

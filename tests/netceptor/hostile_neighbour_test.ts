@@ -242,6 +242,48 @@ Deno.test("an update of ours that comes back changes nothing", async () => {
   ok(!node.log.has("Duplicate node ID"));
 });
 
+Deno.test("a forged claim that we are a duplicate ends no node", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  let failed = false;
+  void node.netceptor.failed.then(() => failed = true);
+  const { epoch } = evil.routes.at(-1)!;
+  // Whoever started after us cannot have been there first.
+  await evil.sendRoute({ nodeId: "node", epoch: epoch + 1n, suspectedDuplicate: epoch });
+  for (let minutes = 0; minutes < 2; minutes++) {
+    for (let i = 0; i < 4; i++) {
+      await mesh.clock.advance(15_000);
+      await evil.sendRoute({ connections: new Map([["node", 1]]) });
+    }
+  }
+  for (let i = 0; i < 100; i++) {
+    await evil.sendRoute({ nodeId: "node", epoch: epoch - 1n, suspectedDuplicate: epoch });
+  }
+  await mesh.clock.advance(5000);
+  ok(!failed);
+  ok(node.netceptor.hasRoute("evil"));
+  const lines = node.log.lines.filter((line) => line.includes("claim that another node had our"));
+  equal(lines.length, 2);
+});
+
+Deno.test("twenty route messages a second do not flood the log", async () => {
+  await using mesh = new SimMesh();
+  const { node, evil } = await linkedPair(mesh);
+  const names = Array.from({ length: 1000 }, (_, i) => [`leaf${i}`, 1] as const);
+  await evil.sendRoute({ connections: new Map([["node", 1], ...names]) });
+  for (const [name] of names) {
+    await evil.sendRoute({ nodeId: name, connections: new Map([["evil", 1]]) });
+  }
+  await mesh.clock.advance(11_000);
+  node.log.lines.length = 0;
+  for (let i = 0; i < 200; i++) {
+    await evil.sendRoute({ nodeId: "leaf0", connections: new Map([["evil", 1], ["x", i + 1]]) });
+    await mesh.clock.advance(50);
+  }
+  const told = node.log.lines.filter((line) => line.startsWith("INFO"));
+  ok(told.length < 5000, `${told.length} lines in 10 s`);
+});
+
 Deno.test("each flood is passed on once, and never back", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);
