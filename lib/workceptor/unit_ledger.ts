@@ -88,12 +88,20 @@ export class UnitLedger {
     });
   }
 
-  /** Deletes the folder. Rejects, and may be called again, when that fails. */
+  /**
+   * Removes the unit: nobody sees it any more, and its files are deleted. Rejects, and may be called
+   * again, when the disk refuses.
+   */
   remove(): Promise<void> {
     return this.#afterOthers(async () => {
       if (this.#removed) return;
-      await this.store.remove(this.id);
+      const deleteFiles = await this.store.takeAway(this.id);
       this.forget();
+      await deleteFiles().catch((error) => {
+        this.#log.warning(`Files of removed work unit ${this.id} could not be deleted: ${error}`, {
+          unit_id: this.id,
+        });
+      });
     });
   }
 

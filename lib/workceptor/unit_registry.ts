@@ -50,7 +50,7 @@ export class UnitRegistry implements AsyncDisposable {
   readonly #adopting = new Map<string, Promise<Unit | undefined>>();
   /** Removed units whose jobs are still being stopped. */
   readonly #leaving = new Set<Unit>();
-  /** Ids of units being made: what is on disk of them is not for us to take up. */
+  /** Ids of units being made: those on disk already are not for us to take up. */
   readonly #making = new Set<string>();
   #scannedAt: number | undefined;
 
@@ -68,7 +68,11 @@ export class UnitRegistry implements AsyncDisposable {
    */
   static async open(deps: UnitRegistryDeps, options: UnitRegistryOptions): Promise<UnitRegistry> {
     const { dataDir, nodeId } = options;
-    const registry = new UnitRegistry(deps, nodeId, await UnitStore.open(dataDir, nodeId));
+    const store = await UnitStore.open(dataDir, nodeId);
+    const registry = new UnitRegistry(deps, nodeId, store);
+    await store.sweep().catch((error) => {
+      deps.log.warning(`Failed to delete what is left of removed work units: ${error}`);
+    });
     try {
       await registry.#scan();
       return registry;
@@ -88,19 +92,14 @@ export class UnitRegistry implements AsyncDisposable {
     record: UnitRecord,
     make: UnitMaker,
   ): Promise<{ unit: Unit; stdin: Deno.FsFile }> {
-    const id = await this.#makeFolder(wanted);
-    this.#making.add(id);
-    try {
-      await this.#store.save(id, record);
-      const stdin = await this.#store.openStdin(id);
-      const unit = make(this.#ledger(id, record), this.#unitDeps);
-      this.#units.set(id, unit);
-      return { unit, stdin };
-    } catch (error) {
-      await this.#store.remove(id).catch(() => {});
-      throw error;
-    } finally {
-      this.#making.delete(id);
+    while (true) {
+      const id = wanted || newUnitId(this.#nodeId, this.#deps.random);
+      try {
+        return await this.#create(id, record, make);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+        if (wanted !== "") throw new ControlError(refusals.unitIdInUse(id), { cause: error });
+      }
     }
   }
 
@@ -138,17 +137,24 @@ export class UnitRegistry implements AsyncDisposable {
     this.#store[Symbol.dispose]();
   }
 
-  /** Makes the folder of a new unit, under the id asked for or one of our own. */
-  async #makeFolder(wanted: string): Promise<string> {
-    while (true) {
-      const id = wanted || newUnitId(this.#nodeId, this.#deps.random);
-      try {
-        await this.#store.create(id);
-        return id;
-      } catch (error) {
-        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-        if (wanted !== "") throw new ControlError(refusals.unitIdInUse(id), { cause: error });
-      }
+  /** Throws `Deno.errors.AlreadyExists` when the id is in use, here or on disk. */
+  async #create(
+    id: string,
+    record: UnitRecord,
+    make: UnitMaker,
+  ): Promise<{ unit: Unit; stdin: Deno.FsFile }> {
+    // The folder of a unit that we have may have been removed by somebody else.
+    if (this.#making.has(id) || this.#units.has(id)) {
+      throw new Deno.errors.AlreadyExists(`there is a work unit ${id}`);
+    }
+    this.#making.add(id);
+    try {
+      const stdin = await this.#store.create(id, record);
+      const unit = make(this.#ledger(id, record), this.#unitDeps);
+      this.#units.set(id, unit);
+      return { unit, stdin };
+    } finally {
+      this.#making.delete(id);
     }
   }
 
@@ -157,8 +163,10 @@ export class UnitRegistry implements AsyncDisposable {
     const changedAt = await this.#store.changedAt();
     const broken = [...this.#units.values()].some((unit) => unit instanceof BrokenUnit);
     if (!broken && changedAt !== undefined && changedAt === this.#scannedAt) return;
+    // One that is made from here on may be complete before the list is.
+    const known = [...this.#units];
     const ids = new Set(await this.#store.list());
-    for (const [id, unit] of [...this.#units]) {
+    for (const [id, unit] of known) {
       if (!ids.has(id) && unit.ledger.complete) unit.ledger.forget();
     }
     const unknown = [...ids].filter((id) => {

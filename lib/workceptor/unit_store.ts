@@ -1,6 +1,11 @@
 /**
  * A node's units on disk: `<data folder>/<node id>/<unit id>/` with `stdin`, `stdout` and
- * `status`, as the original keeps them.
+ * `status`, as the Go daemon keeps them.
+ *
+ * Beside the node's folder, as the Go daemon takes all that is in it for units:
+ *
+ *     .<node id>.lock       held by the daemon that has the folder
+ *     .<node id>.staging/   units being made or deleted: a unit appears whole, and disappears whole
  */
 import { replaceFile, syncDirectory } from "../base/durable_file.ts";
 import { isUnitFolderName, nodeFolderName } from "./unit_id.ts";
@@ -14,16 +19,19 @@ export class StoreInUseError extends Error {
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 
-/** A removal races with a dying job that still makes files; the original tries 3 times, too. */
-const REMOVE_ATTEMPTS = 3;
+/** A deletion may race with a job that still makes files; the Go daemon tries 3 times, too. */
+const DELETE_ATTEMPTS = 3;
 
 export class UnitStore implements Disposable {
   readonly folder: string;
+  readonly #staging: string;
   readonly #lock: Deno.FsFile;
+  #staged = 0;
   #open = true;
 
-  private constructor(folder: string, lock: Deno.FsFile) {
+  private constructor(folder: string, staging: string, lock: Deno.FsFile) {
     this.folder = folder;
+    this.#staging = staging;
     this.#lock = lock;
   }
 
@@ -34,13 +42,17 @@ export class UnitStore implements Disposable {
   static async open(dataDir: string, nodeId: string): Promise<UnitStore> {
     const name = nodeFolderName(nodeId);
     const folder = `${dataDir}/${name}`;
-    await Deno.mkdir(folder, { recursive: true, mode: FOLDER_MODE });
-    // Beside the folder, not in it: the original takes all that is in it for units.
+    await makeFolder(folder);
     const path = `${dataDir}/.${name}.lock`;
     const lock = await Deno.open(path, { write: true, create: true, mode: FILE_MODE });
     try {
-      if (await lock.tryLock(true)) return new UnitStore(folder, lock);
-      throw new StoreInUseError(`${folder} is in use by another node with the id ${nodeId}`);
+      if (!await lock.tryLock(true)) {
+        throw new StoreInUseError(`${folder} is in use by another node with the id ${nodeId}`);
+      }
+      const beside = `${dataDir}/.${name}.staging`;
+      const staging = await canRename(beside, folder) ? beside : `${folder}/.staging`;
+      await makeFolder(staging);
+      return new UnitStore(folder, staging, lock);
     } catch (error) {
       lock.close();
       throw error;
@@ -59,10 +71,33 @@ export class UnitStore implements Disposable {
     return `${this.folder}/${id}/stdout`;
   }
 
-  /** Makes a unit's folder. Throws `Deno.errors.AlreadyExists` when there is one. */
-  async create(id: string): Promise<void> {
-    await Deno.mkdir(this.unitFolder(id), { mode: FOLDER_MODE });
-    await syncDirectory(this.folder);
+  /**
+   * Makes a unit with its record and an empty `stdin`, which is returned open for writing. Throws
+   * `Deno.errors.AlreadyExists` when something has that name, and what the disk says when it
+   * refuses; then nothing is left of the unit. One call at a time for one id.
+   */
+  create(id: string, record: UnitRecord): Promise<Deno.FsFile> {
+    return this.#withFolders(async () => {
+      let place = this.#newStagingPath();
+      await Deno.mkdir(place, { mode: FOLDER_MODE });
+      let stdin: Deno.FsFile | undefined;
+      try {
+        stdin = await createFile(`${place}/stdin`);
+        await saveRecord(place, record);
+        // A rename would take the place of an empty folder.
+        if (await exists(this.unitFolder(id))) {
+          throw new Deno.errors.AlreadyExists(`${this.unitFolder(id)} is there already`);
+        }
+        await Deno.rename(place, this.unitFolder(id));
+        place = this.unitFolder(id);
+        await syncDirectory(this.folder);
+        return stdin;
+      } catch (error) {
+        stdin?.close();
+        await Deno.remove(place, { recursive: true }).catch(() => {});
+        throw error;
+      }
+    });
   }
 
   /** Ids of all units on disk, in no order. */
@@ -90,16 +125,7 @@ export class UnitStore implements Disposable {
 
   /** Resolves once the record is on the disk. One call at a time for one unit. */
   save(id: string, record: UnitRecord): Promise<void> {
-    return replaceFile(`${this.folder}/${id}/status`, encodeRecord(record), { mode: FILE_MODE });
-  }
-
-  openStdin(id: string): Promise<Deno.FsFile> {
-    return Deno.open(this.stdinPath(id), {
-      write: true,
-      create: true,
-      truncate: true,
-      mode: FILE_MODE,
-    });
+    return saveRecord(this.unitFolder(id), record);
   }
 
   /** Opens `stdout` to append, making it if need be. */
@@ -126,18 +152,25 @@ export class UnitStore implements Disposable {
     return syncData(this.stdoutPath(id));
   }
 
-  /** Deletes a unit's folder; one that is gone already, or half gone, is fine. */
-  async remove(id: string): Promise<void> {
-    for (let attempt = 1;; attempt++) {
-      try {
-        await Deno.remove(this.unitFolder(id), { recursive: true });
-        break;
-      } catch (error) {
-        if (error instanceof Deno.errors.NotFound) break;
-        if (attempt === REMOVE_ATTEMPTS) throw error;
-      }
+  /**
+   * Takes a unit's folder away in one step, in no more room than it has; one that is gone already
+   * is fine. Resolves to what is left to do: deleting what was in it.
+   */
+  async takeAway(id: string): Promise<() => Promise<void>> {
+    const place = this.#newStagingPath();
+    try {
+      await this.#withFolders(() => Deno.rename(this.unitFolder(id), place));
+      await syncDirectory(this.folder);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-    await syncDirectory(this.folder);
+    return () => deleteFolder(place);
+  }
+
+  /** Deletes what a crash left of units that were being made or deleted. */
+  async sweep(): Promise<void> {
+    const left = await Array.fromAsync(Deno.readDir(this.#staging));
+    for (const { name } of left) await deleteFolder(`${this.#staging}/${name}`);
   }
 
   /** When an entry was last made or removed in the folder: milliseconds, `undefined` unknown. */
@@ -150,6 +183,71 @@ export class UnitStore implements Disposable {
     if (!this.#open) return;
     this.#open = false;
     this.#lock.close();
+  }
+
+  /** A name that nobody else has: others' were deleted by `sweep`, or cannot be. */
+  #newStagingPath(): string {
+    return `${this.#staging}/${Deno.pid}.${++this.#staged}`;
+  }
+
+  /** Whoever cleans `/tmp` takes empty folders away: they are made again when they are missed. */
+  async #withFolders<T>(step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      await makeFolder(this.folder);
+      await makeFolder(this.#staging);
+      return await step();
+    }
+  }
+}
+
+function makeFolder(path: string): Promise<void> {
+  return Deno.mkdir(path, { recursive: true, mode: FOLDER_MODE });
+}
+
+/** Whether folders made in `from` can be moved into `to`: not if either is a mount. */
+async function canRename(from: string, to: string): Promise<boolean> {
+  const probe = `${from}/probe`;
+  const moved = `${to}/.probe`;
+  try {
+    await makeFolder(probe);
+    await Deno.rename(probe, moved);
+    await Deno.remove(moved);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function createFile(path: string): Promise<Deno.FsFile> {
+  return Deno.open(path, { write: true, createNew: true, mode: FILE_MODE });
+}
+
+function saveRecord(folder: string, record: UnitRecord): Promise<void> {
+  return replaceFile(`${folder}/status`, encodeRecord(record), { mode: FILE_MODE });
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** One that is gone already, or half gone, is fine. */
+async function deleteFolder(path: string): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await Deno.remove(path, { recursive: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      if (attempt === DELETE_ATTEMPTS) throw error;
+    }
   }
 }
 

@@ -440,7 +440,7 @@ Deno.test("node ids that would leave the data folder stay in it", async (t) => {
       const outside = await Array.fromAsync(Deno.readDir(folder.path));
       assert.deepEqual(outside.map(({ name }) => name), ["data"]);
       const inside = (await Array.fromAsync(Deno.readDir(dataDir)))
-        .filter(({ isDirectory }) => isDirectory);
+        .filter(({ isDirectory, name }) => isDirectory && !name.startsWith("."));
       assert.equal(inside.length, 1);
     });
   }
