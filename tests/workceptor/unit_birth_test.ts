@@ -114,7 +114,7 @@ Deno.test("of submits that want one id only one gets it, whatever is in its plac
   }
   assert.deepEqual(await Array.fromAsync(Deno.readDir(`${folder.path}/n1/empty`)), []);
   await work.release("wanted", { ...auth, force: false });
-  await submit(work, request, "again");
+  await completed(work, await submit(work, request, "again"));
 });
 
 Deno.test("what a crash left of births and removals is gone after the next start", async () => {
