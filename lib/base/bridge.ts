@@ -2,7 +2,7 @@
 import { type ByteConn, closeQuietly, writeAll } from "./byte_conn.ts";
 
 /**
- * Bytes that one direction holds at most. Large, since the cost of a read and a write in Deno is
+ * Bytes that one direction holds at most, unless its user says otherwise. Large, since the cost of a read and a write in Deno is
  * mostly per call; an idle or chatty bridge stays at the small first buffer.
  */
 const BUFFER_BYTES = 256 * 1024;
@@ -16,9 +16,9 @@ const FIRST_BUFFER_BYTES = 4096;
 export async function bridge(
   left: ByteConn,
   right: ByteConn,
-  options: { signal?: AbortSignal | undefined } = {},
+  options: { signal?: AbortSignal | undefined; bufferBytes?: number | undefined } = {},
 ): Promise<void> {
-  const { signal } = options;
+  const { signal, bufferBytes = BUFFER_BYTES } = options;
   const closeBoth = () => {
     closeQuietly(left);
     closeQuietly(right);
@@ -26,7 +26,7 @@ export async function bridge(
   let failure: { error: unknown } | undefined;
   const copyOrEnd = async (from: ByteConn, to: ByteConn) => {
     try {
-      await copy(from, to);
+      await copy(from, to, bufferBytes);
     } catch (error) {
       failure ??= { error };
       closeBoth();
@@ -44,14 +44,14 @@ export async function bridge(
   }
 }
 
-async function copy(from: ByteConn, to: ByteConn): Promise<void> {
+async function copy(from: ByteConn, to: ByteConn, bufferBytes: number): Promise<void> {
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   while (true) {
     const count = await from.read(buffer);
     if (count === null) break;
     await writeAll(to, buffer.subarray(0, count));
-    if (count === buffer.length && buffer.length < BUFFER_BYTES) {
-      buffer = new Uint8Array(BUFFER_BYTES);
+    if (count === buffer.length && buffer.length < bufferBytes) {
+      buffer = new Uint8Array(bufferBytes);
     }
   }
   await to.closeWrite();

@@ -33,8 +33,17 @@ export interface ReadLineOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface LineReaderOptions {
+  /**
+   * Called before the buffer grows beyond its first size, with the bytes that it will have, and
+   * with 0 when it is given back. May throw to refuse that: `readLine` passes the error on and
+   * holds nothing more of the line.
+   */
+  reserve?: ((bytes: number) => void) | undefined;
+}
+
 /** Start of the buffer, kept small since each idle control client holds one. */
-const INITIAL_BUFFER_BYTES = 4096;
+export const INITIAL_BUFFER_BYTES = 4096;
 const NEWLINE = 10;
 const NO_BYTES = new Uint8Array(0);
 
@@ -45,6 +54,7 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class LineReader implements ByteConn {
   readonly #conn: ByteConn;
+  readonly #reserve: (bytes: number) => void;
   /** Unread bytes are `#buffer[#start..#end)`; empty while nothing waits and nothing is held. */
   #buffer: Uint8Array<ArrayBuffer> = NO_BYTES;
   #start = 0;
@@ -54,8 +64,22 @@ export class LineReader implements ByteConn {
   /** A read of the connection that an aborted wait left behind; it still fills the buffer. */
   #filling: Promise<void> | undefined;
 
-  constructor(conn: ByteConn) {
+  constructor(conn: ByteConn, { reserve = () => {} }: LineReaderOptions = {}) {
     this.#conn = conn;
+    this.#reserve = reserve;
+  }
+
+  /** Resolves once there is a byte to read, or the end of the stream. An abort loses nothing. */
+  async ready({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.buffered === 0 && !this.#ended) {
+      await abortable(this.#fill(INITIAL_BUFFER_BYTES), signal);
+    }
+  }
+
+  /** The bytes held back, which stay unread; valid until the next call. */
+  peek(): Uint8Array {
+    return this.#buffer.subarray(this.#start, this.#end);
   }
 
   /**
@@ -134,8 +158,18 @@ export class LineReader implements ByteConn {
   }
 
   #release(): void {
+    if (this.#buffer.length > INITIAL_BUFFER_BYTES) this.#reserve(0);
     this.#buffer = NO_BYTES;
     this.#start = this.#end = 0;
+  }
+
+  #reserveOrDrop(bytes: number): void {
+    try {
+      this.#reserve(bytes);
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
   }
 
   /** Reads once into free space. Room is made only between reads: a pending one owns its view. */
@@ -163,6 +197,7 @@ export class LineReader implements ByteConn {
       const size = this.#buffer.length === 0
         ? INITIAL_BUFFER_BYTES
         : Math.max(this.#buffer.length + 1, Math.min(2 * this.#buffer.length, maxBytes + 1));
+      if (size > INITIAL_BUFFER_BYTES) this.#reserveOrDrop(size);
       const grown = new Uint8Array(size);
       grown.set(this.#buffer.subarray(0, this.#end));
       this.#buffer = grown;

@@ -38,5 +38,6 @@ export function meshCaller(conn: MeshConn): Caller {
     via: "mesh",
     secure: conn.secure,
     description: `${conn.remoteNode}:${conn.remoteService}`,
+    peer: conn.remoteNode,
   };
 }

@@ -1,38 +1,37 @@
 /** Members of a JSON command, each checked as it is asked for. */
+import { messageOf } from "../base/error_message.ts";
 import type { Fields } from "./command.ts";
 import { ControlError } from "./control_error.ts";
-import { explainJsonError } from "./json_error.ts";
+import { MAX_JSON_VALUES } from "./limits.ts";
 import { refusals } from "./texts.ts";
 
-/**
- * Objects and lists that a command may hold: the nesting that the original refuses, taken for all
- * of them, since each costs many times the two bytes that it is written in.
- */
-const MAX_CONTAINERS = 10_000;
-const [QUOTE, BACKSLASH, BRACE, BRACKET] = [...'"\\{['].map((char) => char.charCodeAt(0));
+const [QUOTE, BACKSLASH, COMMA, BRACE, BRACKET] = [...'"\\,{['].map((char) => char.charCodeAt(0));
 
-/** Parses a line that begins with `{`. Throws a `ControlError` in the original's words. */
+/** Parses a line that begins with `{`. Throws a `ControlError` that says what is wrong with it. */
 export function parseFields(line: string): Fields {
-  if (line.length > MAX_CONTAINERS && countContainers(line) > MAX_CONTAINERS) {
-    throw new ControlError(refusals.tooManyContainers);
+  if (line.length > MAX_JSON_VALUES && !hasFewValues(line)) {
+    throw new ControlError(refusals.tooManyValues(MAX_JSON_VALUES));
   }
   try {
     return JSON.parse(line) as Fields;
   } catch (cause) {
-    throw new ControlError(explainJsonError(line), { cause });
+    throw new ControlError(refusals.notJson(messageOf(cause)), { cause });
   }
 }
 
-function countContainers(line: string): number {
+/** Counts what begins a value: an object, a list, or the comma in front of the next one. */
+function hasFewValues(line: string): boolean {
   let count = 0;
   let inString = false;
   for (let at = 0; at < line.length; at++) {
     const char = line.charCodeAt(at);
     if (char === QUOTE) inString = !inString;
-    else if (inString && char === BACKSLASH) at++;
-    else if (!inString && (char === BRACE || char === BRACKET)) count++;
+    else if (inString) at += char === BACKSLASH ? 1 : 0;
+    else if (char === COMMA || char === BRACE || char === BRACKET) {
+      if (++count > MAX_JSON_VALUES) return false;
+    }
   }
-  return count;
+  return true;
 }
 
 /** The member itself, never something that objects inherit. */

@@ -15,7 +15,6 @@ export const refusals = {
   unknownCommand: (word: string) => `Unknown command, ${word}`,
   commandMissing: "JSON did not contain a command",
   commandNotString: "command must be a string",
-  tooManyContainers: "exceeded max depth",
 
   statusParameters: "status command does not take parameters",
   requestedFieldNotString: "each element of requested_fields must be a string",
@@ -49,7 +48,13 @@ export const refusals = {
   submitFieldNotString: (name: string) =>
     `submit parameters must all be strings and ${name} is not`,
 
-  // The original has no words for these: it crashes, takes any length, or ends the stream unsaid.
+  // The original says what its JSON parser does, which nobody matches.
+  notJson: (problem: string) => `command is not valid JSON: ${problem}`,
+  // It has no words for these: it crashes, takes any length, or ends the stream unsaid.
+  tooManyValues: (max: number) => `a JSON command may hold at most ${max} values`,
+  tooManyLongLines: "too many long command lines at once, try again later",
+  lineTooSlow: (limitMs: number) => `command line was not complete after ${limitMs / 1000} s`,
+  noCommand: (limitMs: number) => `no command came within ${limitMs / 1000} s`,
   requestedFieldsNotList: "requested_fields must be a list of strings",
   lineTooLong: (maxBytes: number) => `command line is longer than ${maxBytes} bytes`,
   startPositionNegative: (position: number) =>

@@ -13,6 +13,8 @@ export interface Caller {
   readonly secure: boolean;
   /** For the log: the mesh address, socket address or `unix`. */
   readonly description: string;
+  /** The node or host it comes from, whose share of bounds it has; absent: `description`. */
+  readonly peer?: string;
 }
 
 /** Numbers as the original stores and sends them. */

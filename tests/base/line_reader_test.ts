@@ -129,3 +129,37 @@ Deno.test("line reader decodes UTF-8 across reads and keeps a byte order mark", 
   };
   assert.equal(await new LineReader(conn).readLine(BOUND), "\ufeffnäme");
 });
+
+Deno.test("line reader tells when something came, and shows it unread", async () => {
+  const reader = new LineReader(connOf("Recept", "or\nrest"));
+  await reader.ready();
+  assert.equal(new TextDecoder().decode(reader.peek()), "Recept");
+  await reader.ready();
+  assert.equal(await reader.readLine(BOUND), "Receptor");
+  assert.equal(new TextDecoder().decode(reader.peek()), "rest");
+  assert.equal(await readAll(reader), "rest");
+  await reader.ready();
+  assert.equal(await reader.readLine(BOUND), null);
+});
+
+Deno.test("line reader asks before it grows, tells when it gives back, and drops what is refused", async () => {
+  const asked: number[] = [];
+  const bound = { maxBytes: 1_000_000 };
+  const long = "x".repeat(20_000);
+  const reader = new LineReader(connOf(`short\n${long}\nshort\n`), {
+    reserve: (bytes) => asked.push(bytes),
+  });
+  assert.equal(await reader.readLine(bound), "short");
+  assert.deepEqual(asked, []);
+  assert.equal(await reader.readLine(bound), long);
+  assert.equal(await reader.readLine(bound), "short");
+  assert.deepEqual(asked, [8_192, 16_384, 32_768, 0]);
+
+  const refusing = new LineReader(connOf(long), {
+    reserve: (bytes) => {
+      if (bytes > 10_000) throw new RangeError(`no ${bytes} bytes`);
+    },
+  });
+  await assert.rejects(refusing.readLine(bound), /^RangeError: no 16384 bytes$/);
+  assert.equal(refusing.buffered, 0);
+});

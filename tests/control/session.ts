@@ -23,8 +23,9 @@ export function connectClient(
 export async function exchange(
   input: string | Uint8Array,
   replaced: Partial<ControlDeps> = {},
+  caller: Caller = localCaller,
 ): Promise<string> {
-  const { conn, served } = connectClient(replaced);
+  const { conn, served } = connectClient(replaced, caller);
   const sent = writeAll(conn, typeof input === "string" ? bytes(input) : input)
     .then(() => conn.closeWrite());
   const reply = await readText(conn);

@@ -4,11 +4,13 @@ import { writeAll } from "../../base/byte_conn.ts";
 import type { CommandContext, CommandRun, CommandType } from "../command.ts";
 import { ControlError } from "../control_error.ts";
 import { member, stringMember } from "../json_fields.ts";
+import { limitsFor } from "../limits.ts";
 import { connecting, refusals } from "../texts.ts";
+import { firstWords } from "../words.ts";
 
 export const connect: CommandType = {
   fromWords(words) {
-    const [node, service, tlsClient = "", ...rest] = words.split(" ");
+    const [node, service, tlsClient = "", ...rest] = firstWords(words, 4);
     if (node === undefined || service === undefined) {
       throw new ControlError(refusals.noConnectTarget);
     }
@@ -44,7 +46,7 @@ function connectTo(node: string, service: string, tlsClient: string): CommandRun
     const stream = await deps.mesh.dial(node, service, { tls, signal });
     try {
       await writeAll(conn, new TextEncoder().encode(`${connecting}\n`));
-      await bridge(conn, stream, { signal });
+      await bridge(conn, stream, { signal, bufferBytes: limitsFor(caller).bufferBytes });
     } catch (error) {
       // The client has seen `Connecting`: an error line would be read as the service's bytes.
       deps.log.debug(`Bridge of control service to ${node}:${service} ended: ${error}`, {

@@ -1,56 +1,53 @@
 /** `status`: what this node knows of itself and of the mesh. */
-import type { CommandContext, CommandRun, CommandType, Fields } from "../command.ts";
+import type { CommandRun, CommandType, ControlDeps, Fields } from "../command.ts";
 import { ControlError } from "../control_error.ts";
 import { member } from "../json_fields.ts";
 import { refusals } from "../texts.ts";
 
 /** Field by field, in the order in which the original prints them. */
-const GETTERS: Readonly<Record<string, (context: CommandContext) => unknown>> = {
-  Advertisements: ({ deps }) => deps.mesh.status(["Advertisements"]).Advertisements,
-  // The original has nothing like it: only there when there is something to say.
-  Certificates: ({ deps }) => {
-    const expiring = deps.expiringCertificates?.() ?? [];
-    return expiring.length > 0 ? expiring : undefined;
-  },
-  Connections: ({ deps }) => deps.mesh.status(["Connections"]).Connections,
-  KnownConnectionCosts: ({ deps }) => {
-    const { KnownConnectionCosts } = deps.mesh.status(["KnownConnectionCosts"]);
+const FIELDS: Readonly<Record<string, (deps: ControlDeps) => unknown>> = {
+  Advertisements: ({ mesh }) => mesh.status(["Advertisements"]).Advertisements,
+  Connections: ({ mesh }) => mesh.status(["Connections"]).Connections,
+  KnownConnectionCosts: ({ mesh }) => {
+    const { KnownConnectionCosts } = mesh.status(["KnownConnectionCosts"]);
     const costs = Object.entries(KnownConnectionCosts);
     return sortedByKey(Object.fromEntries(costs.map(([node, row]) => [node, sortedByKey(row)])));
   },
-  NodeID: ({ deps }) => deps.mesh.nodeId,
-  RoutingTable: ({ deps }) => sortedByKey(deps.mesh.status(["RoutingTable"]).RoutingTable),
-  SystemCPUCount: ({ deps }) => deps.system.cpuCount,
-  SystemMemoryMiB: ({ deps }) => deps.system.memoryMiB,
-  Version: ({ deps }) => deps.system.version,
+  NodeID: ({ mesh }) => mesh.nodeId,
+  RoutingTable: ({ mesh }) => sortedByKey(mesh.status(["RoutingTable"]).RoutingTable),
+  SystemCPUCount: ({ system }) => system.cpuCount,
+  SystemMemoryMiB: ({ system }) => system.memoryMiB,
+  Version: ({ system }) => system.version,
+};
+
+/** What the original does not have: only by name, as its clients compare the set of members. */
+const OWN_FIELDS: typeof FIELDS = {
+  Certificates: ({ expiringCertificates }) => expiringCertificates?.() ?? [],
 };
 
 export const status: CommandType = {
   fromWords(words) {
     if (words !== "") throw new ControlError(refusals.statusParameters);
-    return show(() => true);
+    return show(Object.entries(FIELDS));
   },
 
   /** `requested_fields` limits the reply; unknown names are passed over, as in the original. */
   fromFields(fields: Fields) {
-    if (!Object.hasOwn(fields, "requested_fields")) return show(() => true);
+    if (!Object.hasOwn(fields, "requested_fields")) return show(Object.entries(FIELDS));
     const requested = member(fields, "requested_fields");
     if (!Array.isArray(requested)) throw new ControlError(refusals.requestedFieldsNotList);
     if (requested.some((name) => typeof name !== "string")) {
       throw new ControlError(refusals.requestedFieldNotString);
     }
     const names = new Set<string>(requested);
-    return show((name) => names.has(name));
+    const known = Object.entries({ ...FIELDS, ...OWN_FIELDS });
+    return show(known.filter(([name]) => names.has(name)));
   },
 };
 
-function show(wanted: (name: string) => boolean): CommandRun {
-  return (context) => {
-    const entries = Object.entries(GETTERS).filter(([name]) => wanted(name));
-    return Promise.resolve(
-      Object.fromEntries(entries.map(([name, getter]) => [name, getter(context)])),
-    );
-  };
+function show(fields: [string, (deps: ControlDeps) => unknown][]): CommandRun {
+  return ({ deps }) =>
+    Promise.resolve(Object.fromEntries(fields.map(([name, read]) => [name, read(deps)])));
 }
 
 /** The original prints maps in the order of their keys, and so does its client. */

@@ -4,6 +4,7 @@ import { ControlError } from "../control_error.ts";
 import { stringMember } from "../json_fields.ts";
 import { refusals } from "../texts.ts";
 import type { WorkService } from "../work_service.ts";
+import { cutWord } from "../words.ts";
 import { workCancel } from "./work_cancel.ts";
 import { workList } from "./work_list.ts";
 import { workRelease } from "./work_release.ts";
@@ -30,8 +31,8 @@ export function workCommand(work: WorkService): CommandType {
   };
   return {
     fromWords(words): CommandRun {
-      const [name, ...rest] = words.split(" ");
-      return find(name ?? "").fromWords(rest);
+      const [name, rest] = cutWord(words);
+      return find(name).fromWords(rest);
     },
     fromFields(fields: Fields): CommandRun {
       return find(stringMember(fields, "subcommand")).fromFields(fields);

@@ -2,6 +2,7 @@
 import type { CommandRun } from "../command.ts";
 import { member } from "../json_fields.ts";
 import type { WorkService } from "../work_service.ts";
+import { firstWords } from "../words.ts";
 import type { WorkSubcommand } from "./work_subcommand.ts";
 
 export function workList(work: WorkService): WorkSubcommand {
@@ -10,7 +11,7 @@ export function workList(work: WorkService): WorkSubcommand {
     return Object.fromEntries(units.sort(([one], [other]) => one < other ? -1 : 1));
   };
   return {
-    fromWords: ([unitId]) => list(unitId),
+    fromWords: (words) => list(firstWords(words, 1)[0]),
     fromFields(fields) {
       const unitId = member(fields, "unitid");
       return list(typeof unitId === "string" ? unitId : undefined);

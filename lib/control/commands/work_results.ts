@@ -6,6 +6,7 @@ import { ControlError } from "../control_error.ts";
 import { integerMember, optionalString, parseInteger, stringMember } from "../json_fields.ts";
 import { refusals, streamingResults } from "../texts.ts";
 import type { WorkService } from "../work_service.ts";
+import { firstWords } from "../words.ts";
 import type { WorkSubcommand } from "./work_subcommand.ts";
 
 /** How often a silent stream to a client that has half-closed is tried for being there at all. */
@@ -15,7 +16,7 @@ const IGNORED_BUFFER_BYTES = 4096;
 export function workResults(work: WorkService): WorkSubcommand {
   return {
     fromWords(words) {
-      const [unitId, startPos, ...rest] = words;
+      const [unitId, startPos, ...rest] = firstWords(words, 3);
       if (unitId === undefined) throw new ControlError(refusals.unitIdMissing("results"));
       if (rest.length > 0) throw new ControlError(refusals.resultsWords);
       return results(work, unitId, startPos === undefined ? 0 : startPosition(startPos), "");

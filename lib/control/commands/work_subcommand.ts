@@ -2,17 +2,18 @@
 import type { CommandRun, Fields } from "../command.ts";
 import { ControlError } from "../control_error.ts";
 import { refusals } from "../texts.ts";
+import { cutWord } from "../words.ts";
 
 export interface WorkSubcommand {
-  /** From the words behind the subcommand; two blanks in a row hold an empty word. */
-  fromWords(words: readonly string[]): CommandRun;
+  /** From the text behind the subcommand and its blank, `undefined` when there is no blank. */
+  fromWords(words: string | undefined): CommandRun;
   fromFields(fields: Fields): CommandRun;
 }
 
 /** The one word that status, cancel and release take. */
-export function onlyUnitId(subcommand: string, words: readonly string[]): string {
-  const [unitId, ...rest] = words;
-  if (unitId === undefined) throw new ControlError(refusals.unitIdMissing(subcommand));
-  if (rest.length > 0) throw new ControlError(refusals.wordsAfterUnitId(subcommand));
+export function onlyUnitId(subcommand: string, words: string | undefined): string {
+  if (words === undefined) throw new ControlError(refusals.unitIdMissing(subcommand));
+  const [unitId, rest] = cutWord(words);
+  if (rest !== undefined) throw new ControlError(refusals.wordsAfterUnitId(subcommand));
   return unitId;
 }

@@ -6,11 +6,14 @@ import type { LineReader } from "../../base/line_reader.ts";
 import { type CommandRun, type Fields, SessionOverError } from "../command.ts";
 import { ControlError } from "../control_error.ts";
 import { optionalString, stringMember } from "../json_fields.ts";
+import { limitsFor } from "../limits.ts";
 import { refusals, unitCreated } from "../texts.ts";
 import type { PendingUnit, SubmitRequest, WorkService } from "../work_service.ts";
+import { cutWord } from "../words.ts";
 import type { WorkSubcommand } from "./work_subcommand.ts";
 
-const PAYLOAD_BUFFER_BYTES = 256 * 1024;
+/** The first buffer, as most payloads are small; a payload that fills it gets a larger one. */
+const FIRST_BUFFER_BYTES = 4096;
 
 /** Members with a meaning of their own; every other one is a parameter of the work type. */
 const NOT_PARAMETERS = new Set([
@@ -27,10 +30,10 @@ const NOT_PARAMETERS = new Set([
 
 export function workSubmit(work: WorkService): WorkSubcommand {
   return {
-    fromWords([node, workType, ...params]) {
-      if (node === undefined || workType === undefined) {
-        throw new ControlError(refusals.submitWords);
-      }
+    fromWords(words = "") {
+      const [node, more] = cutWord(words);
+      if (more === undefined) throw new ControlError(refusals.submitWords);
+      const [workType, params] = cutWord(more);
       return submit(work, {
         node,
         workType,
@@ -39,7 +42,7 @@ export function workSubmit(work: WorkService): WorkSubcommand {
         signWork: false,
         signature: "",
         workUnitId: "",
-        params: params.length === 0 ? {} : { params: params.join(" ") },
+        params: params === undefined ? {} : { params },
       });
     },
     fromFields: (fields) => submit(work, requestFrom(fields)),
@@ -65,19 +68,24 @@ function requestFrom(fields: Fields): SubmitRequest {
 function submit(work: WorkService, request: SubmitRequest): CommandRun {
   return async ({ conn, caller, signal }) => {
     const unit = await work.submit(request, caller);
-    await takePayload(unit, conn);
+    await takePayload(unit, conn, limitsFor(caller).bufferBytes);
     // A payload on its way to another node must not hold up the end of this one's service.
     return { result: await abortable(unit.start(), signal), unitid: unit.unitId };
   };
 }
 
 /** Whatever breaks off the payload also breaks the session: its rest is not made of commands. */
-async function takePayload(unit: PendingUnit, conn: LineReader): Promise<void> {
+async function takePayload(
+  unit: PendingUnit,
+  conn: LineReader,
+  bufferBytes: number,
+): Promise<void> {
   try {
     await writeAll(conn, new TextEncoder().encode(`${unitCreated(unit.unitId)}\n`));
-    const buffer = new Uint8Array(PAYLOAD_BUFFER_BYTES);
+    let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
     for (let count; (count = await conn.read(buffer)) !== null;) {
       await unit.writePayload(buffer.subarray(0, count));
+      if (count === buffer.length && count < bufferBytes) buffer = new Uint8Array(bufferBytes);
     }
   } catch (error) {
     const message = messageOf(error);

@@ -1,0 +1,63 @@
+/**
+ * One bound in bytes for the long command lines of all clients from the network, shared fairly:
+ * when there is no room, whoever holds the most gives way, so that a node with one line gets it in
+ * beside another that fills the budget with many.
+ */
+import { INITIAL_BUFFER_BYTES } from "../base/line_reader.ts";
+
+/** There is no room, and the owner of the line holds the most already. */
+export class LineBudgetError extends Error {
+  override readonly name = "LineBudgetError";
+  constructor(readonly totalBytes: number) {
+    super(`long command lines hold ${totalBytes} bytes`);
+  }
+}
+
+export class LineBudget {
+  readonly #totalBytes: number;
+  /** Oldest first. */
+  readonly #held = new Map<LineClaim, number>();
+
+  constructor(totalBytes: number) {
+    this.#totalBytes = totalBytes;
+  }
+
+  /** Bytes that are held now. */
+  get heldBytes(): number {
+    return [...this.#held.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /**
+   * Gives `claim` the size of `bytes`; what fits into a client's first buffer is free, so that
+   * short commands always get in. Throws a `LineBudgetError`, and changes nothing, when there is no
+   * room and the claim's owner would hold the most.
+   */
+  resize(claim: LineClaim, bytes: number): void {
+    const counted = bytes > INITIAL_BUFFER_BYTES ? bytes : 0;
+    const more = counted - (this.#held.get(claim) ?? 0);
+    while (more > 0 && this.heldBytes + more > this.#totalBytes) this.#makeWay(claim, more);
+    if (counted > 0) this.#held.set(claim, counted);
+    else this.#held.delete(claim);
+  }
+
+  /** Cuts the oldest claim of whoever holds the most, unless that is the one who wants more. */
+  #makeWay({ owner }: LineClaim, more: number): void {
+    const sums = new Map([[owner, more]]);
+    for (const [claim, bytes] of this.#held) {
+      sums.set(claim.owner, (sums.get(claim.owner) ?? 0) + bytes);
+    }
+    const most = Math.max(...sums.values());
+    if (sums.get(owner) === most) throw new LineBudgetError(this.#totalBytes);
+    const victim = [...this.#held.keys()].find((claim) => sums.get(claim.owner) === most)!;
+    this.#held.delete(victim);
+    victim.cut();
+  }
+}
+
+/** A line, in one place of its way, that takes its part of the budget. */
+export interface LineClaim {
+  /** Whose share it is part of. */
+  readonly owner: string;
+  /** The budget takes it away: what it stands for must be let go at once. */
+  cut(): void;
+}
