@@ -24,19 +24,22 @@ export interface Session {
   close(): void;
 }
 
+/**
+ * Takes over a session. Resolves when that session is over; the result says whether the link ever
+ * came up, which resets a redial delay.
+ */
+export type OnSession = (session: Session) => Promise<{ established: boolean }>;
+
 /** A listener or a dialler: something that produces sessions until it is told to stop. */
 export interface Backend {
   /** For logs, such as `tcp-listener 0.0.0.0:27199`. */
   readonly description: string;
   /**
-   * Produces sessions until `signal` aborts; redials as configured. `onSession` resolves when that
-   * session is over; its result says whether the link ever came up, which resets a redial delay.
-   * Resolves after the last session ended. Rejects when it cannot go on.
+   * Produces sessions until `signal` aborts; redials as configured. Resolves after the last session
+   * ended, and gives back its port if it has one: at once when `signal` is aborted already. Rejects
+   * when it cannot go on.
    */
-  run(
-    onSession: (session: Session) => Promise<{ established: boolean }>,
-    signal: AbortSignal,
-  ): Promise<void>;
+  run(onSession: OnSession, signal: AbortSignal): Promise<void>;
 }
 
 /** What policy the mesh applies to the sessions of one backend. */

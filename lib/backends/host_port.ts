@@ -23,6 +23,12 @@ export function parseHostPort(address: string): HostPort {
   return { host, port };
 }
 
+/** An IPv4 address that a socket for both families reports in IPv6 notation, in its own. */
+export function unmapped(host: string): string {
+  if (!host.startsWith("::ffff:")) return host;
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(host)?.[1] ?? host;
+}
+
 export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

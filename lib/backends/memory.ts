@@ -3,7 +3,7 @@
  * what the other receives, in order, and all of it happens in microtasks.
  */
 import { messagesIn } from "../wire/frame.ts";
-import type { Backend, Session } from "./backend.ts";
+import type { Backend, OnSession, Session } from "./backend.ts";
 
 /** Bytes that may wait for the receiver before `send` waits too. */
 const INBOX_BYTES = 256 * 1024;
@@ -34,7 +34,7 @@ export class MemoryBackend implements Backend {
     else void this.#start(session);
   }
 
-  async run(onSession: Parameters<Backend["run"]>[0], signal: AbortSignal): Promise<void> {
+  async run(onSession: OnSession, signal: AbortSignal): Promise<void> {
     const sessions = new Set<Promise<unknown>>();
     this.#start = async (session) => {
       const running = onSession(session).catch(() => {});

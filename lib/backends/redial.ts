@@ -1,7 +1,7 @@
 /** How every dialler keeps its link up: dial, hand over the session, wait, dial again. */
 import { type Clock, sleep } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Backend, Session } from "./backend.ts";
+import type { OnSession, Session } from "./backend.ts";
 
 const second = 1000;
 /** Wait before the first redial, in milliseconds. The times are the original's. */
@@ -33,7 +33,7 @@ export interface DiallerOptions {
 export async function runDialler(
   { log, clock }: DiallerDeps,
   { dial, redial }: DiallerOptions,
-  onSession: Parameters<Backend["run"]>[0],
+  onSession: OnSession,
   signal: AbortSignal,
 ): Promise<void> {
   let delayMs = FIRST_REDIAL_MS;

@@ -1,10 +1,10 @@
 /** Links over TCP, plain or secured by TLS: `tcp-listener` and `tcp-peer`. */
 import type { ByteConn } from "../base/byte_conn.ts";
-import type { Backend, Session } from "./backend.ts";
+import type { Backend, OnSession, Session } from "./backend.ts";
 import { FramedSession } from "./framed_session.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
-import { type BindOptions, type ListenerDeps, StreamListener } from "./stream_listener.ts";
+import { type BindOptions, type ListenerDeps, SocketListener } from "./socket_listener.ts";
 import { connectTcp, hostPortOf } from "./tcp_conn.ts";
 import type { LinkClientTls, LinkServerTls } from "./tls.ts";
 
@@ -18,10 +18,10 @@ export class TcpListener implements Backend, Disposable {
   readonly description: string;
   /** Where it listens, with the real port. */
   readonly address: HostPort;
-  readonly #listener: StreamListener;
+  readonly #listener: SocketListener;
   readonly #tls: LinkServerTls | undefined;
 
-  private constructor(listener: StreamListener, tls: LinkServerTls | undefined) {
+  private constructor(listener: SocketListener, tls: LinkServerTls | undefined) {
     this.#listener = listener;
     this.#tls = tls;
     this.address = listener.address;
@@ -30,7 +30,7 @@ export class TcpListener implements Backend, Disposable {
 
   /** Throws when the address is not ours or the port is taken. */
   static bind(deps: ListenerDeps, options: TcpListenerOptions): TcpListener {
-    const backend = new TcpListener(StreamListener.bind(deps, options), options.tls);
+    const backend = new TcpListener(SocketListener.bind(deps, options), options.tls);
     deps.log.debug(`Listening on TCP ${formatHostPort(backend.address)}`);
     return backend;
   }
@@ -94,8 +94,6 @@ export class TcpPeer implements Backend {
     return sessionOver("tls", conn, await connectTls(conn, this.#tls, { host, from, signal }));
   }
 }
-
-type OnSession = Parameters<Backend["run"]>[0];
 
 function sessionOver(carrier: "tcp" | "tls", conn: Deno.TcpConn, stream: ByteConn): Session {
   return new FramedSession(stream, `${carrier} ${formatHostPort(hostPortOf(conn.remoteAddr))}`);

@@ -1,6 +1,6 @@
 /** TCP connections as links want them. */
 import { messageOf } from "../base/error_message.ts";
-import { formatHostPort, type HostPort } from "./host_port.ts";
+import { formatHostPort, type HostPort, unmapped } from "./host_port.ts";
 
 /** Connects. Throws an `Error` that says where to and why not. */
 export async function connectTcp(address: HostPort, signal: AbortSignal): Promise<Deno.TcpConn> {
@@ -33,5 +33,5 @@ export function tuneForLinks(conn: Deno.TcpConn): void {
 }
 
 export function hostPortOf({ hostname, port }: Deno.NetAddr): HostPort {
-  return { host: hostname, port };
+  return { host: unmapped(hostname), port };
 }

@@ -172,7 +172,9 @@ function contentStart(der: Uint8Array, at: number): number {
 /** What the runtime's errors mean, where they do not say. */
 function explain(error: Error): string {
   if (/InvalidContentType|wrong version number/i.test(error.message)) {
-    return `the peer does not speak TLS (${error.message})`;
+    // With Go's own words, which users search logs for.
+    return "the peer does not speak TLS: first record does not look like a TLS handshake " +
+      `(${error.message})`;
   }
   if (
     /SupportedVersionsExtensionRequired|Tls1[23]NotOffered|ProtocolVersion/i.test(error.message)

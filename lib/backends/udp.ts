@@ -5,14 +5,13 @@
 import { abortable } from "../base/abortable.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
-import type { Backend, Session } from "./backend.ts";
+import type { Backend, OnSession, Session } from "./backend.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
+import { listenAddresses, ListenError } from "./listen_address.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
-import type { BindOptions, ListenerDeps } from "./stream_listener.ts";
+import type { BindOptions, ListenerDeps } from "./socket_listener.ts";
 import { UdpSession } from "./udp_session.ts";
 import { resolveHost, UdpSocket } from "./udp_socket.ts";
-
-type OnSession = Parameters<Backend["run"]>[0];
 
 /**
  * Sessions of one listener at once. Anybody can send a datagram under any number of addresses: a
@@ -43,22 +42,16 @@ export class UdpListener implements Backend, AsyncDisposable {
     this.description = `udp-listener ${formatHostPort(this.address)}`;
   }
 
-  /** Rejects when the address is not ours or the port is taken. `maxSessions` is for tests. */
+  /**
+   * Rejects with a `ListenError` when the address is not ours or the port is taken. `maxSessions`
+   * is for tests.
+   */
   static async bind(
     deps: ListenerDeps,
     options: BindOptions,
     maxSessions = MAX_SESSIONS,
   ): Promise<UdpListener> {
-    const { bindAddress, port } = options;
-    const host = bindAddress.replace(/^\[(.*)\]$/, "$1");
-    let address: string | undefined;
-    try {
-      [address] = await resolveHost(host);
-    } catch (cause) {
-      const shown = formatHostPort({ host, port });
-      throw new Error(`cannot listen on UDP ${shown}: ${messageOf(cause)}`, { cause });
-    }
-    const socket = await UdpSocket.bind({ host: address!, port });
+    const socket = await bindUdp(options);
     const listener = new UdpListener(deps, socket, maxSessions);
     deps.log.debug(`Listening on UDP ${formatHostPort(listener.address)}`);
     return listener;
@@ -137,6 +130,22 @@ export class UdpListener implements Backend, AsyncDisposable {
   }
 }
 
+async function bindUdp({ bindAddress, port }: BindOptions): Promise<UdpSocket> {
+  let failure: unknown;
+  for (const address of listenAddresses(bindAddress)) {
+    try {
+      const [host = address] = await resolveHost(address);
+      return await UdpSocket.bind({ host, port });
+    } catch (cause) {
+      if (cause instanceof ListenError && cause.portTaken) throw cause;
+      failure = cause;
+    }
+  }
+  if (failure instanceof ListenError) throw failure;
+  const shown = formatHostPort({ host: bindAddress, port });
+  throw new ListenError(`cannot listen on UDP ${shown}: ${messageOf(failure)}`, { cause: failure });
+}
+
 export interface UdpPeerOptions {
   /** `host:port`, an IPv6 host in brackets. */
   readonly address: string;
@@ -150,12 +159,14 @@ export class UdpPeer implements Backend {
   readonly #deps: DiallerDeps;
   readonly #address: HostPort;
   readonly #redial: boolean;
+  readonly #resolveHost: typeof resolveHost;
   /** Which of the host's addresses to use: the next one after each that did not answer. */
   #turn = 0;
 
-  /** Throws a `SyntaxError` when the address is none. */
-  constructor(deps: DiallerDeps, { address, redial }: UdpPeerOptions) {
+  /** Throws a `SyntaxError` when `address` is not one. `resolve` is for tests. */
+  constructor(deps: DiallerDeps, { address, redial }: UdpPeerOptions, resolve = resolveHost) {
     this.#deps = deps;
+    this.#resolveHost = resolve;
     this.#address = parseHostPort(address);
     this.#redial = redial;
     this.description = `udp-peer ${address}`;
@@ -194,7 +205,7 @@ export class UdpPeer implements Backend {
   async #resolve(signal: AbortSignal): Promise<string> {
     const { host } = this.#address;
     try {
-      const addresses = await abortable(resolveHost(host), signal);
+      const addresses = await abortable(this.#resolveHost(host), signal);
       return addresses[this.#turn % addresses.length]!;
     } catch (cause) {
       const shown = formatHostPort(this.#address);

@@ -3,13 +3,14 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
 import { messageOf } from "../base/error_message.ts";
-import { formatHostPort, type HostPort } from "./host_port.ts";
+import { formatHostPort, type HostPort, unmapped } from "./host_port.ts";
+import { ListenError } from "./listen_address.ts";
 
 /** Longest payload of a datagram (over IPv4; IPv6 could carry 20 bytes more). */
 export const MAX_DATAGRAM_BYTES = 65_507;
 
 /** What a socket does with what it got. */
-export interface DatagramHandler {
+export interface UdpSocketHandler {
   /** `from` is an IP address with a port. The bytes are the handler's own. */
   onDatagram(bytes: Uint8Array<ArrayBuffer>, from: HostPort): void;
   onError(error: Error): void;
@@ -17,13 +18,18 @@ export interface DatagramHandler {
 
 export class UdpSocket implements AsyncDisposable {
   readonly #socket: Socket;
+  readonly #isIPv6: boolean;
   #closed: Promise<void> | undefined;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, isIPv6: boolean) {
     this.#socket = socket;
+    this.#isIPv6 = isIPv6;
   }
 
-  /** Binds to an IP address. Throws when it is not ours or the port is taken. */
+  /**
+   * Binds to an IP address, where `::` takes both families. Throws a `ListenError` when the
+   * address is not ours or the port is taken.
+   */
   static async bind({ host, port }: HostPort): Promise<UdpSocket> {
     const type = isIPv6(host) ? "udp6" : "udp4";
     // Hosts are addresses here, and the usual look-up costs each datagram a turn of the loop.
@@ -36,10 +42,10 @@ export class UdpSocket implements AsyncDisposable {
     } catch (cause) {
       socket.close();
       const address = formatHostPort({ host, port });
-      throw new Error(`cannot listen on UDP ${address}: ${messageOf(cause)}`, { cause });
+      throw new ListenError(`cannot listen on UDP ${address}: ${messageOf(cause)}`, { cause });
     }
     socket.off("error", reject);
-    return new UdpSocket(socket);
+    return new UdpSocket(socket, type === "udp6");
   }
 
   /** Where it is bound, with the real port. */
@@ -49,11 +55,11 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /** Hands over all that comes from now on. Once. */
-  start({ onDatagram, onError }: DatagramHandler): void {
+  start({ onDatagram, onError }: UdpSocketHandler): void {
     this.#socket.on("error", onError);
     this.#socket.on("message", (bytes: Uint8Array, { address, port }: RemoteInfo) => {
       // The socket's own array has room for the longest datagram: it is not worth keeping.
-      onDatagram(new Uint8Array(bytes), { host: address, port });
+      onDatagram(new Uint8Array(bytes), { host: unmapped(address), port });
     });
   }
 
@@ -65,8 +71,10 @@ export class UdpSocket implements AsyncDisposable {
     if (this.#closed !== undefined || bytes.length > MAX_DATAGRAM_BYTES) {
       return Promise.resolve(false);
     }
+    // A socket of IPv6 knows addresses of IPv4 in its own notation only.
+    const address = this.#isIPv6 && !host.includes(":") ? `::ffff:${host}` : host;
     return new Promise((resolve) => {
-      this.#socket.send(bytes, 0, bytes.length, port, host, (error) => resolve(error === null));
+      this.#socket.send(bytes, 0, bytes.length, port, address, (error) => resolve(error === null));
     });
   }
 
@@ -94,9 +102,8 @@ export async function resolveHost(host: string): Promise<string[]> {
 /** The one way to write an address that the runtime uses (RFC 5952). */
 function canonicalAddress(address: string): string {
   if (!isIPv6(address)) return address;
-  const [plain, zone] = address.split("%", 2);
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain!);
-  if (mapped !== null) return mapped[1]!;
+  const [plain = "", zone] = address.split("%", 2);
+  if (unmapped(plain) !== plain) return unmapped(plain);
   const short = new URL(`http://[${plain}]/`).hostname.slice(1, -1);
   return zone === undefined ? short : `${short}%${zone}`;
 }

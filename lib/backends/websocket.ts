@@ -3,13 +3,13 @@ import { type ByteConn, closeQuietly } from "../base/byte_conn.ts";
 import type { Environment } from "../base/default_socket.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Random } from "../base/random.ts";
-import type { Backend, Session } from "./backend.ts";
+import type { Backend, OnSession, Session } from "./backend.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 import { splitHeader } from "./http_head.ts";
 import { proxyFor } from "./proxy_environment.ts";
 import { connectThroughProxy } from "./proxy_tunnel.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
-import { type BindOptions, type ListenerDeps, StreamListener } from "./stream_listener.ts";
+import { type BindOptions, type ListenerDeps, SocketListener } from "./socket_listener.ts";
 import { connectTcp, hostPortOf } from "./tcp_conn.ts";
 import type { LinkClientTls, LinkServerTls } from "./tls.ts";
 import {
@@ -19,8 +19,6 @@ import {
   type UpgradeRequest,
 } from "./websocket_handshake.ts";
 import { WebSocketSession } from "./websocket_session.ts";
-
-type OnSession = Parameters<Backend["run"]>[0];
 
 export interface WebSocketListenerOptions extends BindOptions {
   /** Path that is served; with all below it when it ends in a slash. `/` by default. */
@@ -34,12 +32,12 @@ export class WebSocketListener implements Backend, Disposable {
   readonly description: string;
   /** Where it listens, with the real port. */
   readonly address: HostPort;
-  readonly #listener: StreamListener;
+  readonly #listener: SocketListener;
   readonly #path: string;
   readonly #tls: LinkServerTls | undefined;
 
   private constructor(
-    listener: StreamListener,
+    listener: SocketListener,
     { path, tls }: { path: string; tls: LinkServerTls | undefined },
   ) {
     this.#listener = listener;
@@ -50,19 +48,13 @@ export class WebSocketListener implements Backend, Disposable {
   }
 
   /**
-   * Throws when the address is not ours or the port is taken, and a `SyntaxError` when the path
-   * is none.
+   * Throws a `ListenError` when the address is not ours or the port is taken, and a `SyntaxError`
+   * when the path is not one.
    */
   static bind(deps: ListenerDeps, options: WebSocketListenerOptions): WebSocketListener {
     const { path = "/", tls } = options;
-    const url = `http://localhost${path}`;
-    if (!path.startsWith("/") || !URL.canParse(url) || new URL(url).pathname !== path) {
-      throw new SyntaxError(
-        `${JSON.stringify(path)} is not a path: expected one that begins with a slash, ` +
-          "percent-encoded where needed",
-      );
-    }
-    const listener = new WebSocketListener(StreamListener.bind(deps, options), { path, tls });
+    checkServedPath(path);
+    const listener = new WebSocketListener(SocketListener.bind(deps, options), { path, tls });
     deps.log.debug(`Listening on Websocket ${formatHostPort(listener.address)} path ${path}`);
     return listener;
   }
@@ -93,6 +85,16 @@ export class WebSocketListener implements Backend, Disposable {
       throw error;
     }
   }
+}
+
+/** Throws a `SyntaxError` when `path` is not one that a `WebSocketListener` can serve. */
+export function checkServedPath(path: string): void {
+  const url = `http://localhost${path}`;
+  if (path.startsWith("/") && URL.canParse(url) && new URL(url).pathname === path) return;
+  throw new SyntaxError(
+    `${JSON.stringify(path)} is not a path: expected one that begins with a slash, ` +
+      "percent-encoded where needed",
+  );
 }
 
 export interface WebSocketPeerOptions {

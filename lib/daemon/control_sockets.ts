@@ -1,6 +1,6 @@
 /** Where the control service can be reached: the mesh, TCP, Unix sockets, or the default one. */
 import { formatHostPort, type HostPort } from "../backends/host_port.ts";
-import { StreamListener } from "../backends/stream_listener.ts";
+import { SocketListener } from "../backends/socket_listener.ts";
 import { hostPortOf } from "../backends/tcp_conn.ts";
 import type { ByteConn } from "../base/byte_conn.ts";
 import { defaultSocketPaths, type Environment } from "../base/default_socket.ts";
@@ -108,7 +108,7 @@ export class ControlSockets implements AsyncDisposable {
 
   #serveTcp({ host, port }: HostPort, tls: TlsServerProfile | undefined): void {
     const { log, clock, server } = this.#deps;
-    const listener = StreamListener.bind({ log, clock }, { bindAddress: host, port });
+    const listener = SocketListener.bind({ log, clock }, { bindAddress: host, port });
     const open = async (conn: Deno.TcpConn) => ({
       stream: tls === undefined ? conn : await secured(conn, tls),
       caller: { via: "tcp", secure: tls !== undefined, description: addressOf(conn) } as const,

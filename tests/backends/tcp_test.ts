@@ -26,9 +26,11 @@ class HeldSession {
   }
 }
 
-async function connectTcp(bindAddress = "127.0.0.1"): Promise<SessionPair> {
+async function connectTcp(bindAddress = "127.0.0.1", host?: string): Promise<SessionPair> {
   const listener = TcpListener.bind(deps, { bindAddress, port: 0 });
-  const peer = new TcpPeer(deps, { address: formatHostPort(listener.address), redial: true });
+  const { address: { port, host: boundTo } } = listener;
+  const address = formatHostPort({ host: host ?? boundTo, port });
+  const peer = new TcpPeer(deps, { address, redial: true });
   const stop = new AbortController();
   const far = new HeldSession();
   const near = new HeldSession();
@@ -56,6 +58,15 @@ Deno.test("TCP sessions work over IPv6", async () => {
   equal((await collect(pair.far, 1))[0]![0], 9);
   match(pair.near.description, /^tcp \[::1\]:\d+$/);
 });
+
+for (const [bindAddress, host] of [["0.0.0.0", "::1"], ["::", "127.0.0.1"]] as const) {
+  Deno.test(`a TcpListener on ${bindAddress} accepts ${host} too`, async () => {
+    await using pair = await connectTcp(bindAddress, host);
+    await pair.near.send(framesOf([Uint8Array.of(9)]));
+    equal((await collect(pair.far, 1))[0]![0], 9);
+    match(pair.far.description, host === "::1" ? /^tcp \[::1\]:\d+$/ : /^tcp 127\.0\.0\.1:\d+$/);
+  });
+}
 
 Deno.test("TcpListener.bind says which address is taken", () => {
   using listener = TcpListener.bind(deps, { bindAddress: "127.0.0.1", port: 0 });

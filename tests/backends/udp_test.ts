@@ -79,6 +79,48 @@ Deno.test("UdpPeer finds its listener by name", async () => {
   deepEqual(await collect(pair.far, 1), [hello]);
 });
 
+for (const [bindAddress, host] of [["0.0.0.0", "::1"], ["::", "127.0.0.1"]] as const) {
+  Deno.test(`a UdpListener on ${bindAddress} answers ${host} too`, async () => {
+    const listener = await UdpListener.bind(deps, { bindAddress, port: 0 });
+    const address = formatHostPort({ host, port: listener.address.port });
+    const peer = new UdpPeer(deps, { address, redial: true });
+    await using pair = await joinBackends(listener, peer, (near) => near.send(framesOf([hello])));
+    deepEqual(await collect(pair.far, 1), [hello]);
+    await pair.far.send(framesOf([Uint8Array.of(9)]));
+    deepEqual(await collect(pair.near, 1), [Uint8Array.of(9)]);
+    const { description } = pair.far;
+    equal(description.startsWith(host === "::1" ? "udp [::1]:" : "udp 127.0.0.1:"), true);
+  });
+}
+
+Deno.test("UdpPeer goes on to the next address of its host when one does not answer", async () => {
+  await using neighbour = await RawSocket.bind();
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const tried: string[] = [];
+  const triedTwo = Promise.withResolvers<void>();
+  const peer = new UdpPeer(
+    { clock, log: silentLog },
+    { address: `both.example:${neighbour.port}`, redial: true },
+    () => Promise.resolve(["192.0.2.1", "127.0.0.1"]),
+  );
+  const firstOver = Promise.withResolvers<void>();
+  const running = peer.run((session) => {
+    tried.push(session.description);
+    session.close();
+    if (tried.length === 1) firstOver.resolve();
+    if (tried.length === 2) triedTwo.resolve();
+    return Promise.resolve({ established: false });
+  }, stop.signal);
+  await firstOver.promise;
+  while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+  await clock.advance(5_000);
+  await triedTwo.promise;
+  deepEqual(tried, [`udp 192.0.2.1:${neighbour.port}`, `udp 127.0.0.1:${neighbour.port}`]);
+  stop.abort();
+  await running;
+});
+
 Deno.test("UdpListener.bind says which address is taken", async () => {
   await using listener = await UdpListener.bind(deps, { bindAddress: "127.0.0.1", port: 0 });
   const { port } = listener.address;

@@ -66,7 +66,8 @@ const EXPIRED = "x509: certificate has expired or is not yet valid: current time
 const WRONG_PIN = (subject: string) =>
   "presented certificate does not match any pinned fingerprint: " +
   `"CN=${subject}" has sha256 FINGERPRINT`;
-const NO_TLS = "the peer does not speak TLS (received corrupt message of type " +
+const NO_TLS = "the peer does not speak TLS: first record does not look like a TLS handshake " +
+  "(received corrupt message of type " +
   "InvalidContentType (SSL routines:ssl3_get_record:wrong version number))";
 const BY_SERVER = "(server tcp LISTENER, tls-client client)";
 const BY_CLIENT = "(client tcp DIALLER, tls-server server)";

@@ -4,6 +4,7 @@ import { type Clock, sleep } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
+import { listenAddresses, ListenError } from "./listen_address.ts";
 import { hostPortOf, tuneForLinks } from "./tcp_conn.ts";
 
 /** Wait after a failed accept (such as: out of file descriptors), in milliseconds. */
@@ -20,7 +21,10 @@ export interface ListenerDeps {
 }
 
 export interface BindOptions {
-  /** Local address to bind to; an IPv6 address with or without brackets. */
+  /**
+   * Local address to bind to; an IPv6 address with or without brackets. `0.0.0.0` and `::` stand
+   * for all addresses of both families.
+   */
   readonly bindAddress: string;
   /** 0 for any free port. */
   readonly port: number;
@@ -42,7 +46,7 @@ interface Closable {
 type Cut = (reason: Error) => void;
 
 /** Bound from the start; `run` or disposing gives the port back. */
-export class StreamListener implements Disposable {
+export class SocketListener implements Disposable {
   /** Where it listens, with the real port. */
   readonly address: HostPort;
   readonly #listener: Deno.TcpListener;
@@ -58,19 +62,21 @@ export class StreamListener implements Disposable {
     this.address = hostPortOf(listener.addr);
   }
 
-  /** Throws when the address is not ours or the port is taken. */
-  static bind(deps: ListenerDeps, options: BindOptions): StreamListener {
-    const { bindAddress, port } = options;
-    const host = bindAddress.replace(/^\[(.*)\]$/, "$1");
-    try {
-      return new StreamListener(
-        deps,
-        Deno.listen({ hostname: host, port, transport: "tcp" }),
-      );
-    } catch (cause) {
-      const address = formatHostPort({ host, port });
-      throw new Error(`cannot listen on TCP ${address}: ${messageOf(cause)}`, { cause });
+  /** Throws a `ListenError` when the address is not ours or the port is taken. */
+  static bind(deps: ListenerDeps, { bindAddress, port }: BindOptions): SocketListener {
+    let failure: unknown;
+    for (const hostname of listenAddresses(bindAddress)) {
+      try {
+        return new SocketListener(deps, Deno.listen({ hostname, port, transport: "tcp" }));
+      } catch (cause) {
+        failure = cause;
+        if (cause instanceof Deno.errors.AddrInUse) break;
+      }
     }
+    const address = formatHostPort({ host: bindAddress.replace(/^\[(.*)\]$/, "$1"), port });
+    throw new ListenError(`cannot listen on TCP ${address}: ${messageOf(failure)}`, {
+      cause: failure,
+    });
   }
 
   /** Accepts until `signal` aborts; resolves after the last of `serve` ended. */
