@@ -4,9 +4,9 @@ import { systemRandom } from "../base/random.ts";
 import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
 import { type Config, refuseUnsupported } from "../config/config.ts";
 import { type Command, loadCommand } from "../config/load_config.ts";
+import { hasBackend } from "./backends.ts";
 import { isCertificateCommand, runCertificateCommand } from "./certificate_commands.ts";
 import { Daemon } from "./daemon.ts";
-import { hasBackend } from "./links.ts";
 import { startLogging } from "./logging.ts";
 import { VERSION } from "./version.ts";
 

@@ -15,10 +15,11 @@ import { interruptible } from "../workceptor/command/interruptible.ts";
 import { REMOTE_WORK_TYPE } from "../workceptor/remote/remote_extra_data.ts";
 import { RemoteWork } from "../workceptor/remote/remote_work_type.ts";
 import { Workceptor } from "../workceptor/workceptor.ts";
+import { RunningBackends } from "./backends.ts";
 import { ControlSockets } from "./control_sockets.ts";
 import { failedAction } from "./failed_action.ts";
-import { Links } from "./links.ts";
 import type { DaemonLog } from "./logging.ts";
+import { backendActions } from "./prepare_backend.ts";
 import { checkReloadable } from "./reload.ts";
 import { Security } from "./security.ts";
 import { VERSION } from "./version.ts";
@@ -45,7 +46,7 @@ export class Daemon implements AsyncDisposable {
   readonly #security: Security;
   readonly #netceptor: Netceptor;
   readonly #workceptor: Workceptor;
-  readonly #links: Links;
+  readonly #backends: RunningBackends;
   /** What is to be stopped, in the reverse order of its start. */
   readonly #parts = new AsyncDisposableStack();
   #config: Config;
@@ -79,8 +80,13 @@ export class Daemon implements AsyncDisposable {
         nodeId: config.nodeId,
       }),
     );
-    this.#links = this.#parts.use(
-      new Links(this.#netceptor, { log, clock, random, environment, security }),
+    const backendDeps = { log, clock, random, environment, security };
+    this.#backends = this.#parts.use(
+      new RunningBackends({
+        log,
+        host: this.#netceptor,
+        prepare: (configured) => backendActions.handle(configured, backendDeps),
+      }),
     );
   }
 
@@ -147,7 +153,7 @@ export class Daemon implements AsyncDisposable {
         this.#config,
       ),
     );
-    await this.#links.apply(this.#config);
+    await this.#backends.apply(this.#config);
   }
 
   async #openDataFolder(): Promise<void> {
@@ -171,11 +177,16 @@ export class Daemon implements AsyncDisposable {
   }
 
   async #reload(): Promise<void> {
-    this.#deps.log.debug("Reloading");
-    const after = await brokenConfigAsReloadError(this.#deps.readConfig());
+    const { log, readConfig } = this.#deps;
+    log.debug("Reloading");
+    const after = await brokenConfigAsReloadError(readConfig());
     checkReloadable(this.#config, after);
+    const { started, stopped, kept } = await brokenConfigAsReloadError(this.#backends.apply(after));
     this.#config = after;
-    await brokenConfigAsReloadError(this.#links.apply(after));
+    for (const warning of after.warnings) log.warning(warning);
+    log.info(
+      `Configuration reloaded: backends started ${started}, stopped ${stopped}, unchanged ${kept}`,
+    );
   }
 
   /** Stops everything in the reverse order of its start; jobs go on without us. */

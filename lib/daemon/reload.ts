@@ -8,16 +8,23 @@ import { ReloadError, ReloadErrorCode } from "../control/reload_error.ts";
  * take in. Values are compared, not text: how a file is written does not count.
  */
 export function checkReloadable(before: Config, after: Config): void {
-  const restart = (action: string, change: string) =>
-    new ReloadError(
-      `a non-reloadable config action '${action}' was ${change}. ` +
-        "Must restart receptor for these changes to take effect",
-      ReloadErrorCode.NotReloadable,
-    );
   const [added] = fixedActions(after).filter(missingIn(before));
-  if (added) throw restart(added.action.name, "modified or added");
+  if (added) throw needsRestart(added, "modified or added", "these changes");
   const [removed] = fixedActions(before).filter(missingIn(after));
-  if (removed) throw restart(removed.action.name, "removed");
+  if (removed) throw needsRestart(removed, "removed", "changes");
+}
+
+/** In the original's words, which differ by what happened. */
+function needsRestart(
+  { action }: Configured<ActionSpec>,
+  happened: string,
+  what: string,
+): ReloadError {
+  return new ReloadError(
+    `a non-reloadable config action '${action.name}' was ${happened}. ` +
+      `Must restart receptor for ${what} to take effect`,
+    ReloadErrorCode.NotReloadable,
+  );
 }
 
 function fixedActions(config: Config): Configured<ActionSpec>[] {

@@ -36,12 +36,17 @@ Deno.test("the same values written another way are no change", async () => {
 
 for (
   const [what, after, message] of [
-    ["changed", BEFORE.replace("command: x", "command: y"), "'work-command' was modified or added"],
+    [
+      "changed",
+      BEFORE.replace("command: x", "command: y"),
+      "'work-command' was modified or added. " +
+      "Must restart receptor for these changes to take effect",
+    ],
     ["added", `${BEFORE}- trace\n`, "'trace' was modified or added"],
     [
       "removed",
       BEFORE.split("\n").filter((line) => !line.includes("work-command")).join("\n"),
-      "'work-command' was removed",
+      "'work-command' was removed. Must restart receptor for changes to take effect",
     ],
   ] as const
 ) {

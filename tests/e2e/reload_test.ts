@@ -5,6 +5,7 @@ import { type Mesh, meshTest } from "../support/mesh.ts";
 import { MEBIBYTE, PacedJob } from "../support/paced_job.ts";
 import type { ClientKind } from "../support/peers.ts";
 import { freePort } from "../support/ports.ts";
+import { RawLink } from "../support/raw_link.ts";
 import { receptorctl } from "../support/receptorctl.ts";
 import type { Action, TestNode } from "../support/test_node.ts";
 
@@ -164,11 +165,17 @@ async function exits(
   assert.ok((stdout + stderr).includes(said), `${said} is not in ${stdout}${stderr}`);
 }
 
-meshTest("a port that is taken is told, and the rest holds", { kinds: ["ours"] }, async (mesh) => {
+meshTest("a port that is taken refuses the whole reload", { kinds: ["ours"] }, async (mesh) => {
   const { hub, spoke, port } = await hubAndSpoke(mesh);
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const free = freePort();
-  await hub.configure([CAT, listener(port), listener(taken.addr.port), listener(free)]);
+  const wanted = [
+    CAT,
+    listener(port, { cost: 1.5 }),
+    listener(taken.addr.port),
+    listener(free),
+  ];
+  await hub.configure(wanted);
   const { Success, Error: message } = await reload(hub);
   assert.equal(Success, false);
   assert.match(
@@ -179,14 +186,75 @@ meshTest("a port that is taken is told, and the rest holds", { kinds: ["ours"] }
       "i",
     ),
   );
-  // The new one that could start did.
-  (await Deno.connect({ hostname: "127.0.0.1", port: free })).close();
+  // Nothing of it was done, and no link was touched.
+  await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: free }));
+  assert.deepEqual((await hub.status()).KnownConnectionCosts.hub, { spoke: 1 });
   assert.equal(established(spoke), 1);
   // Once the port is free, the same file will do.
   taken.close();
+  await spoke.configure([{ "tcp-peer": { address: `127.0.0.1:${port}`, cost: 1.5 } }]);
   await eventually(async () => (await reload(hub)).Success === true);
   (await Deno.connect({ hostname: "127.0.0.1", port: taken.addr.port })).close();
-  assert.equal(established(spoke), 1);
+  (await Deno.connect({ hostname: "127.0.0.1", port: free })).close();
+  assert.deepEqual(await reload(spoke), { Success: true });
+  await hub.waitForRoute("spoke");
+  assert.deepEqual((await hub.status()).KnownConnectionCosts.hub, { spoke: 1.5 });
+});
+
+/** Mistakes of a changed peer that only show when somebody looks closer than the parser. */
+const BAD_PEERS: Record<string, Record<string, unknown>> = {
+  "an unknown TLS configuration": { tls: "typo" },
+  "a cost that cannot be": { cost: -1 },
+  "an address without a port": { address: "127.0.0.1" },
+};
+
+for (const [mistake, values] of Object.entries(BAD_PEERS)) {
+  meshTest(
+    `a changed peer with ${mistake} is refused, and its link stays`,
+    { kinds: ["ours"] },
+    async (mesh) => {
+      const { hub, spoke, port } = await hubAndSpoke(mesh);
+      await spoke.configure([{ "tcp-peer": { address: `127.0.0.1:${port}`, ...values } }]);
+      const { Success, Error: message } = await reload(spoke);
+      assert.equal(Success, false);
+      assert.match(String(message), /:\d+: tcp-peer: .* ERRORCODE 4$/);
+      assert.equal((await spoke.json("ping hub")).Success, true);
+      assert.equal((await hub.json("ping spoke")).Success, true);
+      assert.equal(established(spoke), 1);
+    },
+  );
+}
+
+meshTest(
+  "a peer without redial that has ended is not dialled by a reload that leaves it alone",
+  { kinds: ["ours"] },
+  async (mesh) => {
+    const [port, late] = [freePort(), freePort()];
+    const hub = await mesh.node({ kind: "ours", id: "hub", actions: [listener(port)] });
+    const once: Action = { "tcp-peer": { address: `127.0.0.1:${port}`, redial: false } };
+    const spoke = await mesh.node({ kind: "ours", id: "spoke", actions: [once] });
+    await hub.waitForRoute("spoke");
+    await hub.stop();
+    await spoke.waitForLog(/ERROR .* Backend connection (exited|failed)/);
+    await hub.restart();
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    await spoke.configure([once, listener(late)]);
+    assert.deepEqual(await reload(spoke), { Success: true });
+    await spoke.configure([once, listener(taken.addr.port)]);
+    assert.equal((await reload(spoke)).Success, false);
+    assert.equal(established(spoke), 1);
+    assert.deepEqual((await hub.status()).Connections ?? [], []);
+  },
+);
+
+meshTest("a link that is being set up outlives a reload", { kinds: ["ours"] }, async (mesh) => {
+  const port = freePort();
+  const hub = await mesh.node({ kind: "ours", id: "hub", actions: [listener(port)] });
+  using link = await RawLink.connect(port, "late", "hub");
+  await hub.configure([listener(port), listener(freePort())]);
+  assert.deepEqual(await reload(hub), { Success: true });
+  await link.introduce();
+  assert.ok(await link.answers());
 });
 
 async function hubAndSpoke(mesh: Mesh) {

@@ -1,0 +1,96 @@
+/** From a backend's action to what can be opened. All that can be checked is checked here. */
+import type { Backend, LinkPolicy } from "../backends/backend.ts";
+import { TcpListener, TcpPeer } from "../backends/mod.ts";
+import type { WebSocketPeerDeps } from "../backends/websocket.ts";
+import {
+  tcpListener,
+  tcpPeer,
+  udpListener,
+  udpPeer,
+  wsListener,
+  wsPeer,
+} from "../config/actions/backends.ts";
+import { ActionHandlers } from "./action_handlers.ts";
+import type { Security } from "./security.ts";
+
+/** A backend whose parameters are all good, and which holds nothing yet. */
+export interface PreparedBackend {
+  readonly policy: LinkPolicy;
+  /** The TCP or UDP port that `open` binds; undefined for a peer. */
+  readonly port?: number;
+  /** Binds a listener. Rejects with a `ListenError` when it cannot. */
+  open(): Promise<Backend>;
+}
+
+export interface BackendDeps extends WebSocketPeerDeps {
+  readonly security: Pick<Security, "server" | "client">;
+}
+
+/** Rejects when a parameter is no good: an unknown TLS configuration, a malformed address. */
+export const backendActions = new ActionHandlers<BackendDeps, Promise<PreparedBackend>>()
+  // deno-lint-ignore require-await -- what it throws shall be a rejection
+  .on(tcpListener, async (values, deps) => {
+    const { bindaddr: bindAddress, port } = values;
+    const tls = serverTls(values, deps);
+    return listener(values, async () => await TcpListener.bind(deps, { bindAddress, port, tls }));
+  })
+  // deno-lint-ignore require-await -- what it throws shall be a rejection
+  .on(tcpPeer, async (values, deps) => {
+    const { address, redial } = values;
+    return peer(values, new TcpPeer(deps, { address, redial, tls: clientTls(values, deps) }));
+  })
+  .on(udpListener, async (values, deps) => {
+    const { bindaddr: bindAddress, port } = values;
+    const { UdpListener } = await import("../backends/udp.ts");
+    return listener(values, () => UdpListener.bind(deps, { bindAddress, port }));
+  })
+  .on(udpPeer, async (values, deps) => {
+    const { UdpPeer } = await import("../backends/udp.ts");
+    return peer(values, new UdpPeer(deps, values));
+  })
+  .on(wsListener, async (values, deps) => {
+    const { bindaddr: bindAddress, port, path } = values;
+    const { checkServedPath, WebSocketListener } = await import("../backends/websocket.ts");
+    const tls = serverTls(values, deps);
+    checkServedPath(path);
+    const options = { bindAddress, port, path, tls };
+    return listener(values, async () => await WebSocketListener.bind(deps, options));
+  })
+  .on(wsPeer, async (values, deps) => {
+    const { address, redial, extraheader: extraHeader } = values;
+    const { WebSocketPeer } = await import("../backends/websocket.ts");
+    const tls = clientTls(values, deps);
+    return peer(values, new WebSocketPeer(deps, { address, redial, extraHeader, tls }));
+  });
+
+interface PolicyValues {
+  readonly cost: number;
+  readonly allowedpeers: readonly string[] | undefined;
+}
+
+interface ListenerValues extends PolicyValues {
+  readonly port: number;
+  readonly nodecost: Readonly<Record<string, number>> | undefined;
+}
+
+function listener(values: ListenerValues, open: () => Promise<Backend>): PreparedBackend {
+  const { cost, nodecost: nodeCost = {}, allowedpeers: allowedPeers, port } = values;
+  return { policy: { cost, nodeCost, allowedPeers }, port, open };
+}
+
+function peer(values: PolicyValues, backend: Backend): PreparedBackend {
+  const { cost, allowedpeers: allowedPeers } = values;
+  return { policy: { cost, nodeCost: {}, allowedPeers }, open: () => Promise.resolve(backend) };
+}
+
+interface TlsValues {
+  readonly tls: string | undefined;
+}
+
+function serverTls({ tls }: TlsValues, { security }: BackendDeps) {
+  return tls === undefined ? undefined : security.server(tls);
+}
+
+function clientTls({ tls }: TlsValues, { security }: BackendDeps) {
+  return tls === undefined ? undefined : security.client(tls);
+}
