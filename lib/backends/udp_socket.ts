@@ -58,8 +58,13 @@ export class UdpSocket implements AsyncDisposable {
   start({ onDatagram, onError }: UdpSocketHandler): void {
     this.#socket.on("error", onError);
     this.#socket.on("message", (bytes: Uint8Array, { address, port }: RemoteInfo) => {
-      // The socket's own array has room for the longest datagram: it is not worth keeping.
-      onDatagram(new Uint8Array(bytes), { host: unmapped(address), port });
+      try {
+        // The socket's own array has room for the longest datagram: it is not worth keeping.
+        onDatagram(new Uint8Array(bytes), { host: unmapped(address), port });
+      } catch (error) {
+        // Deno's sockets swallow what their listeners throw.
+        reportError(error);
+      }
     });
   }
 

@@ -1,79 +1,98 @@
 /** The `receptor` program: from its arguments to its exit code. */
 import { systemClock } from "../base/clock.ts";
+import { messageOf } from "../base/error_message.ts";
 import { systemRandom } from "../base/random.ts";
 import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
 import { type Config, refuseUnsupported } from "../config/config.ts";
 import { type Command, loadCommand } from "../config/load_config.ts";
 import { hasBackend } from "./backends.ts";
 import { isCertificateCommand, runCertificateCommand } from "./certificate_commands.ts";
-import { Daemon } from "./daemon.ts";
-import { startLogging } from "./logging.ts";
+import { Daemon, type DaemonDeps } from "./daemon.ts";
+import { type DaemonLog, startLogging } from "./logging.ts";
+import { UnexpectedErrors } from "./unexpected_errors.ts";
 import { VERSION } from "./version.ts";
 
-/** What the program may print to, so that tests can read along. */
-export interface Output {
-  /** Answers to what was asked. */
+/** The process around the program, so that tests can have another. */
+export interface Host {
+  /** Writes a text and a newline to standard output. */
   print(text: string): void;
-  /** Complaints. */
+  /** Writes a text and a newline to standard error. */
   complain(text: string): void;
+  /** Aborts when the process is asked to end. */
+  readonly stop: AbortSignal;
+  /** Calls `listener` at each SIGHUP, which otherwise ends the process. */
+  onHangup(listener: () => void): Disposable;
+  /** Gets the events `error` and `unhandledrejection`: `globalThis`. */
+  readonly errors: EventTarget;
 }
 
+/** A node as far as the program needs it. */
+export type RunningNode = Pick<Daemon, "failed" | "reload" | typeof Symbol.asyncDispose>;
+
 /**
- * Runs until `signal` aborts, the node fails, or what was asked is done. Resolves to the exit
- * code: 0, or 1 with a message for the user.
+ * Runs until the process is asked to stop, the node fails, or what was asked is done. Resolves to
+ * the exit code: 0, or 1 with a message for the user. Never rejects. `startNode` is for tests.
  */
 export async function runReceptor(
   args: readonly string[],
-  output: Output,
-  signal: AbortSignal,
+  host: Host,
+  startNode: (config: Config, deps: DaemonDeps) => Promise<RunningNode> = Daemon.start,
 ): Promise<number> {
+  using unexpected = new UnexpectedErrors(host.errors, (text) => host.complain(text));
   try {
     const command = await loadCommand(args);
-    if (command.kind !== "run") return await answer(command, output);
+    if (command.kind !== "run") return await answer(command, host);
     const { config } = command;
     refuseUnsupported(config);
     const [first] = config.actions;
-    if (first === undefined || !isCertificateCommand(first)) {
-      return await runNode(config, args, signal);
+    if (first !== undefined && isCertificateCommand(first)) {
+      await runCertificateCommand(first);
+      return 0;
     }
-    await runCertificateCommand(first);
-    return 0;
+    using logging = startLogging(config);
+    unexpected.log = logging.log;
+    return await runNode(config, { args, host, log: logging.log, startNode });
   } catch (error) {
-    if (!(error instanceof InvalidConfigError || error instanceof ConfigError)) throw error;
-    for (const line of error.message.split("\n")) output.complain(`Error: ${line}`);
+    if (error instanceof InvalidConfigError || error instanceof ConfigError) {
+      // On standard output, as the original has it: that is where its users' scripts look.
+      for (const line of error.message.split("\n")) host.print(`Error: ${line}`);
+    } else {
+      unexpected.report(error);
+    }
     return 1;
   }
 }
 
 async function answer(
   { kind }: Exclude<Command, { kind: "run" }>,
-  output: Output,
+  { print }: Pick<Host, "print">,
 ): Promise<number> {
   switch (kind) {
     case "help": {
       const { helpText } = await import("../config/help.ts");
-      output.print(helpText());
+      print(helpText());
       break;
     }
     case "bash-completion": {
       const { bashCompletionScript } = await import("../config/bash_completion.ts");
-      output.print(bashCompletionScript());
+      print(bashCompletionScript());
       break;
     }
     case "version":
-      output.print(VERSION);
+      print(VERSION);
       break;
   }
   return 0;
 }
 
-async function runNode(
-  config: Config,
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<number> {
-  await using logging = startLogging(config);
-  const { log } = logging;
+interface NodeRun {
+  readonly args: readonly string[];
+  readonly host: Host;
+  readonly log: DaemonLog;
+  readonly startNode: (config: Config, deps: DaemonDeps) => Promise<RunningNode>;
+}
+
+async function runNode(config: Config, { args, host, log, startNode }: NodeRun): Promise<number> {
   for (const warning of config.warnings) log.warning(warning);
   if (!hasBackend(config)) {
     log.warning("Nothing to do - no backends are running.");
@@ -86,7 +105,9 @@ async function runNode(
     refuseUnsupported(command.config);
     return command.config;
   };
-  await using daemon = await Daemon.start(config, {
+  const started = Promise.withResolvers<RunningNode>();
+  using _hangup = host.onHangup(() => void reloadWhen(started.promise, log));
+  await using node = await startNode(config, {
     log,
     clock: systemClock,
     random: systemRandom,
@@ -94,14 +115,24 @@ async function runNode(
     readConfig,
   });
   log.info("Initialization complete");
+  started.resolve(node);
 
   const stopped = Promise.withResolvers<undefined>();
   const stop = () => stopped.resolve(undefined);
-  if (signal.aborted) stop();
-  else signal.addEventListener("abort", stop, { once: true });
-  const failure = await Promise.race([stopped.promise, daemon.failed]);
-  signal.removeEventListener("abort", stop);
+  if (host.stop.aborted) stop();
+  else host.stop.addEventListener("abort", stop, { once: true });
+  const failure = await Promise.race([stopped.promise, node.failed]);
+  host.stop.removeEventListener("abort", stop);
   if (failure === undefined) return 0;
   log.error(failure.message);
   return 1;
+}
+
+/** A reload that nobody waits for, of a node that may still be starting. */
+async function reloadWhen(started: Promise<RunningNode>, log: DaemonLog): Promise<void> {
+  try {
+    await (await started).reload();
+  } catch (error) {
+    log.warning(`Reload not successful: ${messageOf(error)}`);
+  }
 }

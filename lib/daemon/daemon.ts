@@ -96,14 +96,12 @@ export class Daemon implements AsyncDisposable {
    * had started is stopped then.
    */
   static async start(config: Config, deps: DaemonDeps): Promise<Daemon> {
-    const daemon = new Daemon(config, deps, await Security.load(config, deps));
-    try {
-      await daemon.#start();
-      return daemon;
-    } catch (error) {
-      await daemon[Symbol.asyncDispose]();
-      throw error;
-    }
+    await using unlessStarted = new AsyncDisposableStack();
+    const security = unlessStarted.use(await Security.load(config, deps));
+    const daemon = unlessStarted.use(new Daemon(config, deps, security));
+    await daemon.#start();
+    unlessStarted.move();
+    return daemon;
   }
 
   async #start(): Promise<void> {
