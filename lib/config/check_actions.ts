@@ -1,5 +1,10 @@
-/** Gives written actions their meaning by the table of actions: pure, and all mistakes at once. */
+/**
+ * Gives written actions their meaning by the table of actions: pure, and all mistakes at once. Where
+ * the original has words for a mistake, they are in the message.
+ */
+import { printable } from "../base/printable.ts";
 import type { ActionSpec, Configured, ParameterSpec } from "./action.ts";
+import { workVerification } from "./actions/workers.ts";
 import { actionTable, findAction } from "./action_table.ts";
 import { ConfigError, InvalidConfigError } from "./config_error.ts";
 import { didYouMean } from "./nearest_name.ts";
@@ -34,7 +39,7 @@ function unknownAction({ name, position }: RawAction): ConfigError {
     });
   }
   const hint = didYouMean(name, actionTable.map((action) => action.name));
-  return new ConfigError(`unknown action ${JSON.stringify(name)}${hint}`, { position });
+  return new ConfigError(`unknown config type ${printable(name)}${hint}`, { position });
 }
 
 function checkAction(
@@ -68,7 +73,7 @@ function checkAction(
   for (const [name, spec] of Object.entries(action.parameters)) {
     if (spec.required && !given.has(name)) {
       errors.push(
-        new ConfigError(`missing required parameter ${JSON.stringify(name)}`, {
+        new ConfigError(`required parameter missing: ${name}`, {
           action: action.name,
           parameter: name,
           position: raw.position,
@@ -89,14 +94,16 @@ function parameterName(action: ActionSpec, { name, position }: RawParameter): st
   if (name === undefined) {
     const bare = known.find((candidate) => action.parameters[candidate]!.bare);
     if (bare !== undefined) return bare;
-    throw new ConfigError(
-      "a value needs the name of its parameter" +
-        (known.length > 0 ? `, one of ${known.join(", ")}` : ", and this action has none"),
-      { action: action.name, position },
-    );
+    const advice = known.length > 0
+      ? `write name=value, with one of the names ${known.join(", ")}`
+      : "it has no parameters";
+    throw new ConfigError(`command does not allow bare values: ${advice}`, {
+      action: action.name,
+      position,
+    });
   }
   if (Object.hasOwn(action.parameters, name.toLowerCase())) return name.toLowerCase();
-  throw new ConfigError(`unknown parameter ${JSON.stringify(name)}${didYouMean(name, known)}`, {
+  throw new ConfigError(`unknown field name ${printable(name)}${didYouMean(name, known)}`, {
     action: action.name,
     parameter: name,
     position,
@@ -119,7 +126,7 @@ function readValue(
     return spec.type.read(value);
   } catch (cause) {
     if (!(cause instanceof ValueMismatch)) throw cause;
-    const got = spec.secret ? "" : `, got ${show(value)}`;
+    const got = spec.secret || cause.expected === undefined ? "" : `, got ${show(value)}`;
     throw new ConfigError(`${name}: ${cause.message}${got}`, { ...options, cause });
   }
 }
@@ -134,8 +141,30 @@ function show(value: RawValue): string {
   return Array.isArray(value) ? "a list" : "a map";
 }
 
+/** Signatures that a work type asks for need a key to check them with. */
+function checkVerification(
+  actions: readonly Configured<ActionSpec>[],
+  errors: ConfigError[],
+): void {
+  const key = actions.find(({ action }) => action === workVerification)?.values["publickey"];
+  if (key !== undefined) return;
+  for (const { action, values, position } of actions) {
+    if (values["verifysignature"] !== true) continue;
+    errors.push(
+      new ConfigError(
+        `VerifySignature for work command '${
+          printable(String(values["worktype"]))
+        }' is true, but ` +
+          "the work verification public key is not specified: add work-verification",
+        { action: action.name, parameter: "verifysignature", position },
+      ),
+    );
+  }
+}
+
 /** What no action can know alone. */
 function checkTogether(actions: readonly Configured<ActionSpec>[], errors: ConfigError[]): void {
+  checkVerification(actions, errors);
   const once = new Map<ActionSpec, Position>();
   const unique = new Map<string, Position>();
   for (const { action, values, position } of actions) {
@@ -157,11 +186,11 @@ function checkTogether(actions: readonly Configured<ActionSpec>[], errors: Confi
     for (const [parameter, spec] of Object.entries(action.parameters)) {
       const value = values[parameter];
       if (spec.unique === undefined || value === undefined || value === "") continue;
-      const thing = `${spec.unique} ${JSON.stringify(value)}`;
+      const thing = `${spec.unique} ${printable(String(value))}`;
       const taken = unique.get(thing);
       if (taken) {
         errors.push(
-          new ConfigError(`${thing} is already taken, at ${describePosition(taken)}`, {
+          new ConfigError(`${thing} already registered: it is at ${describePosition(taken)}`, {
             ...options,
             parameter,
           }),

@@ -3,6 +3,7 @@
  * `[` or `{` is JSON, which is how the command line gives them.
  */
 import { compileFirewall, type FirewallRule } from "../netceptor/firewall.ts";
+import { printable } from "../base/printable.ts";
 import { parseJsonValue, type RawValue } from "./raw_action.ts";
 import { cost, ValueMismatch, type ValueType } from "./value_type.ts";
 
@@ -41,11 +42,16 @@ export const costsByNode: ValueType<Readonly<Record<string, number>>> = {
     const map = expandJson(raw, "{", expected);
     if (map === null) return {};
     if (!(map instanceof Map)) throw new ValueMismatch(expected);
-    try {
-      return Object.fromEntries([...map].map(([node, value]) => [node, cost.read(value)]));
-    } catch (cause) {
-      throw new ValueMismatch(expected, { cause });
-    }
+    return Object.fromEntries(
+      [...map as ReadonlyMap<string, RawValue>].map(([node, value]) => {
+        try {
+          return [node, cost.read(value)];
+        } catch (cause) {
+          const words = `connection cost must be positive for ${printable(node)}`;
+          throw new ValueMismatch(expected, { cause, words });
+        }
+      }),
+    );
   },
   print: (costs) => JSON.stringify(costs),
 };

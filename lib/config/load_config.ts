@@ -1,4 +1,7 @@
 /** From the program's arguments to a checked configuration: the reading of files is here. */
+import { fileReasonOf } from "../base/error_message.ts";
+import { printable } from "../base/printable.ts";
+import { isLocalhost } from "../wire/node_id.ts";
 import type { ActionSpec, Configured } from "./action.ts";
 import { node, version } from "./actions/general.ts";
 import { checkActions } from "./check_actions.ts";
@@ -82,15 +85,11 @@ async function readFile(
   } catch (cause) {
     const missing = cause instanceof Deno.errors.NotFound;
     if (missing && position === undefined) return undefined;
-    const reason = missing
-      ? "there is no such file"
-      : cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable
-      ? "permission denied"
-      : cause instanceof Error
-      ? cause.message
-      : String(cause);
     throw new InvalidConfigError([
-      new ConfigError(`cannot read the configuration file ${path}: ${reason}`, { cause, position }),
+      new ConfigError(`error loading config file: open ${path}: ${fileReasonOf(cause)}`, {
+        cause,
+        position,
+      }),
     ]);
   }
 }
@@ -104,16 +103,16 @@ function nodeIdOf(actions: readonly Configured<ActionSpec>[], host: ConfigHost):
   const refuse = (why: string, cause?: unknown): never => {
     throw new InvalidConfigError([
       new ConfigError(
-        `no id is given and the host name ${JSON.stringify(name)} ${why}: ` +
-          "choose one with --node id=NAME, or node: {id: NAME} in a file",
+        `no node ID specified and local host name is ${printable(name)}${why}: ` +
+          "choose an id with --node id=NAME, or node: {id: NAME} in a file",
         { position: configured?.position, action: node.name, parameter: "id", cause },
       ),
     ]);
   };
-  if (/^localhost(\.|$)/i.test(name)) return refuse("tells nothing");
+  if (isLocalhost(name.split(".", 1)[0]!)) return refuse("");
   try {
     return nodeId.read(name);
   } catch (cause) {
-    return refuse("cannot be one", cause);
+    return refuse(", which cannot be one", cause);
   }
 }

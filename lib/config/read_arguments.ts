@@ -44,7 +44,7 @@ export function readArguments(args: readonly string[]): Request {
     if (current === undefined) {
       errors.push(
         new ConfigError(
-          `parameter ${JSON.stringify(written.split("=")[0])} before any action ` +
+          `parameter specified before command: ${JSON.stringify(written.split("=")[0])} ` +
             "(actions start with --, see --help)",
           { position },
         ),

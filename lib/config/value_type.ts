@@ -5,7 +5,9 @@
  */
 import { parseHostPort } from "../backends/host_port.ts";
 import { formatGoDuration, parseGoDurationNs } from "../base/go_duration.ts";
+import { printable } from "../base/printable.ts";
 import { MAX_SERVICE_BYTES } from "../wire/data_packet.ts";
+import { isLocalhost, MAX_NODE_ID_BYTES } from "../wire/node_id.ts";
 import type { RawValue } from "./raw_action.ts";
 
 export interface ValueType<T> {
@@ -21,11 +23,23 @@ export interface ValueType<T> {
   readonly candidates?: readonly string[] | "files";
 }
 
-/** Says what a value should have been; whoever knows the place and the value adds them. */
+export interface ValueMismatchOptions extends ErrorOptions {
+  /** The original's words for the mistake, which its users and their tests look for. */
+  readonly words?: string | undefined;
+}
+
+/**
+ * Says what a value should have been; whoever knows the place and the value adds them. `expected`
+ * is undefined where the original's words say it all.
+ */
 export class ValueMismatch extends TypeError {
   override readonly name = "ValueMismatch";
-  constructor(readonly expected: string, options?: ErrorOptions) {
-    super(`expected ${expected}`, options);
+  constructor(
+    readonly expected: string | undefined,
+    { words, cause }: ValueMismatchOptions = {},
+  ) {
+    const sentences = [words, expected === undefined ? undefined : `expected ${expected}`];
+    super(sentences.filter((sentence) => sentence !== undefined).join(": "), { cause });
   }
 }
 
@@ -48,15 +62,23 @@ export const string = text("string");
 export const filename = text("filename", "files");
 
 const NODE_ID = /^[A-Za-z0-9._@:-]+$/;
+const NODE_ID_WORDS = "node id can only contain a-z, A-Z, 0-9 or special characters . - _ @ :";
 
 /** A node id. `localhost` is the control protocol's word for the node itself. */
 export const nodeId: ValueType<string> = {
   label: "string",
   read(raw) {
     const id = readText(raw, "a node id");
-    if (!NODE_ID.test(id)) throw new ValueMismatch("a node id of a-z, A-Z, 0-9 and . - _ @ : only");
-    if (id.toLowerCase() === "localhost") {
-      throw new ValueMismatch('a node id other than "localhost", which is reserved');
+    if (!NODE_ID.test(id)) {
+      const words = `${NODE_ID_WORDS} but received: ${printable(id)}`;
+      throw new ValueMismatch(undefined, { words });
+    }
+    if (isLocalhost(id)) {
+      throw new ValueMismatch(undefined, { words: 'node ID "localhost" is reserved' });
+    }
+    // All its characters are single bytes.
+    if (id.length > MAX_NODE_ID_BYTES) {
+      throw new ValueMismatch(`a node id of at most ${MAX_NODE_ID_BYTES} bytes`);
     }
     return id;
   },
@@ -123,7 +145,10 @@ export const cost: ValueType<number> = {
     const value = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i.test(written)
       ? Number(written)
       : NaN;
-    if (!(value > 0 && value < Infinity)) throw new ValueMismatch(COST_EXPECTED);
+    if (!(value > 0 && value < Infinity)) {
+      const words = value <= 0 ? "connection cost must be positive" : undefined;
+      throw new ValueMismatch(COST_EXPECTED, { words });
+    }
     return value;
   },
   print: (value) => Number.isInteger(value) ? value.toFixed(1) : String(value),
@@ -168,9 +193,14 @@ export const fileMode: ValueType<number> = {
 
 const NS_PER_MS = 1e6;
 
-/** A Go duration such as `1h30m`, at least `leastMs`. The value is in milliseconds. */
-export function duration(options: { leastMs?: number } = {}): ValueType<number> {
-  const { leastMs = 0 } = options;
+/**
+ * A Go duration such as `1h30m`, at least `leastMs`. The value is in milliseconds. `words` are the
+ * original's for what is not a duration.
+ */
+export function duration(
+  options: { leastMs?: number; words?: string } = {},
+): ValueType<number> {
+  const { leastMs = 0, words } = options;
   const print = (ms: number) => formatGoDuration(ms * NS_PER_MS);
   const expected = "a duration such as 30s, 10m or 1h30m" +
     (leastMs > 0 ? `, at least ${print(leastMs)}` : "");
@@ -182,7 +212,7 @@ export function duration(options: { leastMs?: number } = {}): ValueType<number> 
       try {
         ms = parseGoDurationNs(written) / NS_PER_MS;
       } catch (cause) {
-        throw new ValueMismatch(expected, { cause });
+        throw new ValueMismatch(expected, { cause, words });
       }
       if (ms < leastMs) throw new ValueMismatch(expected);
       return ms;

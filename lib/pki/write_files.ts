@@ -1,7 +1,7 @@
 /** Writes certificates and keys so that nobody ever sees half of one, or a key that others read. */
 import { basename, dirname } from "node:path";
 import { syncDirectory, writeFully } from "../base/durable_file.ts";
-import { reasonOf } from "./read_file.ts";
+import { fileReasonOf } from "../base/error_message.ts";
 
 export interface OutputFile {
   readonly path: string;
@@ -53,6 +53,6 @@ async function named<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (cause) {
-    throw new Error(`open ${path}: ${reasonOf(cause)}`, { cause });
+    throw new Error(`open ${path}: ${fileReasonOf(cause)}`, { cause });
   }
 }

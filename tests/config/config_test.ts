@@ -30,16 +30,19 @@ Deno.test("the node id is the host name when none is given", async () => {
 });
 
 Deno.test("a host name that tells nothing is refused as a node id", async () => {
-  const advice = "choose one with --node id=NAME, or node: {id: NAME} in a file";
+  const advice = "choose an id with --node id=NAME, or node: {id: NAME} in a file";
   for (const name of ["localhost", "LOCALHOST", "localhost.localdomain"]) {
     assert.deepEqual(
       await errorsOf(configOfArguments(["--local-only"], hostWith({}, name))),
-      [`node: no id is given and the host name "${name}" tells nothing: ${advice}`],
+      [`node: no node ID specified and local host name is ${name}: ${advice}`],
     );
   }
   assert.deepEqual(
     await errorsOf(configOfYaml("- trace\n- node:\n    datadir: /x\n", "my host")),
-    [`receptor.yml:2: node: no id is given and the host name "my host" cannot be one: ${advice}`],
+    [
+      "receptor.yml:2: node: no node ID specified and local host name is my host, which cannot be " +
+      `one: ${advice}`,
+    ],
   );
 });
 
@@ -83,7 +86,7 @@ Deno.test("a TLS client without a certificate says so", async () => {
   const config = await configOfYaml("- node: x\n- tls-client: {name: t, cert: '', key: ''}\n");
   assert.deepEqual(config.find(tlsClient)?.values.cert, "");
   assert.deepEqual(await errorsOf(configOfYaml("- node: x\n- tls-client: {name: t, cert: ''}\n")), [
-    'receptor.yml:2: tls-client: missing required parameter "key"',
+    "receptor.yml:2: tls-client: required parameter missing: key",
   ]);
 });
 

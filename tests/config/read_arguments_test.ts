@@ -113,7 +113,7 @@ Deno.test("a default file that cannot be read is an error, not help", async () =
     hostname: () => "host",
   };
   assert.deepEqual(await errorsOf(loadCommand([], host)), [
-    `cannot read the configuration file ${DEFAULT_CONFIG_PATH}: permission denied`,
+    `error loading config file: open ${DEFAULT_CONFIG_PATH}: permission denied`,
   ]);
 });
 
@@ -131,38 +131,41 @@ Deno.test("errors of the command line name the argument, all at once", async () 
     "bash",
   ]));
   assert.deepEqual(errors, [
-    'argument 1: unknown action "nod": did you mean "node"?',
-    'argument 4: tcp-peer: unknown parameter "adress": did you mean "address"?',
+    'argument 1: unknown config type nod: did you mean "node"?',
+    'argument 4: tcp-peer: unknown field name adress: did you mean "address"?',
     'argument 5: tcp-peer: cost: expected a number above 0, got "cheap"',
-    'argument 3: tcp-peer: missing required parameter "address"',
-    "argument 7: local-only: a value needs the name of its parameter, one of local",
-    "argument 10: work-command: a value needs the name of its parameter, one of " +
-    "worktype, command, params, allowruntimeparams, verifysignature",
-    'argument 8: work-command: missing required parameter "command"',
+    "argument 3: tcp-peer: required parameter missing: address",
+    "argument 7: local-only: command does not allow bare values: write name=value, with one of the " +
+    "names local",
+    "argument 10: work-command: command does not allow bare values: write name=value, with one of " +
+    "the names worktype, command, params, allowruntimeparams, verifysignature",
+    "argument 8: work-command: required parameter missing: command",
   ]);
 });
 
 Deno.test("arguments that belong to nothing are errors", async () => {
   const table: [string[], string[]][] = [
     [["id=secret"], [
-      'argument 1: parameter "id" before any action (actions start with --, see --help)',
+      'argument 1: parameter specified before command: "id" (actions start with --, see --help)',
     ]],
-    [[""], ['argument 1: parameter "" before any action (actions start with --, see --help)']],
+    [[""], [
+      'argument 1: parameter specified before command: "" (actions start with --, see --help)',
+    ]],
     [["--node", "--config"], ["argument 2: --config needs the name of a file"]],
     [["-c", "--node"], ["argument 1: --config needs the name of a file"]],
-    [["-"], ['argument 1: unknown action ""']],
+    [["-"], ["argument 1: unknown config type "]],
     [["--config-v2", "x"], [
       "argument 1: configuration version 2 is not supported by this version",
-      'argument 2: parameter "x" before any action (actions start with --, see --help)',
+      'argument 2: parameter specified before command: "x" (actions start with --, see --help)',
     ]],
     [["--config", "none.yml"], [
-      "argument 2: cannot read the configuration file none.yml: there is no such file",
+      "argument 2: error loading config file: open none.yml: no such file or directory",
     ]],
     [["--version", "--node", "id=foo"], [
       "argument 1: version: cannot be combined with other actions",
     ]],
-    [["--constructor"], ['argument 1: unknown action "constructor"']],
-    [["--node", "constructor=x"], ['argument 2: node: unknown parameter "constructor"']],
+    [["--constructor"], ["argument 1: unknown config type constructor"]],
+    [["--node", "constructor=x"], ["argument 2: node: unknown field name constructor"]],
   ];
   for (const [args, errors] of table) {
     assert.deepEqual(await errorsOf(configOfArguments(args)), errors, args.join(" "));

@@ -146,18 +146,19 @@ Deno.test("errors of a file name line, action, parameter and the nearest right n
 - help
 `));
   assert.deepEqual(errors, [
-    "receptor.yml:2: node: id: expected a node id of a-z, A-Z, 0-9 and . - _ @ : only, " +
-    'got "foo bar"',
-    'receptor.yml:3: node: unknown parameter "datadirr": did you mean "datadir"?',
-    'receptor.yml:5: tcp-peer: unknown parameter "adress": did you mean "address"?',
-    'receptor.yml:4: tcp-peer: missing required parameter "address"',
-    'receptor.yml:6: unknown action "tcp-listner": did you mean "tcp-listener"?',
+    "receptor.yml:2: node: id: node id can only contain a-z, A-Z, 0-9 or special characters . - _ " +
+    "@ : but received: foo bar",
+    'receptor.yml:3: node: unknown field name datadirr: did you mean "datadir"?',
+    'receptor.yml:5: tcp-peer: unknown field name adress: did you mean "address"?',
+    "receptor.yml:4: tcp-peer: required parameter missing: address",
+    'receptor.yml:6: unknown config type tcp-listner: did you mean "tcp-listener"?',
     'receptor.yml:8: tcp-listener: port: expected a whole number from 0 to 65535, got "70000"',
-    'receptor.yml:9: tcp-listener: unknown parameter "redial"',
+    "receptor.yml:9: tcp-listener: unknown field name redial",
     "receptor.yml:11: control-service: filename: expected text, got nothing",
     "receptor.yml:12: control-service: permissions: expected an octal file mode with a " +
     'leading 0, such as 0660, got "0888"',
-    'receptor.yml:13: log-level: level: expected one of Error, Warning, Info, Debug, got "loud"',
+    "receptor.yml:13: log-level: level: loud is not a valid log level name: expected one of Error, " +
+    'Warning, Info, Debug, got "loud"',
     'receptor.yml:14: "help" is possible on the command line only',
   ]);
 });
@@ -187,10 +188,10 @@ Deno.test("what may be there once is an error the second time", async () => {
 `));
   assert.deepEqual(errors, [
     'receptor.yml:3: node: only one "node" is allowed, the first is at receptor.yml:1',
-    'receptor.yml:4: control-service: service "control" is already taken, at receptor.yml:2',
-    'receptor.yml:5: control-service: socket file "/run/a.sock" is already taken, at receptor.yml:2',
-    'receptor.yml:9: work-kubernetes: work type "w" is already taken, at receptor.yml:8',
-    'receptor.yml:10: tcp-client: service "other" is already taken, at receptor.yml:5',
+    "receptor.yml:4: control-service: service control already registered: it is at receptor.yml:2",
+    "receptor.yml:5: control-service: socket file /run/a.sock already registered: it is at receptor.yml:2",
+    "receptor.yml:9: work-kubernetes: work type w already registered: it is at receptor.yml:8",
+    "receptor.yml:10: tcp-client: service other already registered: it is at receptor.yml:5",
     'receptor.yml:12: log-level: only one "log-level" is allowed, the first is at receptor.yml:11',
   ]);
 });

@@ -71,7 +71,7 @@ for (
     [
       "a work type that remote units have",
       ["--work-command", "worktype=remote", "command=cat"],
-      "argument 2: work-command: worktype: work type remote already registered",
+      "argument 3: work-command: worktype: work type remote already registered",
     ],
     [
       "an id that is too long",
@@ -81,7 +81,7 @@ for (
     [
       "a data folder that cannot be",
       ["--node", "id=foo", "datadir=/dev/null/data"],
-      "argument 2: node: datadir: ",
+      "argument 2: node: Not a directory",
     ],
   ] as const
 ) {

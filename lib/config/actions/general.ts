@@ -1,10 +1,27 @@
 /** Actions about the node itself. */
 import { defineAction } from "../action.ts";
 import { firewallRules } from "../composite_types.ts";
-import { bool, choice, duration, filename, nodeId, string } from "../value_type.ts";
+import { printable } from "../../base/printable.ts";
+import { bool, choice, duration, filename, nodeId, string, ValueMismatch } from "../value_type.ts";
 
 /** Links that are silent for this long are dead; the original takes no shorter time (21 s). */
 const LEAST_IDLE_TIMEOUT_MS = 21_000;
+const IDLE_TIMEOUT_WORDS = "failed to parse MaxIdleConnectionTimeout from configuration file -- " +
+  "valid examples include '1.5h', '30m', '30m10s'";
+
+const levels = choice("Error", "Warning", "Info", "Debug");
+const logLevelName: typeof levels = {
+  ...levels,
+  read(raw) {
+    try {
+      return levels.read(raw);
+    } catch (cause) {
+      if (!(cause instanceof ValueMismatch) || typeof raw !== "string") throw cause;
+      const words = `${printable(raw)} is not a valid log level name`;
+      throw new ValueMismatch(cause.expected, { words, cause });
+    }
+  },
+};
 
 export const node = defineAction({
   name: "node",
@@ -28,7 +45,7 @@ export const node = defineAction({
         "(accept, reject or drop) and any of fromnode, tonode, fromservice, toservice.",
     },
     maxidleconnectiontimeout: {
-      type: duration({ leastMs: LEAST_IDLE_TIMEOUT_MS }),
+      type: duration({ leastMs: LEAST_IDLE_TIMEOUT_MS, words: IDLE_TIMEOUT_WORDS }),
       description: "Maximum duration with no traffic before a backend connection is timed out " +
         "and refreshed. Without it, 21s.",
     },
@@ -81,7 +98,7 @@ export const logLevel = defineAction({
   once: true,
   parameters: {
     level: {
-      type: choice("Error", "Warning", "Info", "Debug"),
+      type: logLevelName,
       bare: true,
       default: "Error",
       description: "The least urgent level to show.",

@@ -1,13 +1,38 @@
 /** Actions about units of work: their types, and who may submit them. */
 import { defineAction } from "../action.ts";
 import { dictionary } from "../composite_types.ts";
-import { bool, choice, duration, filename, string } from "../value_type.ts";
+import { REMOTE_WORK_TYPE } from "../../workceptor/remote/remote_extra_data.ts";
+import { refusals } from "../../workceptor/work_texts.ts";
+import {
+  bool,
+  choice,
+  duration,
+  filename,
+  string,
+  ValueMismatch,
+  type ValueType,
+} from "../value_type.ts";
 
 /** How long a signature is good for (`pkg/workceptor` in the original). */
 const DEFAULT_TOKEN_EXPIRATION_MS = 5 * 60_000;
+const TOKEN_EXPIRATION_WORDS = "failed to parse TokenExpiration -- " +
+  "valid examples include '1.5h', '30m', '30m10s'";
+
+const workTypeName: ValueType<string> = {
+  ...string,
+  read(raw) {
+    const name = string.read(raw);
+    if (name === REMOTE_WORK_TYPE) {
+      throw new ValueMismatch("another name: it is the type of units that run on other nodes", {
+        words: refusals.workTypeRegistered(name),
+      });
+    }
+    return name;
+  },
+};
 
 const workTypeParameter = {
-  type: string,
+  type: workTypeName,
   required: true,
   unique: "work type",
   description: "Name for this worker type",
@@ -35,7 +60,7 @@ export const workSigning = defineAction({
       description: "Private key to sign work submissions",
     },
     tokenexpiration: {
-      type: duration(),
+      type: duration({ words: TOKEN_EXPIRATION_WORDS }),
       default: DEFAULT_TOKEN_EXPIRATION_MS,
       description: "Expiration of the signed json web token, e.g. 3h or 3h30m",
     },
