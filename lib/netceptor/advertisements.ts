@@ -126,7 +126,7 @@ export class Advertisements implements Disposable {
       advertisement = decodeAdvertisement(message);
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;
-      drops.count("Error handling service advertisement", error.message, { remote_id: via });
+      drops.count("Error handling service advertisement", error.message, via);
       return;
     }
     const { nodeId } = advertisement;
@@ -140,11 +140,11 @@ export class Advertisements implements Disposable {
     switch (outcome.kind) {
       case "news":
         if (outcome.evicted > 0) {
-          drops.count("service advertisement forgotten: no room for all", "", { remote_id: via });
+          drops.countLimit("service advertisement forgotten: no room for all", "", via);
         }
         return flood(message, via);
       case "too many":
-        return drops.count("service advertisement dropped: too many of one node", nodeId);
+        return drops.countLimit("service advertisement dropped: too many of one node", nodeId, via);
       case "old":
         return;
     }

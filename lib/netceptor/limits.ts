@@ -57,6 +57,8 @@ export const MAX_QUEUED_CONTROL_BYTES = 4096 * KiB;
 
 /** Links that have not said who they are yet, over all backends. */
 export const MAX_UNIDENTIFIED_LINKS = 256;
+/** Our links as listed in our route message, which has to fit into a message of 65,535 bytes. */
+export const MAX_LISTED_BYTES = 60 * KiB;
 /** Nodes whose links are remembered. */
 export const MAX_NODES = 10_000;
 /** Links of all those nodes together. */

@@ -17,6 +17,15 @@ import { LinkQueue } from "./link_queue.ts";
 import { decideRoute, type LinkPhase } from "./link_setup.ts";
 import type { NextHop } from "./node_table.ts";
 
+/** That one end does not want the link. */
+export interface Refusal {
+  readonly by: "us" | "neighbour";
+  /** Node id; "" when it had not been said yet. */
+  readonly remoteNode: string;
+  /** For people. */
+  readonly reason: string;
+}
+
 /** What a link needs of its node. */
 export interface LinkHost {
   readonly selfId: string;
@@ -24,10 +33,13 @@ export interface LinkHost {
   introduce(): Uint8Array;
   /** Whether another link to this node is up. */
   isLinked(nodeId: string): boolean;
+  /** Whether a link of that cost to that node still fits into a route message of ours. */
+  hasRoomFor(nodeId: string, cost: number): boolean;
   /** The neighbour is known and accepted. */
   linkUp(link: Link): void;
-  /** The end of a link that was up. */
-  linkDown(link: Link): void;
+  /** The end of a link that was up; `reason` is for people. */
+  linkDown(link: Link, reason: string): void;
+  refused(link: Link, refusal: Refusal): void;
   linkWritable(link: Link): void;
   /** A data packet: a view that is valid during the call and may be written to. */
   receivePacket(packet: Uint8Array<ArrayBuffer>, link: Link): void;
@@ -58,6 +70,7 @@ export class Link implements NextHop {
   #phase: LinkPhase = { kind: "unidentified" };
   #setupTimer: Disposable | undefined;
   #lastReceivedMs: number;
+  #upSinceMs = 0;
   /** The node was told that the link is up, and not yet that it is down. */
   #announced = false;
   #ended = false;
@@ -84,6 +97,16 @@ export class Link implements NextHop {
 
   get cost(): number {
     return this.#phase.kind === "up" ? this.#phase.cost : this.#policy.cost;
+  }
+
+  /** What the link runs over, as its backend describes it. */
+  get description(): string {
+    return this.#session.description;
+  }
+
+  /** Milliseconds since it came up. */
+  get upMs(): number {
+    return this.#clock.now() - this.#upSinceMs;
   }
 
   get writable(): boolean {
@@ -119,27 +142,30 @@ export class Link implements NextHop {
    */
   async run(): Promise<{ established: boolean }> {
     this.#introduce(1);
+    let reason = "the neighbour closed the connection";
     try {
       await this.#receive();
     } catch (error) {
       if (error instanceof LinkError) {
-        this.#log.error(`Backend error: ${error.message}`, this.#fields);
+        reason = error.message;
+        this.#log.error(`Backend error: ${reason}`, this.#fields);
       } else if (!this.#ended) {
-        this.#log.error(`Backend receiving error ${this.#describe(error)}`, this.#fields);
+        reason = this.#describe(error);
+        this.#log.error(`Backend receiving error ${reason}`, this.#fields);
       }
     }
-    this.close();
+    this.close(reason);
     return { established: this.#phase.kind === "up" && this.#phase.listsUs };
   }
 
-  /** Ends the link now. */
-  close(): void {
+  /** Ends the link now; `reason` is for people. */
+  close(reason = "closed by this node"): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#setupTimer?.[Symbol.dispose]();
     this.#queue.close();
     this.#session.close();
-    this.#withdraw();
+    this.#withdraw(reason);
   }
 
   get #fields(): Record<string, unknown> {
@@ -172,7 +198,7 @@ export class Link implements NextHop {
         }
         const refusal = this.#receiveControl(message);
         if (refusal !== undefined) {
-          await this.#refuse();
+          await this.#refuse(refusal);
           throw refusal;
         }
         if (this.#ended) return;
@@ -183,7 +209,7 @@ export class Link implements NextHop {
   /** Handles anything but data of a link that is up. A result is to be told the neighbour. */
   #receiveControl(message: Uint8Array<ArrayBuffer>): LinkError | undefined {
     if (message.length > MAX_MESSAGE_BYTES) {
-      this.#drops.count("message of more than 65535 bytes dropped", "", this.#fields);
+      this.#drops.count("message of more than 65535 bytes dropped", "", this.remoteNode);
       return undefined;
     }
     switch (message[0]) {
@@ -194,12 +220,17 @@ export class Link implements NextHop {
         return undefined;
       case MessageType.Reject:
         this.#log.warning("Received a rejection message from peer.", this.#fields);
+        this.#host.refused(this, {
+          by: "neighbour",
+          remoteNode: this.remoteNode,
+          reason: "the neighbour sent a reject message",
+        });
         throw new LinkError("remote node rejected the connection");
       case MessageType.Data:
         // The neighbour may be quicker than its own introduction; QUIC sends again.
         return undefined;
       default:
-        this.#drops.count("Unknown message type", String(message[0]), this.#fields);
+        this.#drops.count("Unknown message type", String(message[0]), this.remoteNode);
         return undefined;
     }
   }
@@ -210,7 +241,7 @@ export class Link implements NextHop {
       route = decodeRouteMessage(message);
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;
-      this.#drops.count("Error unpacking routing update", error.message, this.#fields);
+      this.#drops.count("Error unpacking routing update", error.message, this.remoteNode);
       return undefined;
     }
     const { selfId } = this.#host;
@@ -218,19 +249,23 @@ export class Link implements NextHop {
       selfId,
       policy: this.#policy,
       isLinked: (nodeId) => this.#host.isLinked(nodeId),
+      hasRoomFor: (nodeId, cost) => this.#host.hasRoomFor(nodeId, cost),
     });
     switch (decision.kind) {
-      case "reject":
+      case "reject": {
+        const { remoteNode, reason } = decision;
+        this.#host.refused(this, { by: "us", remoteNode, reason });
         return new LinkError(
-          `${selfId}: rejected connection with node ${decision.remoteNode} ` +
-            `because ${decision.reason}`,
+          `${selfId}: rejected connection with node ${remoteNode} because ${reason}`,
         );
+      }
       case "establish":
         this.#phase = decision.phase;
         this.#setupTimer?.[Symbol.dispose]();
         this.#log.info(`Connection established with ${this.remoteNode}`, this.#fields);
         this.#log.debug("Stopping initial updates", this.#fields);
         this.#announced = true;
+        this.#upSinceMs = this.#clock.now();
         this.#host.linkUp(this);
         return undefined;
       case "process":
@@ -243,24 +278,25 @@ export class Link implements NextHop {
   }
 
   /** Sends a reject message and gives the neighbour a moment to take it. */
-  async #refuse(): Promise<void> {
-    this.#withdraw();
+  async #refuse({ message }: LinkError): Promise<void> {
+    this.#withdraw(message);
     this.#queue.sendControl(encodeReject());
     const { promise: lingered, resolve } = Promise.withResolvers<void>();
     using _timer = this.#clock.after(REJECT_LINGER_MS, resolve);
     await Promise.race([this.#queue.drained(), lingered]);
   }
 
-  #withdraw(): void {
+  #withdraw(reason: string): void {
     if (!this.#announced) return;
     this.#announced = false;
-    this.#host.linkDown(this);
+    this.#host.linkDown(this, reason);
   }
 
   #onSendError(error: unknown): void {
     if (this.#ended) return;
-    this.#log.error(`Backend sending error ${this.#describe(error)}`, this.#fields);
-    this.close();
+    const reason = this.#describe(error);
+    this.#log.error(`Backend sending error ${reason}`, this.#fields);
+    this.close(reason);
   }
 
   /** An error of the session; the runtime's do not say which one it is. */

@@ -34,6 +34,8 @@ export interface SetupContext {
   readonly selfId: string;
   readonly policy: LinkPolicy;
   readonly isLinked: (nodeId: string) => boolean;
+  /** Whether a link of that cost to that node still fits into a route message of ours. */
+  readonly hasRoomFor: (nodeId: string, cost: number) => boolean;
 }
 
 export function decideRoute(
@@ -47,7 +49,7 @@ export function decideRoute(
 }
 
 function decideIdentity(remoteNode: string, context: SetupContext): RouteDecision {
-  const { selfId, policy, isLinked } = context;
+  const { selfId, policy, isLinked, hasRoomFor } = context;
   const reject = (reason: string): RouteDecision => ({ kind: "reject", remoteNode, reason });
   if (remoteNode === selfId) return reject("it tried to connect using our own node ID");
   if (policy.allowedPeers !== undefined && !policy.allowedPeers.includes(remoteNode)) {
@@ -59,6 +61,9 @@ function decideIdentity(remoteNode: string, context: SetupContext): RouteDecisio
   const cost = Object.hasOwn(policy.nodeCost, remoteNode)
     ? policy.nodeCost[remoteNode]!
     : policy.cost;
+  if (!hasRoomFor(remoteNode, cost)) {
+    return reject("we have as many connections as fit into a routing update");
+  }
   return { kind: "establish", phase: { kind: "up", remoteNode, cost, listsUs: false } };
 }
 

@@ -5,8 +5,8 @@ import { formatGoDuration } from "../base/go_duration.ts";
 import type { Log } from "../base/log.ts";
 import type { RouteMessage } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
-import { IDLE_CHECK_MS, MAX_UNIDENTIFIED_LINKS } from "./limits.ts";
-import { Link, type LinkHost } from "./link.ts";
+import { IDLE_CHECK_MS, MAX_LISTED_BYTES, MAX_UNIDENTIFIED_LINKS } from "./limits.ts";
+import { Link, type LinkHost, type Refusal } from "./link.ts";
 import { PeriodicTask } from "./periodic_task.ts";
 
 export interface LinkTableDeps {
@@ -18,13 +18,15 @@ export interface LinkTableDeps {
   readonly events: LinkEvents;
 }
 
-export type LinkEvents = Omit<LinkHost, "selfId" | "isLinked">;
+export type LinkEvents = Omit<LinkHost, "selfId" | "isLinked" | "hasRoomFor">;
 
 export class LinkTable implements LinkHost, Disposable {
   readonly selfId: string;
   readonly #deps: LinkTableDeps;
   readonly #maxIdleMs: number;
   readonly #up = new Map<string, Link>();
+  /** Bytes that the links that are up take in a route message. */
+  #listedBytes = 0;
   readonly #unidentified = new Set<Link>();
   readonly #idleCheck: PeriodicTask;
 
@@ -53,7 +55,7 @@ export class LinkTable implements LinkHost, Disposable {
   ): Promise<{ established: boolean }> {
     const { log, clock, drops } = this.#deps;
     if (signal.aborted || this.#unidentified.size >= MAX_UNIDENTIFIED_LINKS) {
-      if (!signal.aborted) drops.count("connection refused: too many are being set up");
+      if (!signal.aborted) drops.countLimit("connection refused: too many are being set up");
       session.close();
       return { established: false };
     }
@@ -78,8 +80,11 @@ export class LinkTable implements LinkHost, Disposable {
 
   sendControl(message: Uint8Array, link: Link): void {
     if (!link.sendControl(message)) {
-      const fields = { remote_id: link.remoteNode };
-      this.#deps.drops.count("message dropped: the link's queue is full", "", fields);
+      this.#deps.drops.countLimit(
+        "message dropped: the link's queue is full",
+        "",
+        link.remoteNode,
+      );
     }
   }
 
@@ -99,6 +104,14 @@ export class LinkTable implements LinkHost, Disposable {
     return this.#up.has(nodeId);
   }
 
+  hasRoomFor(nodeId: string, cost: number): boolean {
+    const fits = this.#listedBytes + entryBytes(nodeId, cost) <= MAX_LISTED_BYTES;
+    if (!fits) {
+      this.#deps.drops.countLimit("connection refused: too many links are up", nodeId);
+    }
+    return fits;
+  }
+
   introduce(): Uint8Array {
     return this.#deps.events.introduce();
   }
@@ -106,13 +119,19 @@ export class LinkTable implements LinkHost, Disposable {
   linkUp(link: Link): void {
     this.#unidentified.delete(link);
     this.#up.set(link.remoteNode, link);
+    this.#listedBytes += entryBytes(link.remoteNode, link.cost);
     this.#idleCheck.begin();
     this.#deps.events.linkUp(link);
   }
 
-  linkDown(link: Link): void {
+  linkDown(link: Link, reason: string): void {
     this.#up.delete(link.remoteNode);
-    this.#deps.events.linkDown(link);
+    this.#listedBytes -= entryBytes(link.remoteNode, link.cost);
+    this.#deps.events.linkDown(link, reason);
+  }
+
+  refused(link: Link, refusal: Refusal): void {
+    this.#deps.events.refused(link, refusal);
   }
 
   linkWritable(link: Link): void {
@@ -136,7 +155,14 @@ export class LinkTable implements LinkHost, Disposable {
       if (link.idleMs <= this.#maxIdleMs) continue;
       const limit = formatGoDuration(this.#maxIdleMs * 1e6);
       this.#deps.log.warning(`Timing out connection ${node}, idle for the past ${limit}`);
-      link.close();
+      link.close(`idle for the past ${limit}`);
     }
   }
+}
+
+const encoder = new TextEncoder();
+
+/** Bytes of `"nodeId":cost,` in a route message. */
+function entryBytes(nodeId: string, cost: number): number {
+  return encoder.encode(`${JSON.stringify(nodeId)}:${cost},`).length;
 }

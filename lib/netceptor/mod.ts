@@ -17,3 +17,11 @@ export {
   type NetceptorOptions,
   type RunningBackend,
 } from "./netceptor.ts";
+export type {
+  DropEvent,
+  LinkDownEvent,
+  LinkEvent,
+  NetceptorObserver,
+  RefusalEvent,
+  RoutesEvent,
+} from "./observer.ts";

@@ -9,6 +9,7 @@ import { type DatagramHandler, DatagramPort } from "./datagram_port.ts";
 import { DropLog } from "./drop_log.ts";
 import { compileFirewall, type FirewallRule } from "./firewall.ts";
 import { MIN_IDLE_TIMEOUT_MS, REJECT_LINGER_MS } from "./limits.ts";
+import type { Link } from "./link.ts";
 import { LinkTable } from "./link_table.ts";
 import { Loopback } from "./loopback.ts";
 import type {
@@ -22,6 +23,7 @@ import type {
   PingReply,
 } from "./mesh.ts";
 import { NodeTable } from "./node_table.ts";
+import { guardObserver, type LinkEvent, type NetceptorObserver } from "./observer.ts";
 import { PacketSwitch } from "./packet_switch.ts";
 import { ping, type PingDeps, type PingOptions, traceroute } from "./ping.ts";
 import { registerReservedServices } from "./reserved_services.ts";
@@ -33,6 +35,8 @@ export interface NetceptorDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
+  /** Sees what happens; without it only the log does. */
+  readonly observer?: NetceptorObserver | undefined;
 }
 
 export interface NetceptorOptions {
@@ -59,6 +63,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
   /** Resolves if the node has to stop because another one has its id. */
   readonly failed: Promise<Error>;
   readonly #log: Log;
+  readonly #observer: Required<NetceptorObserver>;
   readonly #clock: Clock;
   readonly #drops: DropLog;
   readonly #nodes: NodeTable;
@@ -83,7 +88,8 @@ export class Netceptor implements Mesh, AsyncDisposable {
     this.nodeId = nodeId;
     this.#log = log;
     this.#clock = clock;
-    const drops = this.#drops = new DropLog(log, clock);
+    const observer = this.#observer = guardObserver(deps.observer ?? {}, log);
+    const drops = this.#drops = new DropLog({ log, clock, observer });
     const nodes = this.#nodes = new NodeTable(nodeId);
     const services = this.#services = new ServiceRegistry(random);
     this.#packets = new PacketSwitch({
@@ -108,7 +114,10 @@ export class Netceptor implements Mesh, AsyncDisposable {
       links: this.#links.up,
       flood,
       onNewNode: () => this.#advertisements.announceSoon(),
-      onRoutesChanged: () => this.#tellRouteListeners(),
+      onRoutesChanged: (before) => {
+        observer.routesChanged({ before, routes: this.#router.routes });
+        this.#tellRouteListeners();
+      },
       onDuplicate: () => {
         fail(new Error(`another node has our node ID ${nodeId}`));
         void this[Symbol.asyncDispose]();
@@ -262,11 +271,16 @@ export class Netceptor implements Mesh, AsyncDisposable {
         linkUp: (link) => {
           this.#router.linkUp(link);
           this.#advertisements.linkUp((message) => this.#links.sendControl(message, link));
+          this.#observer.linkUp(describeLink(link));
         },
-        linkDown: (link) => {
+        linkDown: (link, reason) => {
           this.#router.linkDown(link);
           this.#advertisements.linkDown(link.remoteNode);
+          const { upMs, dropped } = link;
+          this.#observer.linkDown({ ...describeLink(link), reason, upMs, dropped });
         },
+        refused: ({ description }, { remoteNode, by, reason }) =>
+          this.#observer.peerRefused({ neighbour: remoteNode, description, refusedBy: by, reason }),
         linkWritable: () => this.#streams.resume(),
         receivePacket: (packet, link) => this.#packets.receive(packet, link),
         receiveRoute: (message, link) => this.#router.receive(message, link.remoteNode),
@@ -299,6 +313,10 @@ export class Netceptor implements Mesh, AsyncDisposable {
       }
     }
   }
+}
+
+function describeLink({ remoteNode, cost, description }: Link): LinkEvent {
+  return { neighbour: remoteNode, cost, description };
 }
 
 function checkOptions(nodeId: string, maxIdleTimeoutMs: number): void {

@@ -148,7 +148,7 @@ export class PacketSwitch {
     if (sourceService === UNREACHABLE_SERVICE || sourceService === PING_SERVICE) return;
     if (route === undefined) return this.#dropUnknown();
     if (!this.#replies.take()) {
-      this.#deps.drops.count("unreachable message not sent because there were too many");
+      this.#deps.drops.countLimit("unreachable message not sent because there were too many");
       return;
     }
     const from = this.#nodes.get(route.fromNode)!;

@@ -37,8 +37,8 @@ export interface RouterDeps {
   readonly flood: (message: Uint8Array, except?: string) => void;
   /** A node was heard of for the first time. */
   readonly onNewNode: () => void;
-  /** The next hop of some node changed. */
-  readonly onRoutesChanged: () => void;
+  /** The next hop of some node changed; `before` is the routing table as it was. */
+  readonly onRoutesChanged: (before: ReadonlyMap<string, string>) => void;
   /** Another node has our id and was there first. */
   readonly onDuplicate: () => void;
 }
@@ -147,10 +147,17 @@ export class Router implements Disposable {
     const { clock, drops, nodes, onNewNode } = this.#deps;
     const outcome = this.#linkState.apply(update, via, clock.now());
     if (outcome.kind === "stale") return false;
-    for (const nodeId of outcome.forgotten) nodes.delete(nodeId);
-    if (outcome.forgotten.length > 0) this.#recalculation.request();
+    for (const nodeId of outcome.forgotten) {
+      nodes.delete(nodeId);
+      this.#recalculation.request();
+      drops.countLimit("node forgotten because the table of nodes is full", nodeId);
+    }
     if (outcome.kind === "full") {
-      drops.count("routing update dropped because the table of nodes is full", update.nodeId);
+      drops.countLimit(
+        "routing update dropped because the table of nodes is full",
+        update.nodeId,
+        via,
+      );
       return false;
     }
     nodes.add(update.nodeId);
@@ -175,7 +182,8 @@ export class Router implements Disposable {
       }
       drops.count(
         "Ignored the claim that another node had our node ID first",
-        `epoch ${update.epoch} via ${via}`,
+        `epoch ${update.epoch}`,
+        via,
       );
     }
     if (update.epoch > this.#epoch) {
@@ -240,7 +248,7 @@ export class Router implements Disposable {
       node.nextHop = neighbour === undefined ? undefined : links.get(neighbour);
     }
     this.#routeLog.changed(before);
-    if (!sameEntries(before, this.#routes)) onRoutesChanged();
+    if (!sameEntries(before, this.#routes)) onRoutesChanged(before);
   }
 }
 

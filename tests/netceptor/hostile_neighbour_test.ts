@@ -304,6 +304,24 @@ Deno.test("each flood is passed on once, and never back", async () => {
   equal(evil.routes.filter(({ nodeId }) => nodeId === "far").length, 0);
 });
 
+Deno.test("a node has no more links than it can tell of in one message", async () => {
+  await using mesh = new SimMesh();
+  const node = mesh.add("node");
+  const long = "x".repeat(250);
+  const neighbours = Array.from({ length: 250 }, (_, i) => {
+    return new RawNeighbour(mesh, node, `${long}${i}`, { silent: true });
+  });
+  for (const neighbour of neighbours) await neighbour.sendRoute({ updateId: "hello" });
+  await mesh.clock.advance(1000);
+  const refused = neighbours.filter(({ rejected }) => rejected);
+  ok(refused.length > 0 && refused.length < 20, `${refused.length} refused`);
+  equal(neighbours[0]!.routes.at(-1)!.connections.size, 250 - refused.length);
+  await neighbours[0]!.send(Uint8Array.of(MessageType.Reject));
+  const next = new RawNeighbour(mesh, node, `${long}next`, { silent: true });
+  await next.sendRoute({ updateId: "hello" });
+  await mesh.clock.until(() => node.netceptor.hasRoute(next.nodeId), 1000);
+});
+
 Deno.test("too many connections that do not say who they are: the newest are refused", async () => {
   await using mesh = new SimMesh();
   const node = mesh.add("node");

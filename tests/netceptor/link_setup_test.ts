@@ -136,6 +136,7 @@ for (const { name, phase, message, policy, linked = [], decision } of cases) {
     const context = {
       selfId: "me",
       policy: { cost: 1, nodeCost: {}, ...policy },
+      hasRoomFor: () => true,
       isLinked: (node: string) => linked.includes(node),
     };
     deepEqual(decideRoute(phase, message, context), decision);

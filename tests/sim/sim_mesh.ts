@@ -1,7 +1,11 @@
 /** A mesh of nodes in this process: memory links, virtual time, randomness from a seed. */
 import type { LinkPolicy, Session } from "../../lib/backends/mod.ts";
 import { MemoryBackend, memorySessionPair } from "../../lib/backends/mod.ts";
-import { Netceptor, type NetceptorOptions } from "../../lib/netceptor/mod.ts";
+import {
+  Netceptor,
+  type NetceptorObserver,
+  type NetceptorOptions,
+} from "../../lib/netceptor/mod.ts";
 import { RecordingLog } from "./recording_log.ts";
 import { seededRandom } from "./seeded_random.ts";
 import { settle, VirtualClock } from "./virtual_clock.ts";
@@ -29,10 +33,17 @@ export class SimMesh implements AsyncDisposable {
   }
 
   /** Adds a node; two may have the same id. */
-  add(nodeId: string, options: Omit<NetceptorOptions, "nodeId"> = {}): SimNode {
+  add(
+    nodeId: string,
+    options: Omit<NetceptorOptions, "nodeId"> = {},
+    observer?: NetceptorObserver,
+  ): SimNode {
     const log = new RecordingLog();
     const random = seededRandom(this.#seed++);
-    const netceptor = new Netceptor({ log, clock: this.clock, random }, { ...options, nodeId });
+    const netceptor = new Netceptor(
+      { log, clock: this.clock, random, observer },
+      { ...options, nodeId },
+    );
     const node = { netceptor, log, clock: this.clock };
     this.#nodes.push(node);
     return node;

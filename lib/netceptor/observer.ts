@@ -1,0 +1,87 @@
+/**
+ * What an embedding program may want to see of the mesh as it happens, such as for its metrics. Most
+ * of it is in the node's log anyway. The methods are called in the middle of the work, so
+ * they should be quick; what they throw is logged and does no harm.
+ */
+import type { Log } from "../base/log.ts";
+
+/** A link to a neighbour. */
+export interface LinkEvent {
+  /** Node id. */
+  readonly neighbour: string;
+  readonly cost: number;
+  /** What the link runs over, as its backend describes it. */
+  readonly description: string;
+}
+
+export interface LinkDownEvent extends LinkEvent {
+  /** Why it ended, for people. */
+  readonly reason: string;
+  /** How long it was up, in milliseconds. */
+  readonly upMs: number;
+  /** Messages that found no room in its queue. */
+  readonly dropped: { readonly data: number; readonly control: number };
+}
+
+/** A link that one end refuses. */
+export interface RefusalEvent {
+  /** Node id; "" when it had not been said yet. */
+  readonly neighbour: string;
+  readonly description: string;
+  readonly refusedBy: "us" | "neighbour";
+  /** For people. */
+  readonly reason: string;
+}
+
+/** The neighbour to go through, by node that can be reached. */
+export interface RoutesEvent {
+  readonly before: ReadonlyMap<string, string>;
+  readonly routes: ReadonlyMap<string, string>;
+}
+
+/** Told at most once in ten seconds for each reason. */
+export interface DropEvent {
+  /** One of few. */
+  readonly reason: string;
+  /** What it was the last time, for people; may be "". */
+  readonly detail: string;
+  /** Node id of the neighbour that it came from, if there is just one; or "". */
+  readonly neighbour: string;
+  /** How often since it was told last. */
+  readonly count: number;
+  /** How often since the start of the node. */
+  readonly total: number;
+}
+
+export interface NetceptorObserver {
+  linkUp?(event: LinkEvent): void;
+  linkDown?(event: LinkDownEvent): void;
+  peerRefused?(event: RefusalEvent): void;
+  routesChanged?(event: RoutesEvent): void;
+  /** Messages that could not be understood or delivered. */
+  dropped?(event: DropEvent): void;
+  /** Something was refused or forgotten as there was no room for more. */
+  limitHit?(event: DropEvent): void;
+}
+
+/** Makes of `observer` one that has every method and never throws. */
+export function guardObserver(
+  observer: NetceptorObserver,
+  log: Log,
+): Required<NetceptorObserver> {
+  const guard = <Event>(method: ((event: Event) => void) | undefined) => (event: Event) => {
+    try {
+      method?.call(observer, event);
+    } catch (error) {
+      log.error(`Error in an observer of the mesh: ${error}`);
+    }
+  };
+  return {
+    linkUp: guard(observer.linkUp),
+    linkDown: guard(observer.linkDown),
+    peerRefused: guard(observer.peerRefused),
+    routesChanged: guard(observer.routesChanged),
+    dropped: guard(observer.dropped),
+    limitHit: guard(observer.limitHit),
+  };
+}
