@@ -1,9 +1,14 @@
 /** Control clients that misbehave: the daemon's memory stays flat, and other clients are served. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { writeAll } from "../../lib/base/byte_conn.ts";
+import { ControlClient } from "../../lib/control/client.ts";
+import type { MeshConn } from "../../lib/netceptor/mod.ts";
 import type { ControlSession } from "../support/control_session.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
+import { OwnNode, readLine } from "../support/own_node.ts";
+import { freePort } from "../support/ports.ts";
 import { residentBytes } from "../support/processes.ts";
 import type { TestNode } from "../support/test_node.ts";
 
@@ -98,6 +103,77 @@ meshTest(
     await eventually(() => nodes.every(({ pid }, index) => openFiles(pid) < held[index]!), {
       what: "the end of what the stuck clients held",
     });
+  },
+);
+
+/** Lines of a neighbour that holds as many streams as it likes. */
+const HOSTILE_STREAMS = 200;
+const HOSTILE_LINE_BYTES = 2 * MEBIBYTE;
+
+meshTest(
+  "a neighbour's unfinished lines on many streams cost bounded memory, and another's get in",
+  { kinds: ["ours"] },
+  async (mesh) => {
+    const port = freePort();
+    const node = await mesh.node({
+      kind: "ours",
+      id: "solo",
+      actions: [
+        { "tcp-listener": { bindaddr: "127.0.0.1", port } },
+        { "work-command": { worktype: "echo", command: "echo", allowruntimeparams: true } },
+        ...WORK_TYPES,
+      ],
+    });
+    await using hostile = new OwnNode("hostile");
+    await using honest = new OwnNode("honest");
+    for (const each of [hostile, honest]) {
+      each.dial(port);
+      await each.waitForRoute("solo");
+    }
+    await assertServes(node);
+    const streams: MeshConn[] = [];
+    while (streams.length < HOSTILE_STREAMS) {
+      streams.push(await hostile.netceptor.dial("solo", "control"));
+    }
+    const before = residentBytes(node.pid);
+
+    let peak = before;
+    let isOver = false;
+    const line = new Uint8Array(HOSTILE_LINE_BYTES).fill("x".charCodeAt(0));
+    const replies: string[] = [];
+    const attacks = streams.map(async (stream) => {
+      // A stream that is cut takes no more.
+      writeAll(stream, line).catch(() => {});
+      await readLine(stream);
+      replies.push(await readLine(stream));
+    });
+    const attack = Promise.all(attacks).finally(() => isOver = true);
+    attack.catch(() => {});
+    await using client = await node.session();
+    while (!isOver) {
+      assert.equal((await client.json("ping solo")).Success, true);
+      peak = Math.max(peak, residentBytes(node.pid));
+      assert.ok(peak - before < FLAT_BYTES, `${peak - before} bytes more`);
+    }
+    await attack;
+    for (const reply of replies) {
+      assert.match(reply, /^ERROR: (command line is longer than|too many long command lines)/);
+    }
+
+    // Lines within the bound that never end take all there is, and another node still gets in.
+    const waiting = await Promise.all(
+      Array.from({ length: 100 }, () => hostile.netceptor.dial("solo", "control")),
+    );
+    await Promise.all(waiting.map((stream) => writeAll(stream, line.subarray(0, 200_000))));
+    const stream = await honest.netceptor.dial("solo", "control");
+    using control = await ControlClient.connect(stream);
+    const word = "w".repeat(100_000);
+    const { unitId } = await control.submit(
+      { node: "solo", workType: "echo", params: { params: word } },
+      [],
+    );
+    assert.equal(await node.resultText(unitId), `${word}\n`);
+    await assertServes(node);
   },
 );
 

@@ -8,7 +8,7 @@ import { type Mesh, meshTest } from "../support/mesh.ts";
 import { daemonCommand } from "../support/peers.ts";
 import { freePort } from "../support/ports.ts";
 import { Program } from "../support/program.ts";
-import { goPeer, readLine } from "./_own_node.ts";
+import { goPeer, readLine } from "../support/own_node.ts";
 import { goTls, OwnTlsNode } from "./_tls_nodes.ts";
 
 const kinds = ["go"] as const;

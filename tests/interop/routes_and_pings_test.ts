@@ -3,7 +3,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { eventually } from "../support/eventually.ts";
 import { meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
-import { goListener, goPeer, OwnNode } from "./_own_node.ts";
+import { goListener, goPeer, OwnNode } from "../support/own_node.ts";
 
 const kinds = ["go"] as const;
 

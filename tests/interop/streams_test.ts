@@ -3,7 +3,7 @@ import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { writeAll } from "../../lib/base/byte_conn.ts";
 import { meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
-import { goListener, goPeer, OwnNode, readLine, serveEcho } from "./_own_node.ts";
+import { goListener, goPeer, OwnNode, readLine, serveEcho } from "../support/own_node.ts";
 
 const kinds = ["go"] as const;
 const encoder = new TextEncoder();

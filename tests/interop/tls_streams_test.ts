@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeAll } from "../../lib/base/byte_conn.ts";
 import { meshTest } from "../support/mesh.ts";
 import type { TestNode } from "../support/test_node.ts";
-import { goPeer, readLine, serveEcho } from "./_own_node.ts";
+import { goPeer, readLine, serveEcho } from "../support/own_node.ts";
 import { type Files, goTls, OwnTlsNode, TestPki } from "./_tls_nodes.ts";
 
 const kinds = ["go"] as const;

@@ -9,7 +9,7 @@ import { systemRandom } from "../../lib/base/random.ts";
 import { meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
 import type { Action } from "../support/test_node.ts";
-import { OwnNode } from "./_own_node.ts";
+import { OwnNode } from "../support/own_node.ts";
 
 const loopback = "127.0.0.1";
 const deps = {

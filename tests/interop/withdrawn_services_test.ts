@@ -6,7 +6,7 @@ import { type Mesh, meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
 import { RawLink } from "../support/raw_link.ts";
 import type { TestNode } from "../support/test_node.ts";
-import { goListener, goPeer, OwnNode } from "./_own_node.ts";
+import { goListener, goPeer, OwnNode } from "../support/own_node.ts";
 
 const kinds = ["go"] as const;
 

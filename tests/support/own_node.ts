@@ -5,7 +5,7 @@ import { systemClock } from "../../lib/base/clock.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { type MeshListener, Netceptor, type NetceptorDeps } from "../../lib/netceptor/mod.ts";
 import { RecordingLog } from "../sim/recording_log.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "./eventually.ts";
 
 const POLICY = { cost: 1, nodeCost: {} };
 
