@@ -50,8 +50,8 @@ export class UnitRegistry implements AsyncDisposable {
   readonly #adopting = new Map<string, Promise<Unit | undefined>>();
   /** Removed units whose jobs are still being stopped. */
   readonly #leaving = new Set<Unit>();
-  /** Ids of units being made: those on disk already are not for us to take up. */
-  readonly #making = new Set<string>();
+  /** Units being made, by id: those on disk already are not for us to take up. */
+  readonly #making = new Map<string, Promise<void>>();
   #scannedAt: number | undefined;
 
   private constructor(deps: UnitRegistryDeps, nodeId: string, store: UnitStore) {
@@ -111,6 +111,9 @@ export class UnitRegistry implements AsyncDisposable {
 
   /** The unit of this id. Throws a `ControlError` when there is none. */
   async find(id: string): Promise<Unit> {
+    // Whoever submitted it and did not wait for the reply may ask already: told that there is no
+    // such unit, they would forget one that is about to run.
+    await this.#making.get(id);
     const known = this.#units.get(id);
     if (known !== undefined && !(known instanceof BrokenUnit)) {
       if (!known.ledger.complete || await this.#store.has(id)) return known;
@@ -147,7 +150,8 @@ export class UnitRegistry implements AsyncDisposable {
     if (this.#making.has(id) || this.#units.has(id)) {
       throw new Deno.errors.AlreadyExists(`there is a work unit ${id}`);
     }
-    this.#making.add(id);
+    const made = Promise.withResolvers<void>();
+    this.#making.set(id, made.promise);
     try {
       const stdin = await this.#store.create(id, record);
       const unit = make(this.#ledger(id, record), this.#unitDeps);
@@ -155,6 +159,7 @@ export class UnitRegistry implements AsyncDisposable {
       return { unit, stdin };
     } finally {
       this.#making.delete(id);
+      made.resolve();
     }
   }
 
