@@ -7,6 +7,7 @@ import { node, version } from "./actions/general.ts";
 import { checkActions } from "./check_actions.ts";
 import { Config } from "./config.ts";
 import { ConfigError, InvalidConfigError } from "./config_error.ts";
+import { decodeText, UnreadableText } from "./decode_text.ts";
 import type { RawAction } from "./raw_action.ts";
 import { type ConfigFile, readArguments } from "./read_arguments.ts";
 import { nodeId } from "./value_type.ts";
@@ -23,12 +24,12 @@ export type Command =
 
 /** The machine, as far as a configuration needs it; tests have others. */
 export interface ConfigHost {
-  readTextFile(path: string): Promise<string>;
+  readFile(path: string): Promise<Uint8Array>;
   hostname(): string;
 }
 
 export const systemConfigHost: ConfigHost = {
-  readTextFile: (path) => Deno.readTextFile(path),
+  readFile: (path) => Deno.readFile(path),
   hostname: () => Deno.hostname(),
 };
 
@@ -81,8 +82,16 @@ async function readFile(
   host: ConfigHost,
 ): Promise<string | undefined> {
   try {
-    return await host.readTextFile(path);
+    return decodeText(await host.readFile(path));
   } catch (cause) {
+    if (cause instanceof UnreadableText) {
+      throw new InvalidConfigError([
+        new ConfigError(`error loading config file: ${path}: ${cause.message}`, {
+          cause,
+          position,
+        }),
+      ]);
+    }
     const missing = cause instanceof Deno.errors.NotFound;
     if (missing && position === undefined) return undefined;
     throw new InvalidConfigError([

@@ -18,9 +18,12 @@ export async function readYaml(
     roots = await parseYaml(text);
   } catch (cause) {
     if (!(cause instanceof YamlSyntaxError)) throw cause;
-    const position = positionOf(cause.offset);
+    const { reason, offset } = explain(text, cause);
     throw new InvalidConfigError([
-      new ConfigError(`bad YAML: ${cause.message}`, { cause, position }),
+      new ConfigError(`error loading config file: yaml: ${reason}`, {
+        cause,
+        position: positionOf(offset),
+      }),
     ]);
   }
 
@@ -58,6 +61,30 @@ export async function readYaml(
   }
   if (errors.length > 0) throw new InvalidConfigError(errors);
   return { actions, warnings };
+}
+
+/** Words for the mistakes whose own words do not help. */
+function explain(
+  text: string,
+  { message, offset }: YamlSyntaxError,
+): { reason: string; offset: number } {
+  const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
+  const lineBefore = text.lastIndexOf("\n", lineStart - 2) + 1;
+  const [lineOfError = ""] = /^.*/.exec(text.slice(lineStart))!;
+  const lines = text.slice(lineBefore, lineStart) + lineOfError;
+  // What is wrong with a tab shows at its end, or on the line after.
+  const tab = /^[ -]*\t/m.exec(lines) ?? (/indentation/.test(message) ? /\t/.exec(lines) : null);
+  if (tab !== null) {
+    return {
+      reason: "found character that cannot start any token: a tab, where YAML wants spaces",
+      offset: lineBefore + tab.index,
+    };
+  }
+  if (message === "deficient indentation") {
+    const advice = "indent what is in brackets further than the line that they begin on";
+    return { reason: `${message}: ${advice}`, offset };
+  }
+  return { reason: message, offset };
 }
 
 type PositionOf = (offset: number) => Position;

@@ -109,7 +109,7 @@ Deno.test("without arguments the default file is read if it is there", async () 
 
 Deno.test("a default file that cannot be read is an error, not help", async () => {
   const host = {
-    readTextFile: () => Promise.reject(new Deno.errors.PermissionDenied("no")),
+    readFile: () => Promise.reject(new Deno.errors.PermissionDenied("no")),
     hostname: () => "host",
   };
   assert.deepEqual(await errorsOf(loadCommand([], host)), [

@@ -217,13 +217,33 @@ Deno.test("a file of another form says what was expected", async () => {
       "receptor.yml:4: tcp-peer: expected parameters (a map), got a list",
       "receptor.yml:5: expected a name",
     ]],
-    ["- a: *b", ['receptor.yml:1: bad YAML: unknown anchor "b"']],
-    ["- &a [*a]", ['receptor.yml:1: bad YAML: unknown anchor "a"']],
-    ["- a: {<<: b}", ["receptor.yml:1: bad YAML: a merge key takes a map or a list of maps"]],
-    ["- a\r\n- b: [c\r\n- d", ["receptor.yml:3: bad YAML: deficient indentation"]],
+    ["- a: *b", ['receptor.yml:1: error loading config file: yaml: unknown anchor "b"']],
+    ["- &a [*a]", ['receptor.yml:1: error loading config file: yaml: unknown anchor "a"']],
+    ["- a: {<<: b}", [
+      "receptor.yml:1: error loading config file: yaml: a merge key takes a map or a list of maps",
+    ]],
+    ["- a\r\n- b: [c\r\n- d", [
+      "receptor.yml:3: error loading config file: yaml: deficient indentation: indent what is in " +
+      "brackets further than the line that they begin on",
+    ]],
   ];
   for (const [yaml, errors] of table) {
     assert.deepEqual(await errorsOf(configOfYaml(yaml)), errors, yaml);
+  }
+});
+
+Deno.test("a tab where spaces belong is named, with its line", async () => {
+  const files = [
+    "- node:\n\tid: a\n- trace\n",
+    "- trace\n- node:\n  id: a\n \tdatadir: /x\n",
+    "- node:\t{id: a}\n",
+  ];
+  const lines = [2, 4, 1];
+  for (const [at, yaml] of files.entries()) {
+    assert.deepEqual(await errorsOf(configOfYaml(yaml)), [
+      `receptor.yml:${lines[at]}: error loading config file: yaml: found character that cannot ` +
+      "start any token: a tab, where YAML wants spaces",
+    ], yaml);
   }
 });
 
@@ -246,7 +266,10 @@ Deno.test("a file cannot make the reader hang or run out of memory", async () =>
   let bomb = "- tcp-peer:\n    address: x\n    allowedpeers: [&a0 [x]";
   for (let i = 1; i < 50; i++) bomb += `, &a${i} [${`*a${i - 1},`.repeat(10)}]`;
   assert.match((await errorsOf(configOfYaml(`${bomb}]`))).join(), /expected a list of texts/);
-  assert.match((await errorsOf(configOfYaml("[".repeat(100_000)))).join(), /bad YAML/);
+  assert.match(
+    (await errorsOf(configOfYaml("[".repeat(100_000)))).join(),
+    /error loading config file: yaml: /,
+  );
 });
 
 Deno.test("any text is either a configuration or a list of errors", async () => {

@@ -10,9 +10,9 @@ export function hostWith(
   hostname = "host.example",
 ): ConfigHost {
   return {
-    readTextFile: (path) =>
+    readFile: (path) =>
       Object.hasOwn(files, path)
-        ? Promise.resolve(files[path]!)
+        ? Promise.resolve(new TextEncoder().encode(files[path]!))
         : Promise.reject(new Deno.errors.NotFound(path)),
     hostname: () => hostname,
   };
