@@ -22,24 +22,40 @@ export function checkActions(
   const errors: ConfigError[] = [];
   const warnings: string[] = [];
   const actions: Configured<ActionSpec>[] = [];
+  let before: ActionSpec | undefined;
   for (const raw of written) {
     const action = findAction(raw.name);
     if (action) actions.push(checkAction(action, raw, errors, warnings));
-    else errors.push(unknownAction(raw));
+    else errors.push(unknownAction(raw, before));
+    before = action ?? before;
   }
   checkTogether(actions, errors);
   if (errors.length > 0) throw new InvalidConfigError(errors);
   return { actions, warnings };
 }
 
-function unknownAction({ name, position }: RawAction): ConfigError {
+/** `before` is the last known action before it. */
+function unknownAction(
+  { name, position }: RawAction,
+  before: ActionSpec | undefined,
+): ConfigError {
   if (/^(help|h|bash-completion|config|c)$/i.test(name)) {
     return new ConfigError(`${JSON.stringify(name)} is possible on the command line only`, {
       position,
     });
   }
-  const hint = didYouMean(name, actionTable.map((action) => action.name));
+  const hint = before !== undefined && Object.hasOwn(before.parameters, name.toLowerCase())
+    ? parameterHint(name, before, position)
+    : didYouMean(name, actionTable.map((action) => action.name));
   return new ConfigError(`unknown config type ${printable(name)}${hint}`, { position });
+}
+
+/** For who writes a parameter as if it were an action of its own. */
+function parameterHint(name: string, { name: action }: ActionSpec, position: Position): string {
+  const advice = position.kind === "argument"
+    ? `write it as name=value, ${name}=…`
+    : `write it below ${action}: in the same item`;
+  return `: it is a parameter of ${action}, ${advice}`;
 }
 
 function checkAction(

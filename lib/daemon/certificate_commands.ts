@@ -1,76 +1,73 @@
 /** The `cert-…` actions: each does its work, and the program ends. */
 import { systemClock as clock } from "../base/clock.ts";
-import { LineReader } from "../base/line_reader.ts";
 import { systemRandom as random } from "../base/random.ts";
 import type { ActionSpec, Configured } from "../config/action.ts";
 import { certInit, certMakeReq, certMesh, certSignReq } from "../config/actions/certificates.ts";
-import type { CommandIo } from "../pki/mod.ts";
+import type { CommandDeps, CommandIo } from "../pki/mod.ts";
+import { ActionHandlers } from "./action_handlers.ts";
 import { failedAction } from "./failed_action.ts";
 
+type Pki = typeof import("../pki/mod.ts");
+
+interface CommandsDeps extends CommandDeps {
+  readonly io: CommandIo;
+  readonly pki: Pki;
+}
+
+const commands = new ActionHandlers<CommandsDeps, Promise<void>>()
+  .on(certInit, (values, deps) =>
+    deps.pki.certInit(deps, {
+      commonName: values.commonname,
+      keyType: values.keytype,
+      bits: values.bits,
+      notBefore: values.notbefore,
+      notAfter: values.notafter,
+      outCert: values.outcert,
+      outKey: values.outkey,
+    }))
+  .on(certMakeReq, (values, { pki }) =>
+    pki.certMakeRequest({
+      commonName: values.commonname,
+      keyType: values.keytype,
+      bits: values.bits,
+      dnsNames: values.dnsname,
+      ipAddresses: values.ipaddress,
+      nodeIds: values.nodeid,
+      outReq: values.outreq,
+      inKey: values.inkey,
+      outKey: values.outkey,
+    }))
+  .on(certSignReq, (values, deps) =>
+    deps.pki.certSignRequest(deps, {
+      req: values.req,
+      caCert: values.cacert,
+      caKey: values.cakey,
+      notBefore: values.notbefore,
+      notAfter: values.notafter,
+      outCert: values.outcert,
+      verify: values.verify,
+    }))
+  .on(certMesh, (values, deps) =>
+    deps.pki.certMesh(deps, {
+      nodes: values.node,
+      outDir: values.outdir,
+      commonName: values.commonname,
+      keyType: values.keytype,
+      bits: values.bits,
+      notAfter: values.notafter,
+    }));
+
 /** Whether an action is one of these. */
-export function isCertificateCommand({ action }: Configured<ActionSpec>): boolean {
-  return action.section === "certificates";
+export function isCertificateCommand(configured: Configured<ActionSpec>): boolean {
+  return commands.handles(configured);
 }
 
 /** Throws a `ConfigError` that says which file or parameter is no good. */
 export async function runCertificateCommand(configured: Configured<ActionSpec>): Promise<void> {
   // Only these commands need the library that makes certificates.
   const pki = await import("../pki/mod.ts");
-  const deps = { clock, random, io: terminal() };
   try {
-    switch (configured.action) {
-      case certInit: {
-        const { values } = configured as Configured<typeof certInit>;
-        return await pki.certInit(deps, {
-          commonName: values.commonname,
-          keyType: values.keytype,
-          bits: values.bits,
-          notBefore: values.notbefore,
-          notAfter: values.notafter,
-          outCert: values.outcert,
-          outKey: values.outkey,
-        });
-      }
-      case certMakeReq: {
-        const { values } = configured as Configured<typeof certMakeReq>;
-        return await pki.certMakeRequest({
-          commonName: values.commonname,
-          keyType: values.keytype,
-          bits: values.bits,
-          dnsNames: values.dnsname,
-          ipAddresses: values.ipaddress,
-          nodeIds: values.nodeid,
-          outReq: values.outreq,
-          inKey: values.inkey,
-          outKey: values.outkey,
-        });
-      }
-      case certSignReq: {
-        const { values } = configured as Configured<typeof certSignReq>;
-        return await pki.certSignRequest(deps, {
-          req: values.req,
-          caCert: values.cacert,
-          caKey: values.cakey,
-          notBefore: values.notbefore,
-          notAfter: values.notafter,
-          outCert: values.outcert,
-          verify: values.verify,
-        });
-      }
-      case certMesh: {
-        const { values } = configured as Configured<typeof certMesh>;
-        return await pki.certMesh(deps, {
-          nodes: values.node,
-          outDir: values.outdir,
-          commonName: values.commonname,
-          keyType: values.keytype,
-          bits: values.bits,
-          notAfter: values.notafter,
-        });
-      }
-      default:
-        throw new TypeError(`not a certificate command: ${configured.action.name}`);
-    }
+    await commands.handle(configured, { clock, random, io: terminal(), pki });
   } catch (cause) {
     throw failedAction(configured, cause);
   }
@@ -78,16 +75,26 @@ export async function runCertificateCommand(configured: Configured<ActionSpec>):
 
 /** Longest answer to a question. */
 const MAX_ANSWER_BYTES = 1024;
+const NEWLINE = 10;
 
 function terminal(): CommandIo {
-  const input = new LineReader({
-    read: (into) => Deno.stdin.read(into),
-    write: (bytes) => Deno.stdout.write(bytes),
-    closeWrite: () => Promise.resolve(),
-    close() {},
-  });
   return {
     write: (text) => void Deno.stdout.writeSync(new TextEncoder().encode(text)),
-    readLine: () => input.readLine({ maxBytes: MAX_ANSWER_BYTES, unfinished: "line" }),
+    readLine,
   };
+}
+
+/** Takes no more than the line from standard input: what follows belongs to the shell's script. */
+async function readLine(): Promise<string | null> {
+  const line: number[] = [];
+  const byte = new Uint8Array(1);
+  while (line.length < MAX_ANSWER_BYTES) {
+    if (await Deno.stdin.read(byte) === null) {
+      if (line.length === 0) return null;
+      break;
+    }
+    if (byte[0] === NEWLINE) break;
+    line.push(byte[0]!);
+  }
+  return new TextDecoder().decode(Uint8Array.from(line));
 }

@@ -113,8 +113,11 @@ async function confirm(io: CommandIo, request: CertificateRequest): Promise<void
     ...nodeIds.map((nodeId) => `    Receptor Node ID: ${printable(nodeId)}`),
   ];
   io.write(`${lines.join("\n")}\nSign certificate (yes/no)? `);
-  const answer = (await io.readLine())?.trim().toLowerCase();
-  if (answer !== "y" && answer !== "yes") throw new Error("user declined");
+  const answer = await io.readLine();
+  if (answer === null) {
+    throw new Error("user declined: there was no answer (verify=true signs without asking)");
+  }
+  if (!/^y(es)?$/i.test(answer.trim())) throw new Error("user declined");
 }
 
 function describeKey(key: KeyObject): string {

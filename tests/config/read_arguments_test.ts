@@ -164,6 +164,10 @@ Deno.test("arguments that belong to nothing are errors", async () => {
     [["--version", "--node", "id=foo"], [
       "argument 1: version: cannot be combined with other actions",
     ]],
+    [["--tcp-peer", "x:1", "--cost", "2"], [
+      "argument 3: unknown config type cost: it is a parameter of tcp-peer, write it as name=value, " +
+      "cost=…",
+    ]],
     [["--constructor"], ["argument 1: unknown config type constructor"]],
     [["--node", "constructor=x"], ["argument 2: node: unknown field name constructor"]],
   ];

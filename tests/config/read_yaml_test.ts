@@ -217,6 +217,11 @@ Deno.test("a file of another form says what was expected", async () => {
       "receptor.yml:4: tcp-peer: expected parameters (a map), got a list",
       "receptor.yml:5: expected a name",
     ]],
+    ["- tcp-peer:\n- address: x:1\n", [
+      "receptor.yml:1: tcp-peer: required parameter missing: address",
+      "receptor.yml:2: unknown config type address: it is a parameter of tcp-peer, write it below " +
+      "tcp-peer: in the same item",
+    ]],
     ["- a: *b", ['receptor.yml:1: error loading config file: yaml: unknown anchor "b"']],
     ["- &a [*a]", ['receptor.yml:1: error loading config file: yaml: unknown anchor "a"']],
     ["- a: {<<: b}", [
