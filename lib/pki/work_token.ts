@@ -3,10 +3,11 @@
  * when it counts. Whoever has the private key may have work done where the public key is known.
  */
 import { Buffer } from "node:buffer";
-import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { messageOf } from "../base/error_message.ts";
 import { formatGoDuration } from "../base/go_duration.ts";
-import { parsePem } from "./pem.ts";
+import { OPENSSH_LABEL, rsaKeyFromOpenSsh } from "./openssh_key.ts";
+import { parsePem, type PemBlock } from "./pem.ts";
 import { printable, printableList } from "../base/printable.ts";
 import { privateKeyBlocks, readKeyBlock } from "./private_key.ts";
 import { readTextFile } from "./read_file.ts";
@@ -69,10 +70,22 @@ export function loadSigningKey(file: string): KeyObject {
     const [block, ...others] = privateKeyBlocks(readTextFile(file));
     if (block === undefined) throw new Error(`no private key in ${file}`);
     if (others.length > 0) throw new Error(`more than one private key in ${file}`);
+    if (block.label === OPENSSH_LABEL) return loadOpenSshKey(block, file);
     return rsaOnly(readKeyBlock(block, file), file);
   } catch (cause) {
     throw new Error(`could not load signing key file: ${messageOf(cause)}`, { cause });
   }
+}
+
+function loadOpenSshKey({ der }: PemBlock, file: string): KeyObject {
+  let pkcs1: Uint8Array;
+  try {
+    pkcs1 = rsaKeyFromOpenSsh(der);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new SyntaxError(`${file} ${cause.message}`, { cause });
+  }
+  return createPrivateKey({ key: Buffer.from(pkcs1), format: "der", type: "pkcs1" });
 }
 
 /** The key of `work-verification`. Throws an `Error` that says what is wrong with the file. */
