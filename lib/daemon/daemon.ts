@@ -8,17 +8,20 @@ import type { Config } from "../config/config.ts";
 import { InvalidConfigError } from "../config/config_error.ts";
 import { ReloadError, ReloadErrorCode } from "../control/reload_error.ts";
 import { ControlServer } from "../control/server.ts";
+import type { WorkService } from "../control/work_service.ts";
 import { readSystemInfo } from "../control/system_info.ts";
 import { Netceptor } from "../netceptor/netceptor.ts";
 import { commandWork, loadUnregistered } from "../workceptor/command/command_work_type.ts";
 import { interruptible } from "../workceptor/command/interruptible.ts";
 import { REMOTE_WORK_TYPE } from "../workceptor/remote/remote_extra_data.ts";
 import { RemoteWork } from "../workceptor/remote/remote_work_type.ts";
+import { StoreInUseError } from "../workceptor/unit_store.ts";
 import { Workceptor } from "../workceptor/workceptor.ts";
 import { RunningBackends } from "./backends.ts";
 import { ControlSockets } from "./control_sockets.ts";
 import { failedAction } from "./failed_action.ts";
 import type { DaemonLog } from "./logging.ts";
+import { holdsUnits, noUnits } from "./no_units.ts";
 import { backendActions } from "./prepare_backend.ts";
 import { checkReloadable } from "./reload.ts";
 import { Security } from "./security.ts";
@@ -126,11 +129,11 @@ export class Daemon implements AsyncDisposable {
     }
     this.#netceptor.advertiseWorkTypes(this.#workceptor.workTypes());
     this.#parts.use(await interruptible());
-    await this.#openDataFolder();
+    const work = await this.#openDataFolder();
     const server = new ControlServer({
       mesh: this.#netceptor,
       system: readSystemInfo(VERSION),
-      work: this.#workceptor,
+      work,
       reload: () => this.reload(),
       clientTls: (name) => this.#security.clientTls(name),
       expiringCertificates: () => this.#security.expiringCertificates(),
@@ -154,10 +157,20 @@ export class Daemon implements AsyncDisposable {
     await this.#backends.apply(this.#config);
   }
 
-  async #openDataFolder(): Promise<void> {
+  /**
+   * Two nodes with one id must not share units, whose jobs both would start. But a node without
+   * work types may run beside one that has kept no units so far, as nodes of the original do.
+   */
+  async #openDataFolder(): Promise<WorkService> {
     try {
       await this.#workceptor.start();
+      return this.#workceptor;
     } catch (cause) {
+      const takesWork = this.#workceptor.workTypes().length > 0;
+      if (cause instanceof StoreInUseError && !takesWork && !await holdsUnits(cause.folder)) {
+        this.#deps.log.warning(`${cause.message}: this node takes no work`);
+        return noUnits(cause.message);
+      }
       const position = this.#config.find(nodeAction)?.position ?? { kind: "implicit" };
       throw failedAction({ action: nodeAction, position }, cause, "datadir");
     }

@@ -14,6 +14,10 @@ import { decodeRecord, encodeRecord, type UnitRecord } from "./unit_record.ts";
 /** The data folder belongs to another daemon that runs under the same node id. */
 export class StoreInUseError extends Error {
   override readonly name = "StoreInUseError";
+  /** `folder` is where the units of the node id are. */
+  constructor(readonly folder: string, nodeId: string) {
+    super(`${folder} is in use by another node with the id ${nodeId}`);
+  }
 }
 
 const FOLDER_MODE = 0o700;
@@ -47,7 +51,7 @@ export class UnitStore implements Disposable {
     const lock = await Deno.open(path, { write: true, create: true, mode: FILE_MODE });
     try {
       if (!await lock.tryLock(true)) {
-        throw new StoreInUseError(`${folder} is in use by another node with the id ${nodeId}`);
+        throw new StoreInUseError(folder, nodeId);
       }
       const beside = `${dataDir}/.${name}.staging`;
       const staging = await canRename(beside, folder) ? beside : `${folder}/.staging`;

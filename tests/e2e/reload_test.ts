@@ -257,6 +257,23 @@ meshTest("a link that is being set up outlives a reload", { kinds: ["ours"] }, a
   assert.ok(await link.answers());
 });
 
+meshTest("SIGHUP is a reload, and whatever comes of it the node goes on", {
+  kinds: ["ours"],
+}, async (mesh) => {
+  const { hub, spoke, port } = await hubAndSpoke(mesh);
+  const added = freePort();
+  await hub.configure([CAT, listener(port), listener(added)]);
+  hub.program.signal("SIGHUP");
+  await hub.waitForLog(/INFO .* Configuration reloaded: .* started 1, stopped 0, unchanged 1/);
+  (await Deno.connect({ hostname: "127.0.0.1", port: added })).close();
+
+  await hub.configure([listener(port)]);
+  hub.program.signal("SIGHUP");
+  await hub.waitForLog(/WARNING .* Reload not successful: .*'work-command' was removed/);
+  assert.equal((await spoke.json("ping hub")).Success, true);
+  assert.equal(established(spoke), 1);
+});
+
 async function hubAndSpoke(mesh: Mesh) {
   const port = freePort();
   const hub = await mesh.node({ kind: "ours", id: "hub", actions: [CAT, listener(port)] });

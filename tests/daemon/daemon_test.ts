@@ -1,0 +1,140 @@
+/** Whole nodes in this process, as far as they are more than their parts. */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/base/clock.ts";
+import { systemRandom } from "../../lib/base/random.ts";
+import type { Config } from "../../lib/config/config.ts";
+import { ReloadError, ReloadErrorCode } from "../../lib/control/reload_error.ts";
+import { Daemon } from "../../lib/daemon/daemon.ts";
+import type { DaemonLog } from "../../lib/daemon/logging.ts";
+import { configOfYaml } from "../config/support.ts";
+import { ControlSession } from "../support/control_session.ts";
+import { freePort } from "../support/ports.ts";
+import { TempFolder } from "../support/temp_folder.ts";
+import { RecordingLog } from "../sim/recording_log.ts";
+
+function daemonLog(log: RecordingLog): DaemonLog {
+  return Object.assign(log, { trace() {}, tracing: false, with: () => daemonLog(log) });
+}
+
+interface Options {
+  readonly log?: RecordingLog;
+  /** What a reload reads; the same again without it. */
+  readonly readConfig?: () => Promise<Config>;
+}
+
+async function start(yaml: string, options: Options = {}): Promise<Daemon> {
+  const { log = new RecordingLog(), readConfig = () => configOfYaml(yaml) } = options;
+  return await Daemon.start(await configOfYaml(yaml), {
+    log: daemonLog(log),
+    clock: systemClock,
+    random: systemRandom,
+    environment: (name) => name === "PATH" ? Deno.env.get("PATH") : undefined,
+    readConfig,
+  });
+}
+
+function twin(folder: TempFolder, socket: string, more = ""): string {
+  return `\
+- node: {id: twin, datadir: ${folder.join("data")}}
+- control-service: {service: '', filename: ${folder.join(socket)}}
+- local-only
+${more}`;
+}
+
+const CAT = "- work-command: {worktype: cat, command: cat}\n";
+
+Deno.test("a node without work types runs beside another with its id and data folder", async () => {
+  await using folder = await TempFolder.create();
+  await using _first = await start(twin(folder, "first", CAT));
+  const log = new RecordingLog();
+  await using _second = await start(twin(folder, "second"), { log });
+  assert.match(log.lines.join("\n"), /data\/twin is in use by another node .* takes no work/);
+
+  await using session = await ControlSession.open({ path: folder.join("second") });
+  assert.deepEqual(await session.json("work list"), {});
+  await session.send('{"command":"work","subcommand":"submit","node":"far","worktype":"cat"}');
+  assert.match((await session.readLine())!, /^ERROR: this node takes no work: .*in use by another/);
+  await session.send("work status abc");
+  assert.equal(await session.readLine(), "ERROR: unknown work unit abc");
+});
+
+for (
+  const [what, more, unit] of [
+    ["offers work types", CAT, undefined],
+    ["finds units", "", "unit"],
+  ] as const
+) {
+  Deno.test(`a node that ${what} does not share a data folder`, async () => {
+    await using folder = await TempFolder.create();
+    await using _first = await start(twin(folder, "first", CAT));
+    if (unit !== undefined) await Deno.mkdir(folder.join(`data/twin/${unit}`));
+    await assert.rejects(start(twin(folder, "second", more)), /in use by another node/);
+  });
+}
+
+function isFree(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
+}
+
+/** A node, and the configurations that its reloads read, each let through by the test. */
+async function reloadable(folder: TempFolder) {
+  const base = twin(folder, "socket");
+  const reads: PromiseWithResolvers<string>[] = [];
+  const node = await start(base, {
+    readConfig: async () => {
+      const read = Promise.withResolvers<string>();
+      reads.push(read);
+      return await configOfYaml(base + await read.promise);
+    },
+  });
+  const untilRead = async (count: number) => {
+    while (reads.length < count) await new Promise((resolve) => setImmediate(resolve));
+    return reads[count - 1]!;
+  };
+  return { node, reads, untilRead };
+}
+
+function listener(port: number): string {
+  return `- tcp-listener: {bindaddr: 127.0.0.1, port: ${port}}\n`;
+}
+
+Deno.test("reloads run one after the other, and a failed one is in nobody's way", async () => {
+  await using folder = await TempFolder.create();
+  const { node, reads, untilRead } = await reloadable(folder);
+  await using _node = node;
+  const port = freePort();
+  const [first, second, third] = [node.reload(), node.reload(), node.reload()];
+  second.catch(() => {});
+  (await untilRead(1)).resolve(listener(port));
+  assert.equal(reads.length, 1);
+  await first;
+  assert.equal(isFree(port), false);
+  (await untilRead(2)).resolve("- tcp-peer: {adress: x}\n");
+  await assert.rejects(second, (error) => {
+    assert.ok(error instanceof ReloadError);
+    assert.equal(error.code, ReloadErrorCode.BrokenConfig);
+    return true;
+  });
+  assert.equal(isFree(port), false);
+  (await untilRead(3)).reject(new Error("the disk is gone"));
+  await assert.rejects(third, /the disk is gone/);
+  assert.equal(isFree(port), false);
+});
+
+Deno.test("a node that is stopped while a reload reads opens nothing any more", async () => {
+  await using folder = await TempFolder.create();
+  const { node, untilRead } = await reloadable(folder);
+  const port = freePort();
+  const reload = node.reload();
+  const read = await untilRead(1);
+  await node[Symbol.asyncDispose]();
+  read.resolve(listener(port));
+  await assert.rejects(reload, /shutting down/);
+  assert.equal(isFree(port), true);
+});
