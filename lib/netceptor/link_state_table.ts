@@ -125,8 +125,9 @@ export class LinkStateTable {
   applySuspicion(update: RouteMessage): void {
     const heard = this.#heard.get(update.nodeId);
     if (heard === undefined || heard.epoch !== update.suspectedDuplicate) return;
-    // The younger one gives way; the other way round it would be a trick to silence a node.
-    if (update.epoch >= heard.epoch) return;
+    // The younger one gives way; the other way round it would be a trick to silence a node. With
+    // the same epoch a node takes back what somebody else wrote in its name.
+    if (update.epoch > heard.epoch) return;
     heard.epoch = update.epoch;
     heard.sequence = update.sequence;
   }

@@ -172,7 +172,11 @@ export class Router implements Disposable {
   /** An update with our own node id: an echo, or of a node that has the same name. */
   #receiveOurs(update: RouteMessage, via: string): void {
     const { log, drops, onDuplicate } = this.#deps;
-    if (update.epoch === this.#epoch) return;
+    if (update.epoch === this.#epoch) {
+      // An echo, unless somebody wrote it in our name: what we say ourselves would look old then.
+      if (update.sequence > this.#sequence) this.#suspectDuplicate(update.epoch);
+      return;
+    }
     if (update.suspectedDuplicate === this.#epoch) {
       if (this.#mayBeDuplicateOf(update)) {
         log.error(
@@ -191,9 +195,14 @@ export class Router implements Disposable {
       if (this.#duplicateLines.take()) {
         log.error(`Duplicate node ID ${this.#self} detected via ${via}`);
       }
-      this.#suspect = update.epoch;
-      this.#flooding.request();
+      this.#suspectDuplicate(update.epoch);
     }
+  }
+
+  /** Makes the mesh forget what it heard last of a node with our id and that epoch. */
+  #suspectDuplicate(epoch: bigint): void {
+    this.#suspect = epoch;
+    this.#flooding.request();
   }
 
   /**

@@ -266,6 +266,27 @@ Deno.test("a forged claim that we are a duplicate ends no node", async () => {
   equal(lines.length, 2);
 });
 
+for (const forgery of ["a later epoch", "a higher sequence"]) {
+  Deno.test(`a route message forged with ${forgery} silences no node for long`, async () => {
+    await using mesh = new SimMesh();
+    const [near] = mesh.addAll(4, [[0, 1], [1, 2], [2, 3]]);
+    await mesh.converge();
+    const evil = new RawNeighbour(mesh, near!, "evil");
+    await mesh.clock.until(() => near!.netceptor.hasRoute("evil"), 1000);
+    await mesh.clock.until(() => evil.routes.some(({ nodeId }) => nodeId === "n2"), 20_000);
+    const { epoch } = evil.routes.findLast(({ nodeId }) => nodeId === "n2")!;
+    await evil.sendRoute({
+      nodeId: "n2",
+      updateId: "forged",
+      connections: new Map([["evil", 1]]),
+      epoch: forgery === "a later epoch" ? epoch + (1n << 40n) : epoch,
+      sequence: 2n ** 64n - 1n,
+    });
+    await mesh.clock.until(() => !near!.netceptor.hasRoute("n3"), 1000);
+    await mesh.clock.until(() => near!.netceptor.hasRoute("n3"), 25_000);
+  });
+}
+
 Deno.test("twenty route messages a second do not flood the log", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);
