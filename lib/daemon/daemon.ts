@@ -116,6 +116,7 @@ export class Daemon implements AsyncDisposable {
       tlsClient: (name) => this.#security.clientTls(name),
       signWork: this.#security.signWork,
     }, this.#config);
+    this.#parts.use(remoteWork);
     this.#workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
     const searchPath = environment("PATH") ?? DEFAULT_SEARCH_PATH;
     for (const { values } of this.#config.all(workCommand)) {
