@@ -119,7 +119,7 @@ export class CommandLines implements Disposable {
     } catch (error) {
       lines.open--;
       // What keeps this one from the node keeps the others from it, too.
-      if (!signal.aborted) for (const turn of lines.waiting.splice(0)) turn.reject(error);
+      if (!signal.aborted) { for (const turn of lines.waiting.splice(0)) turn.reject(error); }
       else lines.waiting.shift()?.resolve();
       if (lines.open === 0) this.#lines.delete(lines.key);
       throw error;

@@ -13,12 +13,13 @@ export function atWallTime(
   time: number | undefined,
   action: () => void,
 ): Disposable {
-  let timer: Disposable | undefined;
-  const look = () => {
-    const delayMs = time! - clock.wallTime();
-    if (delayMs <= 0) action();
-    else timer = clock.after(Math.min(Math.ceil(delayMs), MAX_TIMER_MS), look);
+  if (time === undefined) return { [Symbol.dispose]() {} };
+  let timer: Disposable;
+  const wait = () => {
+    const delayMs = Math.max(0, Math.ceil(time - clock.wallTime()));
+    timer = clock.after(Math.min(delayMs, MAX_TIMER_MS), look);
   };
-  if (time !== undefined) look();
-  return { [Symbol.dispose]: () => timer?.[Symbol.dispose]() };
+  const look = () => clock.wallTime() >= time ? action() : wait();
+  wait();
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
 }

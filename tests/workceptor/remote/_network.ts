@@ -2,7 +2,7 @@
  * A few nodes in one process: each has a workceptor behind a real control server, and reaches the
  * others through streams in memory that a test can cut at any byte, or through no route at all.
  */
-import { systemClock } from "../../../lib/base/clock.ts";
+import { type Clock, systemClock } from "../../../lib/base/clock.ts";
 import { silentLog } from "../../../lib/base/log.ts";
 import { ControlServer } from "../../../lib/control/server.ts";
 import type { WorkService } from "../../../lib/control/work_service.ts";
@@ -184,6 +184,11 @@ export class Network implements AsyncDisposable {
   lookups = 0;
   /** Given each new stream: may set `left` of a direction to have it cut there. */
   onDial: (stream: CuttableStream) => void = () => {};
+  readonly #clock: Clock;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
 
   /** The slice of the mesh that `id` sees. */
   mesh(id: string): RemoteAccess["mesh"] {
@@ -253,7 +258,7 @@ export class Network implements AsyncDisposable {
       mesh: Object.assign(new FakeMesh(), { nodeId: to }),
       system: { version: "test", cpuCount: 1, memoryMiB: 1 },
       work,
-      clock: systemClock,
+      clock: this.#clock,
       log: silentLog,
     });
     const caller = { via: "mesh", secure: false, description: from } as const;

@@ -106,7 +106,9 @@ Deno.test("a wish is carried out before anything else, and without a remote node
     const { step } = nextStep({ State }, record, memory, NOW);
     const neverSent = record.RemoteUnitID === "";
     if (record.LocalReleased) assert.equal(step, neverSent ? "delete" : "release");
-    else if (record.LocalCancelled) assert.ok(["drop", "cancel", "follow", "rest", "expire"].includes(step));
+    else if (record.LocalCancelled) {
+      assert.ok(["drop", "cancel", "follow", "rest", "expire"].includes(step));
+    }
     if (neverSent) assert.ok(!["cancel", "release", "inquire"].includes(step));
   }));
 });
