@@ -35,8 +35,14 @@ class WatchedClock extends VirtualClock {
   }
 }
 
+/** What of a store a remote unit uses. */
+type UsedStore = Pick<
+  UnitStore,
+  "save" | "readStdin" | "openStdout" | "stdoutSize" | "syncStdin" | "syncStdout" | "takeAway"
+>;
+
 /** The store of one unit, in memory. */
-class MemoryStore {
+class MemoryStore implements UsedStore {
   record: UnitRecord;
   readonly #payload: Uint8Array;
   #stdout = new Uint8Array(0);
@@ -53,7 +59,7 @@ class MemoryStore {
 
   readStdin() {
     let at = 0;
-    return Promise.resolve({
+    return openFile({
       stat: () => Promise.resolve({ size: this.#payload.length }),
       read: (into: Uint8Array) => {
         const count = Math.min(into.length, this.#payload.length - at);
@@ -61,25 +67,32 @@ class MemoryStore {
         at += count;
         return Promise.resolve(count || null);
       },
-      [Symbol.dispose]() {},
     });
   }
 
   openStdout() {
-    return Promise.resolve({
+    return openFile({
       stat: () => Promise.resolve({ size: this.#stdout.length }),
       write: (bytes: Uint8Array) => {
         this.#stdout = new Uint8Array([...this.#stdout, ...bytes]);
         return Promise.resolve(bytes.length);
       },
-      [Symbol.dispose]() {},
     });
   }
 
   stdoutSize = () => Promise.resolve(this.#stdout.length);
   syncStdin = () => Promise.resolve();
   syncStdout = () => Promise.resolve();
-  remove = () => Promise.resolve();
+  takeAway = () => Promise.resolve(() => Promise.resolve());
+}
+
+/** As much of a file as is used. */
+function openFile(methods: {
+  stat(): Promise<{ size: number }>;
+  read?(into: Uint8Array): Promise<number | null>;
+  write?(bytes: Uint8Array): Promise<number>;
+}): Promise<Deno.FsFile> {
+  return Promise.resolve({ ...methods, [Symbol.dispose]() {} } as unknown as Deno.FsFile);
 }
 
 interface FarUnit {
@@ -320,7 +333,7 @@ export class VirtualRemote implements AsyncDisposable {
     this.#nodes = new RemoteNodes(access);
     const ledger = new UnitLedger({
       id: "unit",
-      store: this.#store as unknown as UnitStore,
+      store: this.#store as UsedStore as UnitStore,
       log: silentLog,
       record: structuredClone(this.#store.record),
       onRemoved: () => {},

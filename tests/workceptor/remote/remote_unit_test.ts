@@ -284,11 +284,11 @@ Deno.test("a unit that started in time does not expire", async () => {
   const { near, path } = pair;
   const id = await submit(near, {
     node: "far",
-    ttl: "200ms",
+    ttl: "2s",
     params: { params: quoted(awaitGo(path)) },
   });
   await running(near, id);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await new Promise((resolve) => setTimeout(resolve, 2_100));
   assert.equal((await near.status(id)).StateName, "Running");
   await go(path);
   assert.equal((await completed(near, id)).StateName, "Succeeded");
