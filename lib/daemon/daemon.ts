@@ -22,6 +22,7 @@ import { ControlSockets } from "./control_sockets.ts";
 import { failedAction } from "./failed_action.ts";
 import type { DaemonLog } from "./logging.ts";
 import { holdsUnits, noUnits } from "./no_units.ts";
+import { type NodeObserver, Observers } from "./observers.ts";
 import { backendActions } from "./prepare_backend.ts";
 import { checkReloadable } from "./reload.ts";
 import { Security } from "./security.ts";
@@ -40,12 +41,15 @@ export interface DaemonDeps {
   readonly environment: Environment;
   /** Reads the configuration again, for `reload`; throws an `InvalidConfigError`. */
   readonly readConfig: () => Promise<Config>;
+  /** Are told what happens in the node. */
+  readonly observers?: readonly NodeObserver[];
 }
 
 export class Daemon implements AsyncDisposable {
   /** Resolves when the node can no longer run, such as when another one has its id. */
   readonly failed: Promise<Error>;
   readonly #deps: DaemonDeps;
+  readonly #observer: NodeObserver;
   readonly #security: Security;
   readonly #netceptor: Netceptor;
   readonly #workceptor: Workceptor;
@@ -56,14 +60,19 @@ export class Daemon implements AsyncDisposable {
   /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
 
-  private constructor(config: Config, deps: DaemonDeps, security: Security) {
+  private constructor(
+    config: Config,
+    deps: DaemonDeps,
+    { security, observer }: { security: Security; observer: NodeObserver },
+  ) {
     const { log, clock, random, environment } = deps;
     const settings = config.find(nodeAction)?.values;
     this.#config = config;
     this.#deps = deps;
+    this.#observer = observer;
     this.#security = this.#parts.use(security);
     this.#netceptor = this.#parts.use(
-      new Netceptor({ log, clock, random }, {
+      new Netceptor({ log, clock, random, observer }, {
         nodeId: config.nodeId,
         maxIdleTimeoutMs: settings?.maxidleconnectiontimeout,
         firewallRules: settings?.firewallrules,
@@ -83,7 +92,7 @@ export class Daemon implements AsyncDisposable {
         nodeId: config.nodeId,
       }),
     );
-    const backendDeps = { log, clock, random, environment, security };
+    const backendDeps = { log, clock, random, environment, security, observer };
     this.#backends = this.#parts.use(
       new RunningBackends({
         log,
@@ -100,8 +109,9 @@ export class Daemon implements AsyncDisposable {
    */
   static async start(config: Config, deps: DaemonDeps): Promise<Daemon> {
     await using unlessStarted = new AsyncDisposableStack();
-    const security = unlessStarted.use(await Security.load(config, deps));
-    const daemon = unlessStarted.use(new Daemon(config, deps, security));
+    const observer = new Observers(deps.log, deps.observers).all;
+    const security = unlessStarted.use(await Security.load(config, { ...deps, observer }));
+    const daemon = unlessStarted.use(new Daemon(config, deps, { security, observer }));
     await daemon.#start();
     unlessStarted.move();
     return daemon;
@@ -151,6 +161,7 @@ export class Daemon implements AsyncDisposable {
           server,
           environment,
           security: this.#security,
+          observer: this.#observer,
         },
         this.#config,
       ),
