@@ -53,6 +53,8 @@ export const details = {
   machineRestarted: "Job lost: the machine restarted while it was running",
   supervisorGone: (pid: number) =>
     `Job lost: its supervisor (PID ${pid}) ended without leaving an exit status`,
+  /** Behind the reason for which a job was stopped. */
+  notStopped: (processes: string) => `; processes of it could not be stopped: ${processes}`,
   processGone: "Job lost: it was running when the node stopped, and its process is gone",
   noStatus: "Failed to restart: the unit has no status file",
   outputShort: (have: number, want: number) =>

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../../lib/base/clock.ts";
 import { type Log, silentLog } from "../../lib/base/log.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { type Caller, UnitState, type UnitStatus } from "../../lib/control/work_service.ts";
-import type { CommandWorkType } from "../../lib/workceptor/command/command_unit.ts";
+import type { CommandWorkType } from "../../lib/workceptor/command/command_record.ts";
 import { commandWork, loadUnregistered } from "../../lib/workceptor/command/command_work_type.ts";
 import type { RemoteAccess } from "../../lib/workceptor/remote/remote_access.ts";
 import { REMOTE_WORK_TYPE } from "../../lib/workceptor/remote/remote_extra_data.ts";
@@ -71,20 +71,13 @@ export async function startWorkceptor(
     ...parts,
   };
   const workceptor = new Workceptor(deps, { nodeId, dataDir });
-  const remoteWork = new RemoteWork(deps, { nodeId });
-  workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
+  workceptor.registerWorkType(REMOTE_WORK_TYPE, new RemoteWork(deps, { nodeId }));
   const all = types ?? { sh: shellType, cat: { command: "cat" } };
   for (const [name, type] of Object.entries(all)) {
     workceptor.registerWorkType(name, commandType(type));
   }
   await workceptor.start();
-  const end = () => Workceptor.prototype[Symbol.asyncDispose].call(workceptor);
-  return Object.assign(workceptor, {
-    async [Symbol.asyncDispose]() {
-      await end();
-      remoteWork[Symbol.dispose]();
-    },
-  });
+  return workceptor;
 }
 
 export const emptyRequest = {

@@ -2,7 +2,8 @@
 import type { Unit, UnitDeps } from "../unit.ts";
 import type { UnitLedger } from "../unit_ledger.ts";
 import type { WorkType } from "../work_type.ts";
-import { CommandUnit, type CommandWorkType, newCommandExtraData } from "./command_unit.ts";
+import { type CommandWorkType, newCommandExtraData } from "./command_record.ts";
+import { CommandUnit } from "./command_unit.ts";
 
 export interface CommandWorkOptions {
   /** Folders with commands, colon-separated; the jobs themselves get this process' environment. */

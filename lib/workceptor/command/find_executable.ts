@@ -2,6 +2,7 @@
  * Looks a command up before it is run, so that a wrong one fails in the original's words instead
  * of a shell's.
  */
+import { executableProblem, formatProblem } from "./executable_format.ts";
 
 /** Why a command cannot be run; the message is the unit's `Detail`. */
 export class ExecutableNotFoundError extends Error {
@@ -13,29 +14,20 @@ export class ExecutableNotFoundError extends Error {
  * else by the folders in `searchPath` (colon-separated).
  */
 export async function findExecutable(command: string, searchPath: string): Promise<void> {
-  if (command.includes("/")) {
-    const problem = await executableProblem(command);
-    if (problem !== undefined) {
-      throw new ExecutableNotFoundError(`fork/exec ${command}: ${problem}`);
-    }
-    return;
+  const path = command.includes("/") ? command : await lookUp(command, searchPath);
+  if (path === undefined) {
+    const quoted = JSON.stringify(command);
+    throw new ExecutableNotFoundError(`exec: ${quoted}: executable file not found in $PATH`);
   }
-  for (const folder of searchPath.split(":")) {
-    if (command !== "" && await executableProblem(`${folder || "."}/${command}`) === undefined) {
-      return;
-    }
-  }
-  throw new ExecutableNotFoundError(
-    `exec: ${JSON.stringify(command)}: executable file not found in $PATH`,
-  );
+  const problem = await executableProblem(path) ?? await formatProblem(path);
+  if (problem !== undefined) throw new ExecutableNotFoundError(`fork/exec ${path}: ${problem}`);
 }
 
-async function executableProblem(path: string): Promise<string | undefined> {
-  try {
-    const { isFile, mode } = await Deno.stat(path);
-    return isFile && ((mode ?? 0o111) & 0o111) !== 0 ? undefined : "permission denied";
-  } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-    return "no such file or directory";
+async function lookUp(command: string, searchPath: string): Promise<string | undefined> {
+  if (command === "") return undefined;
+  for (const folder of searchPath.split(":")) {
+    const path = `${folder || "."}/${command}`;
+    if (await executableProblem(path) === undefined) return path;
   }
+  return undefined;
 }

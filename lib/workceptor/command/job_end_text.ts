@@ -1,6 +1,7 @@
 /** A job's end in the original's words (those of Go's `os.ProcessState`). */
 import { UnitState } from "../../control/work_service.ts";
-import type { JobEnd } from "./supervisor.ts";
+import type { JobOutcome } from "./job.ts";
+import type { JobEnd } from "./supervisor_files.ts";
 
 const SIGNAL_NAMES: Record<number, string> = {
   1: "hangup",
@@ -20,8 +21,12 @@ const SIGNAL_NAMES: Record<number, string> = {
   15: "terminated",
 };
 
-/** State and `Detail` of a unit whose job ended so; `lost` is the detail for a lost one. */
-export function describeJobEnd(end: JobEnd, lost: string): { State: UnitState; Detail: string } {
+/** The outcome of a job that ended so; `lost` is the detail for a lost one. */
+export function describeJobEnd(end: JobEnd, lost: string): JobOutcome {
+  return { ...stateAndDetail(end, lost), unseen: end.kind === "lost" };
+}
+
+function stateAndDetail(end: JobEnd, lost: string): Omit<JobOutcome, "unseen"> {
   switch (end.kind) {
     case "exited":
       return {

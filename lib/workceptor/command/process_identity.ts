@@ -11,6 +11,16 @@ export interface ProcessIdentity {
   readonly startTime: string;
 }
 
+/** What the kernel says of a process at one moment. */
+export interface ProcessEntry extends ProcessIdentity {
+  /** The name of its program, cut to 15 bytes by the kernel. */
+  readonly name: string;
+  /** One letter, such as `R` for running or `Z` for a zombie. */
+  readonly state: string;
+  readonly parent: number;
+  readonly session: number;
+}
+
 /** Changes with each start of the machine. */
 export const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
 
@@ -18,17 +28,25 @@ export const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
  * Reads a line of `/proc/<pid>/stat`. The second field is the command's name in parentheses and
  * may hold blanks and parentheses itself, so fields are counted from the last one on.
  */
-export function parseStatLine(line: string): ProcessIdentity & { state: string } | undefined {
+export function parseStatLine(line: string): ProcessEntry | undefined {
   const nameEnd = line.lastIndexOf(")");
   const pid = Number.parseInt(line, 10);
   // The fields after the name are numbers 3 (state), 4 (parent), 5 (group), … 22 (start time).
   const fields = line.slice(nameEnd + 1).trim().split(/\s+/);
-  const [state, , group] = fields;
+  const [state, parent, group, session] = fields;
   const startTime = fields[22 - 3];
   if (nameEnd === -1 || !(pid > 0) || state === undefined || !/^\d+$/.test(startTime ?? "")) {
     return undefined;
   }
-  return { pid, group: Number(group), startTime: startTime!, state };
+  return {
+    pid,
+    name: line.slice(line.indexOf("(") + 1, nameEnd),
+    state,
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    startTime: startTime!,
+  };
 }
 
 /** The id of this run of the machine; "" where the system has none. */
@@ -41,28 +59,24 @@ export async function readBootId(): Promise<string> {
 }
 
 /**
- * Whether the very process that `identity` describes still runs. A zombie does not: in a container
- * whose first process does not reap, a dead one stays for ever.
+ * The process that has this pid now; `undefined` when there is none, or only a zombie: in a
+ * container whose first process does not reap, a dead one stays for ever.
  */
-export async function isRunning(identity: ProcessIdentity): Promise<boolean> {
+export function readProcess(pid: number): ProcessEntry | undefined {
   try {
-    const now = parseStatLine(await Deno.readTextFile(`/proc/${identity.pid}/stat`));
-    return now?.startTime === identity.startTime && !"ZX".includes(now.state);
+    const entry = parseStatLine(Deno.readTextFileSync(`/proc/${pid}/stat`));
+    return entry === undefined || "ZX".includes(entry.state) ? undefined : entry;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
-/** Signals a whole process group; resolves to whether there was one. Throws if not permitted. */
-export function signalGroup(group: number, signal: Deno.Signal): boolean {
-  // 0 and 1 mean "everything of mine" and "everything" to kill(2).
-  if (!Number.isInteger(group) || group <= 1) throw new RangeError(`bad process group ${group}`);
-  try {
-    Deno.kill(-group, signal);
-    return true;
-  } catch (error) {
-    // ESRCH surfaces as NotFound (and as a plain TypeError on older runtimes).
-    if (error instanceof Deno.errors.PermissionDenied) throw error;
-    return false;
-  }
+export function isSameProcess(one: ProcessIdentity, other: ProcessIdentity): boolean {
+  return one.pid === other.pid && one.startTime === other.startTime;
+}
+
+/** Whether the very process that `identity` describes still runs. */
+export function isRunning(identity: ProcessIdentity): boolean {
+  const now = readProcess(identity.pid);
+  return now !== undefined && isSameProcess(now, identity);
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import { startSupervisor } from "../../../lib/workceptor/command/supervisor.ts";
 import {
   readJobEnd,
   readSupervisorRecord,
-  startSupervisor,
   takeFromSupervisor,
-} from "../../../lib/workceptor/command/supervisor.ts";
+} from "../../../lib/workceptor/command/supervisor_files.ts";
 import {
   isRunning,
   parseStatLine,
@@ -68,16 +68,16 @@ Deno.test("what the shell itself cannot do is told apart from the command's own 
   assert.match((end as { problem: string }).problem, /stdin/);
 });
 
-Deno.test("a command that vanishes before it is run leaves the shell's words as output", async () => {
-  await using folder = await unitFolder();
-  assert.deepEqual(await startSupervisor(folder.path, ["/no/such"]).ended, {
-    kind: "exited",
-    status: 127,
-  });
-  assert.match(
-    await Deno.readTextFile(`${folder.path}/stdout`),
-    /\/no\/such.*([Nn]ot found|No such file)/,
-  );
+Deno.test("a command that cannot be run after all leaves the reason, and nothing in its output", async () => {
+  for (const reason of ["no such file or directory", "permission denied"]) {
+    await using folder = await unitFolder();
+    const command = reason === "permission denied" ? folder.path : `${folder.path}/gone`;
+    assert.deepEqual(await startSupervisor(folder.path, [command]).ended, {
+      kind: "not run",
+      problem: `fork/exec ${command}: ${reason}`,
+    });
+    assert.equal(await Deno.readTextFile(`${folder.path}/stdout`), "");
+  }
 });
 
 Deno.test("words reach the command as they are", async () => {
@@ -103,9 +103,12 @@ Deno.test("a stat line is read whatever the command is called", () => {
   for (const name of ["sh", "a b", "(x)", ") S 9 9 (", "é"]) {
     assert.deepEqual(parseStatLine(`17 (${name}) ${rest}`), {
       pid: 17,
-      group: 42,
-      startTime: "98765",
+      name,
       state: "S",
+      parent: 1,
+      group: 42,
+      session: 42,
+      startTime: "98765",
     });
   }
   for (const line of ["", "17", "17 (sh)", "17 (sh) S 1 2", "x (sh) " + rest]) {
@@ -115,6 +118,6 @@ Deno.test("a stat line is read whatever the command is called", () => {
 
 Deno.test("a process is itself, and not one that had its pid at another time", async () => {
   const self = parseStatLine(await Deno.readTextFile("/proc/self/stat"))!;
-  assert.equal(await isRunning(self), true);
-  assert.equal(await isRunning({ ...self, startTime: "1" }), false);
+  assert.equal(isRunning(self), true);
+  assert.equal(isRunning({ ...self, startTime: "1" }), false);
 });

@@ -1,0 +1,99 @@
+/** What a `work-command` action configures, and what a unit of it keeps on record. */
+import { ControlError } from "../../control/control_error.ts";
+import { UnitState } from "../../control/work_service.ts";
+import type { UnitLedger } from "../unit_ledger.ts";
+import { isComplete, type UnitRecord } from "../unit_record.ts";
+import { details, refusals } from "../work_texts.ts";
+
+/** What a `work-command` action says. */
+export interface CommandWorkType {
+  readonly command: string;
+  /** Fixed parameters, in front of the user's; split as a shell would. */
+  readonly params?: string | undefined;
+  /** Whether a submit may bring `params` of its own. */
+  readonly allowRuntimeParams?: boolean | undefined;
+  /** Whether what does not come over the unix socket must be signed. */
+  readonly verifySignature?: boolean | undefined;
+  /** How long a cancelled job may take to end by itself: milliseconds. */
+  readonly cancelGraceMs?: number | undefined;
+}
+
+/** As in the original, where it is fixed. */
+export const DEFAULT_CANCEL_GRACE_MS = 10_000;
+
+/** `ExtraData` on disk. The original knows the first two and ignores the others. */
+export interface CommandExtraData {
+  /** The supervisor's pid. */
+  readonly Pid: number;
+  readonly Params: string;
+  readonly CancelRequested?: boolean;
+  readonly ReleaseRequested?: boolean;
+}
+
+/** What the user wants of a job beyond its running, for a daemon that comes later. */
+export type Wish = "cancel" | "release";
+
+/**
+ * `ExtraData` of a new unit. Throws a `ControlError` when the work type takes no parameters from
+ * users and there are some.
+ */
+export function newCommandExtraData(
+  type: CommandWorkType,
+  params: Record<string, string>,
+): CommandExtraData {
+  const own = params.params ?? "";
+  if (own !== "" && !type.allowRuntimeParams) throw new ControlError(refusals.runtimeParams);
+  return { Pid: 0, Params: [type.params ?? "", own].filter((part) => part !== "").join(" ") };
+}
+
+/** Reads `ExtraData` as either daemon leaves it; what is odd in it counts as absent. */
+export function commandExtraData({ ExtraData }: Readonly<UnitRecord>): CommandExtraData {
+  const extra = typeof ExtraData === "object" && ExtraData !== null ? ExtraData : {};
+  const { Pid, Params, CancelRequested, ReleaseRequested } = extra as Record<string, unknown>;
+  return {
+    Pid: Number.isSafeInteger(Pid) ? Pid as number : 0,
+    Params: typeof Params === "string" ? Params : "",
+    ...(CancelRequested === true ? { CancelRequested } : {}),
+    ...(ReleaseRequested === true ? { ReleaseRequested } : {}),
+  };
+}
+
+export function wishOf(record: Readonly<UnitRecord>): Wish | undefined {
+  const { CancelRequested, ReleaseRequested } = commandExtraData(record);
+  return ReleaseRequested ? "release" : CancelRequested ? "cancel" : undefined;
+}
+
+export function recordWish(ledger: UnitLedger, wish: Wish): Promise<void> {
+  return ledger.settle((record) =>
+    isComplete(record.State) ? undefined : {
+      ExtraData: {
+        ...commandExtraData(record),
+        CancelRequested: true,
+        ...(wish === "release" ? { ReleaseRequested: true } : {}),
+      },
+    }
+  );
+}
+
+/** The command runs as `pid`, under a supervisor. */
+export function recordRunning(
+  ledger: UnitLedger,
+  { pid, supervisor }: { pid: number; supervisor: number },
+): Promise<void> {
+  return ledger.settle((record) =>
+    record.State !== UnitState.Pending ? undefined : {
+      State: UnitState.Running,
+      Detail: details.running(pid),
+      ExtraData: { ...commandExtraData(record), Pid: supervisor },
+    }
+  );
+}
+
+/** The final entry of a unit. */
+export async function recordEnd(
+  ledger: UnitLedger,
+  end: Pick<UnitRecord, "State" | "Detail">,
+): Promise<void> {
+  const StdoutSize = await ledger.store.stdoutSize(ledger.id);
+  await ledger.settle({ State: end.State, Detail: end.Detail, StdoutSize, ExtraData: null });
+}

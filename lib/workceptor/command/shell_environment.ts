@@ -1,0 +1,50 @@
+/**
+ * Gets an environment through a shell unchanged. A shell takes its environment for variables: it
+ * drops entries whose names no variable can have, has variables of its own that replace others, and
+ * adds its working directory.
+ */
+
+/** What no shell loses. */
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Variables that dash or bash set themselves, or do not hand on. */
+const SHELLS_OWN = /^(IFS|OPTIND|PPID|LINENO|PS1|UID|EUID|SHELLOPTS|BASHOPTS|BASH_.*)$/;
+
+/**
+ * Set by a shell as well, but it lets itself be corrected. (So would `_` have to be, in bash, which
+ * sets it anew for every command; nobody misses it.)
+ */
+const CORRECTED = ["PWD", "OLDPWD", "SHLVL"];
+
+/** Takes entries that are no variables as arguments; it has been there on every system for ages. */
+const ENV_PROGRAM = "/usr/bin/env";
+
+/**
+ * Makes the last lines of a script that runs the words in `"$@"` with exactly `environment`, which
+ * the script was started with. `env` has what is to be added to the script's environment.
+ */
+export function pastShell(
+  environment: Readonly<Record<string, string>>,
+): { env: Record<string, string>; execCommand: string } {
+  const env: Record<string, string> = {};
+  const lines: string[] = [];
+  for (const name of CORRECTED) {
+    const value = environment[name];
+    if (value === undefined) {
+      lines.push(`unset ${name}`);
+    } else {
+      env[`receptor_${name}`] = value;
+      lines.push(`export ${name}="$receptor_${name}"`, `unset receptor_${name}`);
+    }
+  }
+  // By way of variables: the arguments of a process are there for everybody to see.
+  const lost = Object.entries(environment)
+    .filter(([name]) => !VARIABLE_NAME.test(name) || SHELLS_OWN.test(name));
+  for (const [index, [name, value]] of lost.entries()) {
+    const carrier = `receptor_entry_${index}`;
+    env[carrier] = `${name}=${value}`;
+    lines.push(`set -- "$${carrier}" "$@"`, `unset ${carrier}`);
+  }
+  lines.push(lost.length === 0 ? 'exec "$@"' : `exec ${ENV_PROGRAM} "$@"`);
+  return { env, execCommand: lines.join("\n  ") };
+}

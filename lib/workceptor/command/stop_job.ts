@@ -1,0 +1,124 @@
+/** Ends all processes of a job: asks first, insists later. */
+import { type Clock, sleep } from "../../base/clock.ts";
+import { findJobProcesses, type JobTrace } from "./job_processes.ts";
+import { isRunning, isSameProcess, type ProcessEntry } from "./process_identity.ts";
+import { signalGroup, signalProcess } from "./signals.ts";
+
+/** A process' end is told by nobody; it is looked for at these intervals, each twice the last. */
+const FIRST_CHECK_MS = 5;
+const MAX_CHECK_MS = 100;
+
+/** How long a killed process may take to die; one that waits for a broken disk never does. */
+const DEATH_MS = 2_000;
+
+/**
+ * Rounds of killing. One is enough unless a process escapes from it, which a stopped one cannot;
+ * those of another user, which can neither be stopped nor killed, take all of them.
+ */
+const KILL_ROUNDS = 3;
+
+/** For how long processes that fork faster than they can be stopped are run after. */
+const CHASE_MS = 2_000;
+
+export interface StopOptions {
+  readonly clock: Clock;
+  /** From the first request to the kill. */
+  readonly graceMs: number;
+  /** Cuts the grace short. */
+  readonly insist: AbortSignal;
+  /** Gives up: what has not ended goes on. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Ends the job's processes and resolves to those that could not be ended.
+ *
+ * - The command is asked first, by the SIGINT to its group that the original sends, so that it can
+ *   wind down what it started in its own way.
+ * - What is left when the command is gone gets a SIGTERM.
+ * - What is left after the grace time is killed.
+ */
+export async function stopJob(trace: JobTrace, options: StopOptions): Promise<ProcessEntry[]> {
+  const { clock, insist, signal } = options;
+  const patience = AbortSignal.any([insist, signal]);
+  const killAt = clock.now() + options.graceMs;
+  while (clock.now() < killAt && !insist.aborted) {
+    signal.throwIfAborted();
+    const found = await findJobProcesses(trace);
+    if (found.length === 0) return [];
+    const heads = found.filter((entry) => isHead(entry, trace));
+    if (heads.length > 0) signalGroup(trace.leader.pid, "SIGINT");
+    else for (const entry of found) signalProcess(entry, "SIGTERM");
+    const asked = heads.length > 0 ? heads : found;
+    await untilGone(asked, { clock, until: killAt, signal: patience });
+  }
+  signal.throwIfAborted();
+  return await killJob(trace, options);
+}
+
+/** Whether this is the command or its supervisor. */
+function isHead(entry: ProcessEntry, { leader, command }: JobTrace): boolean {
+  return isSameProcess(entry, leader) || command !== undefined && isSameProcess(entry, command);
+}
+
+/**
+ * Kills the job's processes. They are all stopped before the first of them is killed: one that
+ * still ran could fork meanwhile, and with a dead parent the child would be harder to find.
+ */
+async function killJob(
+  trace: JobTrace,
+  { clock, signal }: StopOptions,
+): Promise<ProcessEntry[]> {
+  let left: ProcessEntry[] = [];
+  for (let round = 0; round < KILL_ROUNDS; round++) {
+    const targets = await freeze(trace, { clock, known: left });
+    for (const entry of targets) signalProcess(entry, "SIGKILL");
+    await untilGone(targets, { clock, until: clock.now() + DEATH_MS, signal });
+    left = await findJobProcesses(trace, { known: targets });
+    if (left.length === 0) break;
+  }
+  return left;
+}
+
+/** Stops the job's processes, until there is none that is not stopped, and resolves to them. */
+async function freeze(
+  trace: JobTrace,
+  { clock, known }: { clock: Clock; known: readonly ProcessEntry[] },
+): Promise<ProcessEntry[]> {
+  const targets = new Map<string, ProcessEntry>();
+  const stop = (entry: ProcessEntry) => {
+    if (targets.has(keyOf(entry))) return;
+    signalProcess(entry, "SIGSTOP");
+    targets.set(keyOf(entry), entry);
+  };
+  const giveUpAt = clock.now() + CHASE_MS;
+  for (let before = -1; before < targets.size && clock.now() < giveUpAt;) {
+    before = targets.size;
+    const found = await findJobProcesses(trace, {
+      known: [...known, ...targets.values()],
+      onMarked: stop,
+    });
+    for (const entry of found) stop(entry);
+  }
+  return [...targets.values()];
+}
+
+function keyOf({ pid, startTime }: ProcessEntry): string {
+  return `${pid} ${startTime}`;
+}
+
+/** Resolves when none of the processes runs any more, at the time `until`, or on abort. */
+async function untilGone(
+  processes: readonly ProcessEntry[],
+  { clock, until, signal }: { clock: Clock; until: number; signal: AbortSignal },
+): Promise<void> {
+  let pauseMs = FIRST_CHECK_MS;
+  let left = processes;
+  while (!signal.aborted) {
+    left = left.filter(isRunning);
+    const remaining = until - clock.now();
+    if (left.length === 0 || remaining <= 0) return;
+    await sleep(clock, Math.min(pauseMs, remaining), { signal }).catch(() => {});
+    pauseMs = Math.min(2 * pauseMs, MAX_CHECK_MS);
+  }
+}
