@@ -22,7 +22,6 @@ import { ControlSockets } from "./control_sockets.ts";
 import { failedAction } from "./failed_action.ts";
 import type { DaemonLog } from "./logging.ts";
 import { holdsUnits, noUnits } from "./no_units.ts";
-import { type NodeObserver, Observers } from "./observers.ts";
 import { backendActions } from "./prepare_backend.ts";
 import { checkReloadable } from "./reload.ts";
 import { Security } from "./security.ts";
@@ -41,15 +40,12 @@ export interface DaemonDeps {
   readonly environment: Environment;
   /** Reads the configuration again, for `reload`; throws an `InvalidConfigError`. */
   readonly readConfig: () => Promise<Config>;
-  /** Are told what happens in the node. */
-  readonly observers?: readonly NodeObserver[];
 }
 
 export class Daemon implements AsyncDisposable {
   /** Resolves when the node can no longer run, such as when another one has its id. */
   readonly failed: Promise<Error>;
   readonly #deps: DaemonDeps;
-  readonly #observer: NodeObserver;
   readonly #security: Security;
   readonly #netceptor: Netceptor;
   readonly #workceptor: Workceptor;
@@ -60,19 +56,14 @@ export class Daemon implements AsyncDisposable {
   /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
 
-  private constructor(
-    config: Config,
-    deps: DaemonDeps,
-    { security, observer }: { security: Security; observer: NodeObserver },
-  ) {
+  private constructor(config: Config, deps: DaemonDeps, security: Security) {
     const { log, clock, random, environment } = deps;
     const settings = config.find(nodeAction)?.values;
     this.#config = config;
     this.#deps = deps;
-    this.#observer = observer;
     this.#security = this.#parts.use(security);
     this.#netceptor = this.#parts.use(
-      new Netceptor({ log, clock, random, observer }, {
+      new Netceptor({ log, clock, random }, {
         nodeId: config.nodeId,
         maxIdleTimeoutMs: settings?.maxidleconnectiontimeout,
         firewallRules: settings?.firewallrules,
@@ -92,7 +83,7 @@ export class Daemon implements AsyncDisposable {
         nodeId: config.nodeId,
       }),
     );
-    const backendDeps = { log, clock, random, environment, security, observer };
+    const backendDeps = { log, clock, random, environment, security };
     this.#backends = this.#parts.use(
       new RunningBackends({
         log,
@@ -109,9 +100,8 @@ export class Daemon implements AsyncDisposable {
    */
   static async start(config: Config, deps: DaemonDeps): Promise<Daemon> {
     await using unlessStarted = new AsyncDisposableStack();
-    const observer = new Observers(deps.log, deps.observers).all;
-    const security = unlessStarted.use(await Security.load(config, { ...deps, observer }));
-    const daemon = unlessStarted.use(new Daemon(config, deps, { security, observer }));
+    const security = unlessStarted.use(await Security.load(config, deps));
+    const daemon = unlessStarted.use(new Daemon(config, deps, security));
     await daemon.#start();
     unlessStarted.move();
     return daemon;
@@ -126,7 +116,6 @@ export class Daemon implements AsyncDisposable {
       tlsClient: (name) => this.#security.clientTls(name),
       signWork: this.#security.signWork,
     }, this.#config);
-    this.#parts.use(remoteWork);
     this.#workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
     const searchPath = environment("PATH") ?? DEFAULT_SEARCH_PATH;
     for (const { values } of this.#config.all(workCommand)) {
@@ -135,6 +124,7 @@ export class Daemon implements AsyncDisposable {
         params: values.params ?? "",
         allowRuntimeParams: values.allowruntimeparams,
         verifySignature: values.verifysignature,
+        cancelGraceMs: values.cancelgrace,
       };
       this.#workceptor.registerWorkType(values.worktype, commandWork(type, { searchPath }));
     }
@@ -161,7 +151,6 @@ export class Daemon implements AsyncDisposable {
           server,
           environment,
           security: this.#security,
-          observer: this.#observer,
         },
         this.#config,
       ),

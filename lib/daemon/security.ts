@@ -12,7 +12,6 @@ import { workSigning, workVerification } from "../config/actions/workers.ts";
 import type { Config } from "../config/config.ts";
 import { ControlError } from "../control/control_error.ts";
 import type {
-  PkiObserver,
   TlsClientProfile,
   TlsProfiles,
   TlsProfileStatus,
@@ -27,7 +26,6 @@ export interface SecurityDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly environment: Environment;
-  readonly observer?: PkiObserver | undefined;
 }
 
 export class Security implements Disposable {
@@ -88,15 +86,9 @@ export class Security implements Disposable {
 }
 
 function loadProfiles(config: Config, deps: SecurityDeps, pki: Pki): TlsProfiles {
-  const { log, clock, environment, observer } = deps;
+  const { log, clock, environment } = deps;
   const systemCertFile = environment("SSL_CERT_FILE");
-  const profiles = new pki.TlsProfiles({
-    log,
-    clock,
-    nodeId: config.nodeId,
-    systemCertFile,
-    observer,
-  });
+  const profiles = new pki.TlsProfiles({ log, clock, nodeId: config.nodeId, systemCertFile });
   for (const configured of config.all(tlsServer)) {
     const { values } = configured;
     atPosition(configured, () =>

@@ -138,7 +138,7 @@ Deno.test("errors of the command line name the argument, all at once", async () 
     "argument 7: local-only: command does not allow bare values: write name=value, with one of the " +
     "names local",
     "argument 10: work-command: command does not allow bare values: write name=value, with one of " +
-    "the names worktype, command, params, allowruntimeparams, verifysignature",
+    "the names worktype, command, params, allowruntimeparams, verifysignature, cancelgrace",
     "argument 8: work-command: required parameter missing: command",
   ]);
 });

@@ -83,6 +83,7 @@ Deno.test("every form that AWX writes parses", async () => {
     params: "worker",
     allowruntimeparams: true,
     verifysignature: false,
+    cancelgrace: 10_000,
   });
 });
 

@@ -1,4 +1,5 @@
 /** Actions about units of work: their types, and who may submit them. */
+import { DEFAULT_CANCEL_GRACE_MS } from "../../workceptor/command/command_record.ts";
 import { defineAction } from "../action.ts";
 import { dictionary } from "../composite_types.ts";
 import { REMOTE_WORK_TYPE } from "../../workceptor/remote/remote_extra_data.ts";
@@ -95,6 +96,11 @@ export const workCommand = defineAction({
     params: { type: string, description: "Command-line parameters" },
     allowruntimeparams: allow("Allow users to add more parameters"),
     verifysignature: verifySignatureParameter,
+    cancelgrace: {
+      type: duration(),
+      default: DEFAULT_CANCEL_GRACE_MS,
+      description: "How long a cancelled job may take to end before it is killed",
+    },
   },
 });
 
