@@ -132,11 +132,6 @@ export class UnitStore implements Disposable {
     return saveRecord(this.unitFolder(id), record);
   }
 
-  /** Opens `stdin` to be read. */
-  readStdin(id: string): Promise<Deno.FsFile> {
-    return Deno.open(this.stdinPath(id));
-  }
-
   /** Opens `stdout` to append, making it if need be. */
   openStdout(id: string): Promise<Deno.FsFile> {
     return Deno.open(this.stdoutPath(id), { append: true, create: true, mode: FILE_MODE });

@@ -9,20 +9,17 @@ import { refusals } from "../work_texts.ts";
 import type { PreparedUnit, WorkType } from "../work_type.ts";
 import type { RemoteAccess } from "./remote_access.ts";
 import { isSecret, newRemoteExtraData } from "./remote_extra_data.ts";
-import { RemoteNodes } from "./remote_nodes.ts";
 import { RemoteUnit } from "./remote_unit.ts";
 
-export class RemoteWork implements WorkType, Disposable {
+export class RemoteWork implements WorkType {
   readonly runs = "elsewhere";
   readonly #access: RemoteAccess;
   readonly #nodeId: string;
-  readonly #nodes: RemoteNodes;
 
   /** `nodeId` is this node's. */
   constructor(access: RemoteAccess, options: { nodeId: string }) {
     this.#access = access;
     this.#nodeId = options.nodeId;
-    this.#nodes = new RemoteNodes(access);
   }
 
   requiresSignature(signWork: boolean): boolean {
@@ -51,14 +48,8 @@ export class RemoteWork implements WorkType, Disposable {
     return this.#unit(ledger, deps);
   }
 
-  /** Closes the connections that units share, after the units have ended. */
-  [Symbol.dispose](): void {
-    this.#nodes[Symbol.dispose]();
-  }
-
   #unit(ledger: UnitLedger, deps: UnitDeps, params?: Readonly<Record<string, string>>): Unit {
-    const own = { nodeId: this.#nodeId, nodes: this.#nodes };
-    return new RemoteUnit({ ...this.#access, ...deps, ...own }, ledger, params);
+    return new RemoteUnit({ ...this.#access, ...deps, nodeId: this.#nodeId }, ledger, params);
   }
 }
 
