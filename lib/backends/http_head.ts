@@ -39,7 +39,7 @@ export function formatHttpHead(
   return new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
-/** Splits `Name: value`. Throws a `SyntaxError` when it is no header. */
+/** Splits `Name: value`. Throws a `SyntaxError` when it is not a header. */
 export function splitHeader(line: string): [name: string, value: string] {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(colon, 0));
@@ -47,7 +47,7 @@ export function splitHeader(line: string): [name: string, value: string] {
   // A line break would be another line for the receiver.
   if (!TOKEN.test(name) || /[\0\r\n]/.test(value)) {
     throw new SyntaxError(
-      `${JSON.stringify(line.slice(0, 80))} is no header: expected Name: value`,
+      `${JSON.stringify(line.slice(0, 80))} is not a header: expected Name: value`,
     );
   }
   return [name, value];
@@ -64,11 +64,11 @@ export interface StatusLine {
   readonly text: string;
 }
 
-/** Throws a `SyntaxError` when it is none. */
+/** Throws a `SyntaxError` when it is not a status line. */
 export function parseStatusLine(line: string): StatusLine {
   const match = /^HTTP\/1\.[01] (\d{3})(?: (.*))?$/.exec(line);
   if (match === null) {
-    throw new SyntaxError(`${JSON.stringify(line.slice(0, 80))} is no HTTP/1.1 status line`);
+    throw new SyntaxError(`${JSON.stringify(line.slice(0, 80))} is not an HTTP/1.1 status line`);
   }
   // deno-lint-ignore no-control-regex -- for logs
   const reason = (match[2] ?? "").replace(/[\x00-\x1f\x7f]/g, "?").slice(0, 80);

@@ -3,7 +3,7 @@ import type { Environment } from "../base/default_socket.ts";
 import { parseIpAddress } from "../pki/host_name.ts";
 import { sameBytes } from "../pki/same_bytes.ts";
 
-/** Where a connection shall go in the end. */
+/** Where a connection is to go in the end. */
 export interface ProxyTarget {
   /** Over TLS, which HTTPS_PROXY is for. */
   readonly secure: boolean;

@@ -70,7 +70,7 @@ export class TcpPeer implements Backend {
   readonly #redial: boolean;
   readonly #tls: LinkClientTls | undefined;
 
-  /** Throws a `SyntaxError` when the address is none. */
+  /** Throws a `SyntaxError` when `address` is not an address. */
   constructor(deps: DiallerDeps, { address, redial, tls }: TcpPeerOptions) {
     this.#deps = deps;
     this.#address = parseHostPort(address);

@@ -57,7 +57,7 @@ export function acceptTls(
         isServer: true,
         secureContext: tls.secureContext,
         requestCert: tls.wantsClientCertificate,
-        // Without a server object around it, this only makes a certificate a must.
+        // Without a server object around it, this only makes a certificate mandatory.
         rejectUnauthorized: tls.wantsClientCertificate,
       }),
     done: "secure",

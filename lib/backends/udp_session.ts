@@ -62,7 +62,7 @@ export class UdpSession implements Session {
     }
     this.#queuedBytes += cost;
     this.#messages.push(datagram);
-    // What else comes in this turn of the event loop shall be in the same batch.
+    // What else comes in this turn of the event loop goes into the same batch.
     if (this.#messages.length === 1) setImmediate(() => this.#wakeReceiver());
   }
 

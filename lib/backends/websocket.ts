@@ -122,7 +122,7 @@ export class WebSocketPeer implements Backend {
   readonly #redial: boolean;
   readonly #tls: LinkClientTls | undefined;
 
-  /** Throws a `SyntaxError` when the URL or the header is none, or TLS is missing for `wss:`. */
+  /** Throws a `SyntaxError` when the URL or the header is malformed, or TLS is missing for `wss:`. */
   constructor(deps: WebSocketPeerDeps, options: WebSocketPeerOptions) {
     const { address, redial, extraHeader, tls } = options;
     this.#deps = deps;

@@ -102,7 +102,7 @@ export class UpgradeRefused extends Error {
 /**
  * The server's side. `path` and all below it are served when it ends in a slash, else only that.
  * Resolves to the connection for frames. A request for anything else is answered and throws an
- * `UpgradeRefused`; what is no HTTP at all throws another error.
+ * `UpgradeRefused`; what is not HTTP at all throws another error.
  */
 export async function acceptUpgrade(conn: ByteConn, path: string): Promise<ByteConn> {
   const reader = new LineReader(conn);

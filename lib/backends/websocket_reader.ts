@@ -78,7 +78,7 @@ export class WebSocketReader {
 
   /**
    * What is whole once `count` more bytes are in the space given out last. Throws a
-   * `WebSocketError` when the peer broke the protocol; the reader is of no more use then.
+   * `WebSocketError` when the peer broke the protocol; the reader cannot be used any more.
    */
   take(count: number): TakenFrames {
     this.#end += count;

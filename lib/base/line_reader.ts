@@ -5,7 +5,7 @@
 import { abortable } from "./abortable.ts";
 import { type ByteConn, closeQuietly } from "./byte_conn.ts";
 
-/** A line went over the reader's bound; the connection is of no more use for lines. */
+/** A line went over the reader's bound; no more lines can be read from the connection. */
 export class LineTooLongError extends RangeError {
   override readonly name = "LineTooLongError";
   constructor(readonly maxBytes: number) {

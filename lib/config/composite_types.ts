@@ -119,7 +119,7 @@ export const dictionary: ValueType<Readonly<Record<string, unknown>>> = {
   print: (value) => JSON.stringify(value),
 };
 
-/** `seen` keeps a value that many aliases name from being built for each of them. */
+/** `seen` keeps a value with many aliases from being built once for each. */
 function toPlain(raw: RawValue, seen = new Map<RawValue, unknown>()): unknown {
   if (raw === null || typeof raw === "string") return raw;
   let plain = seen.get(raw);

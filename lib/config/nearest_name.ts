@@ -3,7 +3,7 @@
 /** Names longer than this are not typing mistakes, and comparing them would take its time. */
 const MAX_COMPARED_LENGTH = 64;
 
-/** The nearest of `names`, or undefined when none is near enough to be worth a mention. */
+/** The nearest of `names`, or undefined when none is near enough to mention. */
 export function nearestName(wrong: string, names: Iterable<string>): string | undefined {
   if (wrong.length > MAX_COMPARED_LENGTH) return undefined;
   const wanted = wrong.toLowerCase();

@@ -139,7 +139,7 @@ function readKey(key: YamlNode, positionOf: PositionOf): string {
   throw new ConfigError("expected a name", { position: positionOf(key.offset) });
 }
 
-/** `seen` keeps a value that many aliases name from being built for each of them. */
+/** `seen` keeps a value with many aliases from being built once for each. */
 function toRawValue(
   node: YamlNode,
   positionOf: PositionOf,

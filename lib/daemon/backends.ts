@@ -23,7 +23,7 @@ export interface HostedBackend extends AsyncDisposable {
 export interface RunningBackendsDeps {
   readonly log: Log;
   readonly host: BackendHost;
-  /** Checks a backend's parameters; rejects when one is no good. */
+  /** Checks a backend's parameters; rejects when one is wrong. */
   readonly prepare: (configured: Configured<ActionSpec>) => Promise<PreparedBackend>;
 }
 

@@ -62,7 +62,7 @@ export function isCertificateCommand(configured: Configured<ActionSpec>): boolea
   return commands.handles(configured);
 }
 
-/** Throws a `ConfigError` that says which file or parameter is no good. */
+/** Throws a `ConfigError` that says which file or parameter is wrong. */
 export async function runCertificateCommand(configured: Configured<ActionSpec>): Promise<void> {
   // Only these commands need the library that makes certificates.
   const pki = await import("../pki/mod.ts");

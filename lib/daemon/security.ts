@@ -1,6 +1,6 @@
 /**
  * What a configuration says of TLS and of signed work, ready to use. The room behind it, and the
- * runtime's own TLS, are loaded only when the configuration speaks of either: they take longer to
+ * runtime's own TLS, are loaded only when the configuration mentions either: they take longer to
  * load than the rest of the node.
  */
 import type { Clock } from "../base/clock.ts";
@@ -44,7 +44,7 @@ export class Security implements Disposable {
     this.verifySignature = verifierOf(config, deps, pki);
   }
 
-  /** Throws a `ConfigError` that names the action whose files or parameters are no good. */
+  /** Throws a `ConfigError` that names the action whose files or parameters are wrong. */
   static async load(config: Config, deps: SecurityDeps): Promise<Security> {
     const actions: ActionSpec[] = [tlsServer, tlsClient, workSigning, workVerification];
     const needed = config.actions.some(({ action }) => actions.includes(action));

@@ -18,7 +18,7 @@ export interface CertInitOptions extends ValidityOptions {
   readonly outKey: string;
 }
 
-/** Writes both files. Throws an `Error` that says which parameter or file is no good. */
+/** Writes both files. Throws an `Error` that says which parameter or file is wrong. */
 export async function certInit(deps: CommandDeps, options: CertInitOptions): Promise<void> {
   const { commonName, outCert, outKey } = options;
   if (commonName === "") throw new Error("must provide CommonName");

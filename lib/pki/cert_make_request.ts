@@ -12,7 +12,7 @@ export interface CertMakeRequestOptions {
   readonly commonName: string;
   /** Of a new key: `rsa` (default) or `ec`. */
   readonly keyType?: string | undefined;
-  /** Of a new key; a must for RSA, as in the original. */
+  /** Of a new key; required for RSA, as in the original. */
   readonly bits?: number | undefined;
   readonly dnsNames?: readonly string[] | undefined;
   readonly ipAddresses?: readonly string[] | undefined;
@@ -24,7 +24,7 @@ export interface CertMakeRequestOptions {
   readonly outKey?: string | undefined;
 }
 
-/** Writes the request, and the key if it is new. Throws an `Error` that says what is no good. */
+/** Writes the request, and the key if it is new. Throws an `Error` that says what is wrong. */
 export async function certMakeRequest(options: CertMakeRequestOptions): Promise<void> {
   const { commonName, inKey, outKey, outReq } = options;
   checkKeyOptions(options);
@@ -38,7 +38,7 @@ export async function certMakeRequest(options: CertMakeRequestOptions): Promise<
   await writeFiles(files);
 }
 
-/** Names for a certificate, checked. Throws an `Error` that quotes the one that is no good. */
+/** Names for a certificate, checked. Throws an `Error` that quotes the one that is wrong. */
 export function readNames(
   { dnsNames = [], ipAddresses = [], nodeIds = [] }: Pick<
     CertMakeRequestOptions,

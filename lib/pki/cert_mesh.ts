@@ -39,7 +39,7 @@ interface MeshNode {
 
 /**
  * Writes `ca.crt`, `ca.key`, and `<node>.crt` and `<node>.key` for each node, and says so on `io`.
- * `notAfter` is for the certificates of the nodes. Throws an `Error` that says what is no good.
+ * `notAfter` is for the certificates of the nodes. Throws an `Error` that says what is wrong.
  */
 export async function certMesh(
   deps: CommandDeps & { readonly io: Pick<CommandIo, "write"> },

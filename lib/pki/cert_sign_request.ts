@@ -26,7 +26,7 @@ export interface CertSignRequestOptions extends ValidityOptions {
   readonly verify?: boolean | undefined;
 }
 
-/** Writes the certificate. Throws an `Error` that says what is no good, or that the user declined. */
+/** Writes the certificate. Throws an `Error` that says what is wrong, or that the user declined. */
 export async function certSignRequest(
   deps: CommandDeps & { readonly io: CommandIo },
   options: CertSignRequestOptions,

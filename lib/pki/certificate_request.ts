@@ -46,7 +46,7 @@ export async function makeRequest(
 }
 
 /**
- * Reads the DER of a request. Throws a `DerError` when it is none, an `Error` when it is not
+ * Reads the DER of a request. Throws a `DerError` when it is not one, an `Error` when it is not
  * signed by the owner of its key.
  */
 export function parseRequest(der: Uint8Array): CertificateRequest {

@@ -20,7 +20,7 @@ export function matchesHost(
   return names.dnsNames.some((pattern) => matchesPattern(host, pattern));
 }
 
-/** 4 or 16 bytes (an IPv4 address in IPv6 notation gives 4); undefined when it is no address. */
+/** 4 or 16 bytes (an IPv4 address in IPv6 notation gives 4); undefined when it is not an address. */
 export function parseIpAddress(text: string): Uint8Array<ArrayBuffer> | undefined {
   const [bare = ""] = text.split("%", 1);
   switch (isIP(bare)) {

@@ -18,7 +18,7 @@ const MAGIC = "openssh-key-v1\0";
 
 /**
  * The key in `bytes`, the contents of the PEM block, as DER in the form of PKCS #1. Throws a
- * `SyntaxError` that says why there is none; it is the end of a sentence about the file.
+ * `SyntaxError` that says why there is no key; its message is the end of a sentence about the file.
  */
 export function rsaKeyFromOpenSsh(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const outer = new SshReader(bytes);
@@ -46,7 +46,7 @@ export function rsaKeyFromOpenSsh(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     bigint,
     bigint,
   ];
-  if (p < 2n || q < 2n) throw new SyntaxError("is damaged: its primes are none");
+  if (p < 2n || q < 2n) throw new SyntaxError("is damaged: its primes are too small");
   const numbers = [0n, n, e, d, p, q, d % (p - 1n), d % (q - 1n), inverse];
   return der(Tag.sequence, ...numbers.map(derInteger));
 }

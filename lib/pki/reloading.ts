@@ -15,13 +15,13 @@ export interface ReloadingOptions<T> {
   /** For the log, such as `tls-server name`. */
   readonly what: string;
   readonly files: readonly string[];
-  /** Makes the value; throws when the files are no good. */
+  /** Makes the value; throws when the files cannot be used. */
   readonly load: () => T;
 }
 
 /**
  * Looks at its files when it is asked, not in between: nothing runs, nothing needs to be closed.
- * Files that are no good leave the last good value in use, with one warning for each change.
+ * Files that cannot be used leave the last good value in use, with one warning for each change.
  */
 export class Reloading<T> {
   readonly #deps: ReloadingDeps;

@@ -40,7 +40,7 @@ export class TlsClientProfile {
   readonly #pins: readonly Fingerprint[];
   readonly #loaded: Reloading<Loaded>;
 
-  /** Throws an `Error` that says which file or parameter is no good. */
+  /** Throws an `Error` that says which file or parameter is wrong. */
   constructor(deps: ProfileDeps, options: TlsClientOptions) {
     this.#deps = deps;
     this.name = options.name;

@@ -47,12 +47,12 @@ export class TlsProfiles {
     this.#deps = { clock, log, nodeId, systemTrust };
   }
 
-  /** Throws an `Error` in the original's words when a file or parameter is no good. */
+  /** Throws an `Error` in the original's words when a file or parameter is wrong. */
   addServer(options: TlsServerOptions): TlsServerProfile {
     return add(this.#servers, "server", () => new TlsServerProfile(this.#deps, options));
   }
 
-  /** Throws an `Error` in the original's words when a file or parameter is no good. */
+  /** Throws an `Error` in the original's words when a file or parameter is wrong. */
   addClient(options: TlsClientOptions): TlsClientProfile {
     return add(this.#clients, "client", () => new TlsClientProfile(this.#deps, options));
   }

@@ -46,7 +46,7 @@ export class TlsServerProfile {
   readonly #loaded: Reloading<Loaded>;
   #lastRefusal = { line: "", at: 0 };
 
-  /** Throws an `Error` that says which file or parameter is no good. */
+  /** Throws an `Error` that says which file or parameter is wrong. */
   constructor(deps: ProfileDeps, options: TlsServerOptions) {
     this.#deps = deps;
     this.name = options.name;
@@ -93,7 +93,7 @@ export class TlsServerProfile {
   }
 
   /**
-   * Checks the chain of a client of a backend or socket (DER, leaf first); any client whom the
+   * Checks the chain of a client of a backend or socket (DER, leaf first); any client that the
    * authorities vouch for may go. `from` names it in the refusal. Throws a `CertificateRefused`.
    * Does nothing when no certificate is asked for.
    */

@@ -11,8 +11,8 @@ export interface ValidityOptions {
 }
 
 /**
- * From when to when a certificate shall be good: `years` from now if nothing else is said. Throws
- * a `SyntaxError` for a time that is none. An end in the past is allowed, as in the original.
+ * From when to when a certificate is to be valid: `years` from now if nothing else is said. Throws
+ * a `SyntaxError` for what is not a time. An end in the past is allowed, as in the original.
  */
 export function readValidity(
   clock: Clock,

@@ -132,7 +132,9 @@ function checkAudience({ aud }: Record<string, unknown>, nodeId: string): void {
 function timeOf(claims: Record<string, unknown>, name: string): number | undefined {
   const value = claims[name];
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== "number" || !Number.isFinite(value)) refuse(`token's ${name} is no number`);
+  if (typeof value !== "number" || !Number.isFinite(value)) {
+    refuse(`token's ${name} is not a number`);
+  }
   return value * 1000;
 }
 

@@ -123,7 +123,7 @@ const refusals: [what: string, request: string, answer: RegExp, log: RegExp][] =
     /^$/,
     /the peer speaks TLS, not plain HTTP/,
   ],
-  ["with a broken header", "GET /mesh HTTP/1.1\nwhat\n\n", /^$/, /"what" is no header/],
+  ["with a broken header", "GET /mesh HTTP/1.1\nwhat\n\n", /^$/, /"what" is not a header/],
   [
     "with an endless line",
     `GET /mesh HTTP/1.1\nA: ${"x".repeat(9000)}`,
@@ -231,7 +231,11 @@ Deno.test("an extra header takes the place of ours with the same name", async ()
 const answers: [what: string, answer: string, log: RegExp][] = [
   ["404", "HTTP/1.1 404 Not Found\n\n", /the server answered 404 Not Found$/],
   ["a redirect", "HTTP/1.1 302\nLocation: /x\n\n", /the server answered 302$/],
-  ["nonsense", "SSH-2.0-OpenSSH_9.2\n\n", /"SSH-2\.0-OpenSSH_9\.2" is no HTTP\/1\.1 status line$/],
+  [
+    "nonsense",
+    "SSH-2.0-OpenSSH_9.2\n\n",
+    /"SSH-2\.0-OpenSSH_9\.2" is not an HTTP\/1\.1 status line$/,
+  ],
   ["nothing", "", /the peer closed the connection$/],
   [
     "a wrong key",

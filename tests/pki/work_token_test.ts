@@ -89,7 +89,7 @@ Deno.test("what does not count is refused in the original's words", () => {
     [token(HEADER, { ...CLAIMS, exp: 0 }, stranger), `${prefix}crypto/rsa: verification error`],
     [`${token(HEADER, CLAIMS).slice(0, -6)}AAAAAA`, `${prefix}crypto/rsa: verification error`],
     [token(HEADER, { aud: ["foo"] }), `${prefix}token has no expiration (exp)`],
-    [token(HEADER, { ...CLAIMS, exp: "x" }), `${prefix}token's exp is no number`],
+    [token(HEADER, { ...CLAIMS, exp: "x" }), `${prefix}token's exp is not a number`],
     [token(HEADER, { ...CLAIMS, exp: SECONDS }), `${prefix}token is expired by 0s`],
     [token(HEADER, { ...CLAIMS, nbf: SECONDS + 1 }), `${prefix}token is not valid yet`],
     [token(HEADER, { ...CLAIMS, iat: SECONDS + 1 }), `${prefix}token used before issued`],

@@ -23,7 +23,7 @@ const listenerCosts = {
 const bindAddressParameter = {
   type: string,
   default: "0.0.0.0",
-  description: "Local address to bind to",
+  description: "Local address to bind to. 0.0.0.0 and :: stand for all, of IPv4 and IPv6.",
 } as const;
 
 const redialParameter = {

@@ -12,7 +12,7 @@ const commonNameParameter = {
 /** EC keys beside the original's RSA. */
 const keyTypeParameter = {
   type: choice("rsa", "ec"),
-  description: "Type of the key: rsa, or ec (elliptic curve), which the original has not. " +
+  description: "Type of the key: rsa, or ec (elliptic curve), which the original does not have. " +
     "Without it, rsa.",
 } as const;
 
