@@ -24,6 +24,7 @@ export type { ClientTls, Identity, ServerTls, VerifyPeer } from "./lib/quic/tls.
 export { commandWork, loadUnregistered } from "./lib/workceptor/command/command_work_type.ts";
 export { REMOTE_WORK_TYPE } from "./lib/workceptor/remote/remote_extra_data.ts";
 export { RemoteWork } from "./lib/workceptor/remote/remote_work_type.ts";
+export type { UnitChangedEvent, UnitEvent, WorkceptorObserver } from "./lib/workceptor/observer.ts";
 export type { WorkType } from "./lib/workceptor/work_type.ts";
 export {
   Workceptor,

@@ -7,26 +7,46 @@ import { CtlError, ExitCode } from "./ctl_error.ts";
 /** Large, since the cost of a read and a write is mostly per call. */
 const BUFFER_BYTES = 512 * 1024;
 
-/** Resolves to the exit code when the unit is complete: 1 when it failed. */
+/** Resolves to the exit code when the stream has ended: 1 for a failed unit or lost output. */
 export async function printResults(ctl: Ctl, unitId: string): Promise<number> {
   const { node, terminal } = ctl;
-  await copyResults(ctl, unitId);
+  const received = await copyResults(ctl, unitId);
   const status = await node.command(`work status ${unitId}`);
-  if (status.State !== UnitState.Failed) return 0;
-  await terminal.error(`Remote unit failed: ${status.Detail ?? "Unknown"}\n`);
+  const problem = problemOf(status, received);
+  if (problem === undefined) return 0;
+  await terminal.error(`${problem}\n`);
   return ExitCode.General;
 }
 
-async function copyResults({ node, terminal, signal }: Ctl, unitId: string): Promise<void> {
+function problemOf(
+  { State, StateName, Detail, StdoutSize }: Record<string, unknown>,
+  received: number,
+): string | undefined {
+  if (State === UnitState.Failed) return `Remote unit failed: ${Detail ?? "Unknown"}`;
+  // The node ends a stream before its time when it has no more to give.
+  if (State === UnitState.Pending || State === UnitState.Running) {
+    return `Output was lost: the results ended while the unit was ${StateName}`;
+  }
+  if (typeof StdoutSize === "number" && received < StdoutSize) {
+    return `Output was lost: the results ended after ${received} of ${StdoutSize} bytes`;
+  }
+  return undefined;
+}
+
+/** Resolves to the number of bytes. */
+async function copyResults({ node, terminal, signal }: Ctl, unitId: string): Promise<number> {
   using client = await node.lastUse();
   const close = () => client.close();
   signal.addEventListener("abort", close, { once: true });
   try {
     const stream = await client.results(unitId, 0, { signal });
     const buffer = new Uint8Array(BUFFER_BYTES);
+    let received = 0;
     for (let count; (count = await stream.read(buffer)) !== null;) {
       await terminal.write(buffer.subarray(0, count));
+      received += count;
     }
+    return received;
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof ControlError)) throw error;

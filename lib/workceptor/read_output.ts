@@ -1,6 +1,8 @@
 /** Reads a unit's output from any byte on, while it grows, to the end of the unit. */
 import type { Clock } from "../base/clock.ts";
+import { ControlError } from "../control/control_error.ts";
 import type { UnitLedger } from "./unit_ledger.ts";
+import { refusals } from "./work_texts.ts";
 
 const FIRST_BUFFER_BYTES = 64 * 1024;
 const BUFFER_BYTES = 512 * 1024;
@@ -24,8 +26,9 @@ export interface OutputSource {
 
 /**
  * Yields what is there from `startPos` on and what comes, and ends when the unit is complete and
- * all was read, when its folder is gone, or when `signal` aborts. A yielded view is valid until
- * the next one is asked for. Memory does not depend on how slowly it is read.
+ * all was read, when it was removed, or when `signal` aborts. Throws a `ControlError` when output
+ * was lost. A yielded view is valid until the next one is asked for. Memory does not depend on how
+ * slowly it is read.
  */
 export async function* readOutput(
   source: OutputSource,
@@ -37,6 +40,7 @@ export async function* readOutput(
   using resources = new DisposableStack();
   let file: Deno.FsFile | undefined;
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  let position = startPos;
   let pauseMs = FIRST_PAUSE_MS;
   let watch: Disposable | undefined;
   resources.defer(() => watch?.[Symbol.dispose]());
@@ -57,11 +61,22 @@ export async function* readOutput(
       watch?.[Symbol.dispose]();
       watch = undefined;
       pauseMs = FIRST_PAUSE_MS;
+      position += count;
       yield buffer.subarray(0, count);
       if (count === buffer.length && count < BUFFER_BYTES) buffer = new Uint8Array(BUFFER_BYTES);
       continue;
     }
-    if (complete || (file !== undefined && !await isThere(ledger))) return;
+    // A file that somebody removed can be read on as long as it is open.
+    const isLost = complete
+      ? position < ledger.record.StdoutSize
+      : file === undefined && !await ledger.store.has(ledger.id);
+    if (isLost) {
+      // A release takes the files away before it is told.
+      await ledger.idle();
+      if (ledger.removed) return;
+      throw new ControlError(refusals.outputLost(ledger.id));
+    }
+    if (complete) return;
     if (pauseMs <= MAX_PAUSE_MS) {
       await ledger.changes.past(version, { clock, timeoutMs: pauseMs, signal });
       pauseMs *= 2;
@@ -80,15 +95,5 @@ async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
-  }
-}
-
-/** Whether the output still has its name: an open file outlives its removal. */
-async function isThere(ledger: UnitLedger): Promise<boolean> {
-  try {
-    await Deno.stat(ledger.store.stdoutPath(ledger.id));
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -10,6 +10,8 @@ export type StartReply = "Job Started" | "Job Submitted";
 export interface Unit extends OutputSource, AsyncDisposable {
   /** `ExtraData` as clients see it: without secrets and without what we keep for ourselves. */
   readonly extraData: unknown;
+  /** The node it runs on, if that is another one. */
+  readonly remoteNode?: string | undefined;
   /** Whether the submitter asked for a signature on what is sent about this unit. */
   readonly signWork: boolean;
   /** The payload is complete: begins. Throws a `ControlError` when that is refused. */

@@ -2,39 +2,54 @@
  * The one place where a unit's record changes: on disk first, one change after the other, then in
  * memory, then whoever waits is told.
  */
+import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { ChangeNotifier } from "./change_notifier.ts";
 import { encodeRecord, isComplete, stateName, type UnitRecord } from "./unit_record.ts";
 import type { UnitStore } from "./unit_store.ts";
+import { details } from "./work_texts.ts";
 
 /** Given the record as it stands when the change's turn has come; `undefined` leaves it. */
 export type RecordChange =
   | Partial<UnitRecord>
   | ((record: Readonly<UnitRecord>) => Partial<UnitRecord> | undefined);
 
-export class UnitLedger {
+/** How long after the disk refused a record it is tried again: twice as long each time. */
+const FIRST_SAVE_DELAY_MS = 1_000;
+const MAX_SAVE_DELAY_MS = 30_000;
+
+export interface UnitLedgerDeps {
+  readonly store: UnitStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** After each change, with the record before it. */
+  readonly onChanged: (ledger: UnitLedger, before: Readonly<UnitRecord>) => void;
+  /** The unit's folder is gone for good. */
+  readonly onRemoved: (ledger: UnitLedger) => void;
+}
+
+export class UnitLedger implements AsyncDisposable {
   readonly id: string;
   readonly store: UnitStore;
   /** Fires when the record changed, the output grew, or the unit was removed. */
   readonly changes: ChangeNotifier = new ChangeNotifier();
-  readonly #log: Log;
-  readonly #onRemoved: (ledger: UnitLedger) => void;
+  readonly #deps: UnitLedgerDeps;
   #record: UnitRecord;
   #removed = false;
   #last: Promise<unknown> = Promise.resolve();
+  /** The disk has refused what memory holds. */
+  #unsaved = false;
+  #saveDelayMs = FIRST_SAVE_DELAY_MS;
+  #nextSave: Disposable | undefined;
+  #disposed = false;
+  /** Somebody took the folder away while the unit was not complete. */
+  #filesLost = false;
 
-  constructor(parts: {
-    id: string;
-    store: UnitStore;
-    log: Log;
-    record: UnitRecord;
-    onRemoved: (ledger: UnitLedger) => void;
-  }) {
-    this.id = parts.id;
-    this.store = parts.store;
-    this.#log = parts.log;
-    this.#record = parts.record;
-    this.#onRemoved = parts.onRemoved;
+  constructor(deps: UnitLedgerDeps, unit: { id: string; record: UnitRecord }) {
+    this.id = unit.id;
+    this.store = deps.store;
+    this.#deps = deps;
+    this.#record = unit.record;
   }
 
   get record(): Readonly<UnitRecord> {
@@ -60,17 +75,18 @@ export class UnitLedger {
 
   /**
    * Changes a record to what is a fact already, or a wish to be granted, whether or not the disk
-   * takes it: a full disk must not make a finished job look unfinished.
+   * takes it: a full disk must not make a finished job look unfinished. What the disk refused it
+   * is given again until it takes it.
    */
   settle(change: RecordChange): Promise<void> {
     return this.#afterOthers(async () => {
       try {
         await this.#apply(change);
       } catch (error) {
-        this.#log.error(`Error updating status file of work unit ${this.id}: ${error}`, {
-          unit_id: this.id,
-        });
+        this.#log("error", `Error updating status file of work unit ${this.id}: ${error}`);
+        this.#unsaved = true;
         this.#publish({ ...this.#record, ...changeOf(this.#record, change) });
+        this.#saveLater();
       }
     });
   }
@@ -98,9 +114,10 @@ export class UnitLedger {
       const deleteFiles = await this.store.takeAway(this.id);
       this.forget();
       await deleteFiles().catch((error) => {
-        this.#log.warning(`Files of removed work unit ${this.id} could not be deleted: ${error}`, {
-          unit_id: this.id,
-        });
+        this.#log(
+          "warning",
+          `Files of removed work unit ${this.id} could not be deleted: ${error}`,
+        );
       });
     });
   }
@@ -109,29 +126,92 @@ export class UnitLedger {
   forget(): void {
     if (this.#removed) return;
     this.#removed = true;
-    this.#onRemoved(this);
+    this.#nextSave?.[Symbol.dispose]();
+    this.#deps.onRemoved(this);
     this.changes.notify();
+  }
+
+  /** Resolves when all changes so far are through. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+
+  /** Gives the disk a last chance to take what it refused. No change may follow. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    this.#nextSave?.[Symbol.dispose]();
+    await this.#afterOthers(() => this.#saveAgain());
   }
 
   async #apply(change: RecordChange): Promise<void> {
     if (this.#removed) return;
     const changed = changeOf(this.#record, change);
     if (changed === undefined) return;
-    const record = { ...this.#record, ...changed };
-    await this.store.save(this.id, record);
-    this.#publish(record);
+    this.#publish(await this.#save({ ...this.#record, ...changed }));
+  }
+
+  /** Resolves to the record as it was written. */
+  async #save(record: UnitRecord): Promise<UnitRecord> {
+    let saved = await this.#told(record);
+    try {
+      await this.store.save(this.id, saved);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      // The unit goes on without its folder, and so must what is known of it.
+      this.#log("warning", `Folder of work unit ${this.id} was removed by somebody else`);
+      this.#filesLost = true;
+      saved = await this.#told(record);
+      await this.store.restore(this.id, saved);
+    }
+    this.#unsaved = false;
+    this.#saveDelayMs = FIRST_SAVE_DELAY_MS;
+    return saved;
+  }
+
+  /** The record with what users must know of lost files: output that came later is there. */
+  async #told(record: UnitRecord): Promise<UnitRecord> {
+    if (!this.#filesLost || !isComplete(record.State) || isComplete(this.#record.State)) {
+      return record;
+    }
+    if (await this.store.hasStdout(this.id)) return record;
+    return { ...record, Detail: details.outputLost(record.Detail) };
+  }
+
+  #saveLater(): void {
+    if (this.#disposed || this.#removed) return;
+    this.#nextSave?.[Symbol.dispose]();
+    this.#nextSave = this.#deps.clock.after(this.#saveDelayMs, () => {
+      void this.#afterOthers(() => this.#saveAgain());
+    });
+    this.#saveDelayMs = Math.min(2 * this.#saveDelayMs, MAX_SAVE_DELAY_MS);
+  }
+
+  async #saveAgain(): Promise<void> {
+    if (!this.#unsaved || this.#removed) return;
+    try {
+      await this.#save(this.#record);
+      this.#log("info", `Status file of work unit ${this.id} is up to date again`);
+    } catch {
+      this.#saveLater();
+    }
   }
 
   #publish(record: UnitRecord): void {
     const before = this.#record;
     this.#record = record;
     if (before.State !== record.State) {
-      this.#log.debug(
+      this.#log(
+        "debug",
         `Work unit ${this.id}: ${stateName(before.State)} -> ${stateName(record.State)}`,
-        { unit_id: this.id, detail: record.Detail },
+        { detail: record.Detail },
       );
     }
+    this.#deps.onChanged(this, before);
     this.changes.notify();
+  }
+
+  #log(level: "error" | "warning" | "info" | "debug", message: string, fields = {}): void {
+    this.#deps.log[level](message, { unit_id: this.id, ...fields });
   }
 
   #afterOthers<T>(step: () => Promise<T>): Promise<T> {

@@ -8,9 +8,10 @@ import type { Random } from "../base/random.ts";
 import { ControlError } from "../control/control_error.ts";
 import { brokenRecord, BrokenUnit } from "./broken_unit.ts";
 import { FileWatcher } from "./file_watcher.ts";
+import { guardObserver, type UnitEvent, type WorkceptorObserver } from "./observer.ts";
 import type { Unit, UnitDeps } from "./unit.ts";
 import { isUnitFolderName, newUnitId } from "./unit_id.ts";
-import { UnitLedger } from "./unit_ledger.ts";
+import { UnitLedger, type UnitLedgerDeps } from "./unit_ledger.ts";
 import type { UnitRecord } from "./unit_record.ts";
 import { UnitStore } from "./unit_store.ts";
 import { refusals } from "./work_texts.ts";
@@ -26,6 +27,7 @@ export interface UnitRegistryDeps {
   readonly types: WorkTypes;
   /** For a unit found on disk whose work type is not registered. */
   readonly loadUnregistered: UnitMaker;
+  readonly observer?: WorkceptorObserver | undefined;
 }
 
 export interface UnitRegistryOptions {
@@ -45,6 +47,8 @@ export class UnitRegistry implements AsyncDisposable {
   readonly #nodeId: string;
   readonly #store: UnitStore;
   readonly #unitDeps: UnitDeps;
+  readonly #ledgerDeps: UnitLedgerDeps;
+  readonly #observer: Required<WorkceptorObserver>;
   readonly #units = new Map<string, Unit>();
   /** Units being read from disk, so that each is taken up once. */
   readonly #adopting = new Map<string, Promise<Unit | undefined>>();
@@ -60,6 +64,14 @@ export class UnitRegistry implements AsyncDisposable {
     this.#nodeId = nodeId;
     this.#store = store;
     this.#unitDeps = { log, clock, watcher: new FileWatcher(clock) };
+    this.#ledgerDeps = {
+      store,
+      clock,
+      log,
+      onChanged: (ledger, before) => this.#onChanged(ledger, before),
+      onRemoved: (ledger) => this.#onRemoved(ledger),
+    };
+    this.#observer = guardObserver(deps.observer ?? {}, log);
   }
 
   /**
@@ -136,7 +148,10 @@ export class UnitRegistry implements AsyncDisposable {
   /** Leaves running jobs alone: the next daemon finds them. May be repeated. */
   async [Symbol.asyncDispose](): Promise<void> {
     const units = [...this.#units.values(), ...this.#leaving];
-    await Promise.all(units.map((unit) => unit[Symbol.asyncDispose]()));
+    await Promise.all(units.map(async (unit) => {
+      await unit[Symbol.asyncDispose]();
+      await unit.ledger[Symbol.asyncDispose]();
+    }));
     this.#store[Symbol.dispose]();
   }
 
@@ -155,7 +170,7 @@ export class UnitRegistry implements AsyncDisposable {
     try {
       const stdin = await this.#store.create(id, record);
       const unit = make(this.#ledger(id, record), this.#unitDeps);
-      this.#units.set(id, unit);
+      this.#add(unit);
       return { unit, stdin };
     } finally {
       this.#making.delete(id);
@@ -192,6 +207,7 @@ export class UnitRegistry implements AsyncDisposable {
     this.#units.delete(id);
     try {
       await unit[Symbol.asyncDispose]();
+      await unit.ledger[Symbol.asyncDispose]();
       await this.#adopt(id);
     } catch (error) {
       this.#deps.log.error(`Failed to take up work unit ${id}: ${error}`, { unit_id: id });
@@ -224,7 +240,7 @@ export class UnitRegistry implements AsyncDisposable {
     const known = this.#units.get(id);
     if (known !== undefined && !(known instanceof BrokenUnit)) return known;
     if (this.#making.has(id)) return undefined;
-    this.#units.set(id, unit);
+    this.#add(unit);
     try {
       await unit.resume();
     } catch (error) {
@@ -241,13 +257,42 @@ export class UnitRegistry implements AsyncDisposable {
   }
 
   #ledger(id: string, record: UnitRecord): UnitLedger {
-    const onRemoved = (ledger: UnitLedger) => {
-      const unit = this.#units.get(id);
-      if (unit?.ledger !== ledger) return;
-      this.#units.delete(id);
-      this.#leaving.add(unit);
-      void unit.idle().then(() => this.#leaving.delete(unit));
-    };
-    return new UnitLedger({ id, store: this.#store, log: this.#deps.log, record, onRemoved });
+    return new UnitLedger(this.#ledgerDeps, { id, record });
   }
+
+  #add(unit: Unit): void {
+    const { id, record } = unit.ledger;
+    // A broken unit is read again and again.
+    const before = this.#units.get(id)?.ledger.record;
+    this.#units.set(id, unit);
+    this.#tellChange(unit, before, record);
+  }
+
+  #onChanged(ledger: UnitLedger, before: Readonly<UnitRecord>): void {
+    const unit = this.#units.get(ledger.id);
+    if (unit?.ledger === ledger) this.#tellChange(unit, before, ledger.record);
+  }
+
+  #onRemoved(ledger: UnitLedger): void {
+    const unit = this.#units.get(ledger.id);
+    if (unit?.ledger !== ledger) return;
+    this.#units.delete(ledger.id);
+    this.#leaving.add(unit);
+    void unit.idle().then(() => this.#leaving.delete(unit));
+    this.#observer.unitRemoved(eventOf(unit));
+  }
+
+  #tellChange(
+    unit: Unit,
+    before: Readonly<UnitRecord> | undefined,
+    { State, Detail }: Readonly<UnitRecord>,
+  ): void {
+    if (before?.State === State && before.Detail === Detail) return;
+    this.#observer.unitChanged({ ...eventOf(unit), before: before?.State });
+  }
+}
+
+function eventOf({ ledger, remoteNode }: Unit): UnitEvent {
+  const { State, Detail, WorkType } = ledger.record;
+  return { id: ledger.id, workType: WorkType, state: State, detail: Detail, remoteNode };
 }

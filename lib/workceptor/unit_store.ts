@@ -7,7 +7,7 @@
  *     .<node id>.lock       held by the daemon that has the folder
  *     .<node id>.staging/   units being made or deleted: a unit appears whole, and disappears whole
  */
-import { replaceFile, syncDirectory } from "../base/durable_file.ts";
+import { replaceFile, syncDirectory, writeFully } from "../base/durable_file.ts";
 import { isUnitFolderName, nodeFolderName } from "./unit_id.ts";
 import { decodeRecord, encodeRecord, type UnitRecord } from "./unit_record.ts";
 
@@ -19,6 +19,9 @@ export class StoreInUseError extends Error {
     super(`${folder} is in use by another node with the id ${nodeId}`);
   }
 }
+
+/** The unit of `blocks` in what `stat` says of a file, whatever the file system's own block is. */
+const STAT_BLOCK_BYTES = 512;
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
@@ -82,19 +85,12 @@ export class UnitStore implements Disposable {
    */
   create(id: string, record: UnitRecord): Promise<Deno.FsFile> {
     return this.#withFolders(async () => {
-      let place = this.#newStagingPath();
+      const place = this.#newStagingPath();
       await Deno.mkdir(place, { mode: FOLDER_MODE });
       let stdin: Deno.FsFile | undefined;
       try {
         stdin = await createFile(`${place}/stdin`);
-        await saveRecord(place, record);
-        // A rename would take the place of an empty folder.
-        if (await exists(this.unitFolder(id))) {
-          throw new Deno.errors.AlreadyExists(`${this.unitFolder(id)} is there already`);
-        }
-        await Deno.rename(place, this.unitFolder(id));
-        place = this.unitFolder(id);
-        await syncDirectory(this.folder);
+        await this.#bring(place, id, record);
         return stdin;
       } catch (error) {
         stdin?.close();
@@ -104,13 +100,26 @@ export class UnitStore implements Disposable {
     });
   }
 
+  /** Makes a unit's folder anew that somebody took away, with nothing but the record in it. */
+  restore(id: string, record: UnitRecord): Promise<void> {
+    return this.#withFolders(async () => {
+      const place = this.#newStagingPath();
+      await Deno.mkdir(place, { mode: FOLDER_MODE });
+      await this.#bring(place, id, record);
+    });
+  }
+
   /** Ids of all units on disk, in no order. */
   async list(): Promise<string[]> {
-    const ids: string[] = [];
-    for await (const { isDirectory, name } of Deno.readDir(this.folder)) {
-      if (isDirectory && isUnitFolderName(name)) ids.push(name);
+    try {
+      const entries = await Array.fromAsync(Deno.readDir(this.folder));
+      return entries
+        .filter(({ isDirectory, name }) => isDirectory && isUnitFolderName(name))
+        .map(({ name }) => name);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
     }
-    return ids;
   }
 
   async has(id: string): Promise<boolean> {
@@ -127,14 +136,32 @@ export class UnitStore implements Disposable {
     return decodeRecord(await Deno.readTextFile(`${this.folder}/${id}/status`));
   }
 
-  /** Resolves once the record is on the disk. One call at a time for one unit. */
-  save(id: string, record: UnitRecord): Promise<void> {
-    return saveRecord(this.unitFolder(id), record);
+  /**
+   * Resolves once the record is on the disk. One call at a time for one unit. Throws
+   * `Deno.errors.NotFound` when the unit's folder is gone.
+   */
+  async save(id: string, record: UnitRecord): Promise<void> {
+    try {
+      await saveRecord(this.unitFolder(id), record);
+    } catch (error) {
+      if (!isDiskFull(error) || !await this.#overwrite(id, record)) throw error;
+    }
   }
 
-  /** Opens `stdout` to append, making it if need be. */
-  openStdout(id: string): Promise<Deno.FsFile> {
-    return Deno.open(this.stdoutPath(id), { append: true, create: true, mode: FILE_MODE });
+  /** Opens `stdout` to append, making it if need be, even where the unit's folder is gone. */
+  async openStdout(id: string): Promise<Deno.FsFile> {
+    const options = { append: true, create: true, mode: FILE_MODE };
+    try {
+      return await Deno.open(this.stdoutPath(id), options);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      await makeFolder(this.unitFolder(id));
+      return await Deno.open(this.stdoutPath(id), options);
+    }
+  }
+
+  hasStdout(id: string): Promise<boolean> {
+    return exists(this.stdoutPath(id));
   }
 
   /** Bytes of output; 0 while there is no `stdout`. */
@@ -179,7 +206,12 @@ export class UnitStore implements Disposable {
 
   /** When an entry was last made or removed in the folder: milliseconds, `undefined` unknown. */
   async changedAt(): Promise<number | undefined> {
-    return (await Deno.stat(this.folder)).mtime?.getTime();
+    try {
+      return (await Deno.stat(this.folder)).mtime?.getTime();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
   }
 
   /** May be repeated. */
@@ -187,6 +219,44 @@ export class UnitStore implements Disposable {
     if (!this.#open) return;
     this.#open = false;
     this.#lock.close();
+  }
+
+  /** Completes the folder at `place` and moves it to where the unit `id` is looked for. */
+  async #bring(place: string, id: string, record: UnitRecord): Promise<void> {
+    const folder = this.unitFolder(id);
+    await saveRecord(place, record);
+    // A rename would take the place of an empty folder.
+    if (await exists(folder)) throw new Deno.errors.AlreadyExists(`${folder} is there already`);
+    await Deno.rename(place, folder);
+    try {
+      await syncDirectory(this.folder);
+    } catch (error) {
+      await Deno.rename(folder, place);
+      throw error;
+    }
+  }
+
+  /**
+   * Puts the record into the blocks that the `status` file has already, for a disk that gives no
+   * others. A machine that dies at this moment may leave a part of it, which is better than to lose
+   * it for sure. Resolves to whether there was room.
+   */
+  async #overwrite(id: string, record: UnitRecord): Promise<boolean> {
+    try {
+      using file = await Deno.open(`${this.unitFolder(id)}/status`, { write: true });
+      const { size, blocks } = await file.stat();
+      // In one write and without a change of length, if possible: no reader sees a part.
+      const bytes = new TextEncoder().encode(
+        encodeRecord(record).trimEnd().padEnd(size - 1) + "\n",
+      );
+      if (bytes.length > Math.max(size, (blocks ?? 0) * STAT_BLOCK_BYTES)) return false;
+      await writeFully(file, bytes);
+      await file.truncate(bytes.length);
+      await file.sync();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** A name that nobody else has: others' were deleted by `sweep`, or cannot be. */
@@ -231,6 +301,11 @@ function createFile(path: string): Promise<Deno.FsFile> {
 
 function saveRecord(folder: string, record: UnitRecord): Promise<void> {
   return replaceFile(`${folder}/status`, encodeRecord(record), { mode: FILE_MODE });
+}
+
+function isDiskFull(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 async function exists(path: string): Promise<boolean> {

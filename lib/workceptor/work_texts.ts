@@ -30,6 +30,8 @@ export const refusals = {
   releasedBeforeStart: (id: string) => `work unit ${id} was released before it could start`,
   startedAlready: (id: string) => `work unit ${id} was started already`,
   notRemoved: (id: string, problem: string) => `could not remove work unit ${id}: ${problem}`,
+  outputLost: (id: string) =>
+    `the output of work unit ${id} was lost: its file was removed or cut short`,
   fromRemote: (remoteText: string) => `error from remote: ${remoteText}`,
 } as const;
 
@@ -59,6 +61,8 @@ export const details = {
   noStatus: "Failed to restart: the unit has no status file",
   outputShort: (have: number, want: number) =>
     `Job is complete, but the remote node gives only ${have} of ${want} bytes of its output`,
+  outputLost: (detail: string) =>
+    `${detail}; its output was lost: its folder was removed while it was running`,
   secretsLost:
     "Node restarted before the unit was sent, and secret parameters are not kept on disk",
 } as const;

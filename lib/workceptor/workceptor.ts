@@ -17,6 +17,8 @@ import type {
 } from "../control/work_service.ts";
 import type { AdvertisedWorkType } from "../netceptor/mesh.ts";
 import { Authorizer, type VerifySignature } from "./authorization.ts";
+import { EndGrace } from "./end_grace.ts";
+import type { WorkceptorObserver } from "./observer.ts";
 import { readOutput } from "./read_output.ts";
 import { Submission } from "./submission.ts";
 import type { Unit } from "./unit.ts";
@@ -37,6 +39,7 @@ export interface WorkceptorDeps {
   readonly verifySignature?: VerifySignature | undefined;
   /** Takes a unit found on disk whose work type is not registered. */
   readonly loadUnregistered: UnitMaker;
+  readonly observer?: WorkceptorObserver | undefined;
 }
 
 export interface WorkceptorOptions {
@@ -56,11 +59,13 @@ export class Workceptor implements WorkService, AsyncDisposable {
   readonly #options: WorkceptorOptions;
   readonly #types = new WorkTypes();
   readonly #authorizer: Authorizer;
+  readonly #endGrace: EndGrace;
   #running: Running | undefined;
 
   constructor(deps: WorkceptorDeps, options: WorkceptorOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#endGrace = new EndGrace(deps.clock);
     this.#authorizer = new Authorizer(this.#types, deps.verifySignature);
   }
 
@@ -104,7 +109,9 @@ export class Workceptor implements WorkService, AsyncDisposable {
   }
 
   async status(unitId: string): Promise<UnitStatus> {
-    return statusOf(await this.#started.registry.find(unitId));
+    const unit = await this.#started.registry.find(unitId);
+    await this.#endGrace.end(unit.ledger);
+    return statusOf(unit);
   }
 
   async cancel(unitId: string, auth: Authorization): Promise<{ pending: boolean }> {
@@ -132,11 +139,13 @@ export class Workceptor implements WorkService, AsyncDisposable {
   ): Promise<AsyncIterable<Uint8Array>> {
     const unit = await this.#find(unitId, request);
     const { startPos, signal } = request;
-    return readOutput(unit, startPos, { clock: this.#deps.clock, signal });
+    const output = readOutput(unit, startPos, { clock: this.#deps.clock, signal });
+    return this.#endGrace.follow(unit.ledger, output);
   }
 
   /** Leaves running jobs alone: the next daemon finds them. May be repeated. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#endGrace[Symbol.dispose]();
     this.#running?.submission[Symbol.dispose]();
     await this.#running?.registry[Symbol.asyncDispose]();
   }

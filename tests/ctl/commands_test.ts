@@ -222,6 +222,23 @@ Deno.test("results of a unit that failed end with its detail and exit code 1", a
   );
 });
 
+Deno.test("results that end too early are an error that says so", async () => {
+  await using node = await FakeNode.start();
+  await on(node)("work submit cat -l out");
+  const unit = node.work.units.get("foo00000001")!;
+  const complete = unit.status;
+  unit.status = { ...complete, State: 1, StateName: "Running" };
+  assert.deepEqual(
+    await on(node)("work results foo00000001"),
+    failed(1, "Output was lost: the results ended while the unit was Running\n", "out\n"),
+  );
+  unit.status = { ...complete, StdoutSize: 10 };
+  assert.deepEqual(
+    await on(node)("work results foo00000001"),
+    failed(1, "Output was lost: the results ended after 4 of 10 bytes\n", "out\n"),
+  );
+});
+
 Deno.test("list, cancel and release speak as the original's client", async () => {
   await using node = await FakeNode.start();
   const run = on(node);

@@ -156,6 +156,14 @@ export async function eventually<T>(
   }
 }
 
+/** Resolves once the unit is complete, and to its status; whatever became of its output. */
+export function ended(workceptor: Workceptor, id: string): Promise<UnitStatus> {
+  return eventually(async () => {
+    const status = await workceptor.status(id);
+    return status.State >= UnitState.Succeeded ? status : undefined;
+  }, `end of ${id}`);
+}
+
 /** Resolves once the unit's job runs, and to its status. */
 export function running(workceptor: Workceptor, id: string): Promise<UnitStatus> {
   return eventually(async () => {

@@ -4,6 +4,8 @@ import {
   auth,
   completed,
   emptyRequest,
+  ended,
+  eventually,
   readAll,
   readText,
   running,
@@ -79,7 +81,7 @@ Deno.test("an aborted reader is let go at once, and others read on", async () =>
   assert.equal(await second, "line 1;");
 });
 
-Deno.test("results end when the output's file is taken away", async () => {
+Deno.test("results go on when the output's file is taken away", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, stepwise(folder.path, 2));
@@ -88,11 +90,57 @@ Deno.test("results end when the output's file is taken away", async () => {
   let text = "";
   for await (const bytes of await work.results(id, { ...auth, startPos: 0, signal })) {
     text += new TextDecoder().decode(bytes);
+    if (text !== "line 1;") continue;
     await Deno.remove(`${folder.path}/n1/${id}/stdout`);
+    await Deno.writeTextFile(`${folder.path}/2`, "");
   }
-  assert.equal(text, "line 1;");
+  assert.equal(text, "line 1;line 2;");
+});
+
+Deno.test("results of a unit whose folder is taken away tell that output is lost", async () => {
+  await using folder = await temporaryFolder();
+  await using work = await startWorkceptor(folder.path);
+  const id = await submitScript(work, stepwise(folder.path, 2));
+  await Deno.writeTextFile(`${folder.path}/1`, "");
+  await eventually(async () => (await work.status(id)).StdoutSize === 7);
+  await Deno.remove(`${folder.path}/n1/${id}`, { recursive: true });
+  const lost = { name: "ControlError", message: /^the output of work unit \w+ was lost/ };
+  await assert.rejects(readText(work, id), lost);
   await Deno.writeTextFile(`${folder.path}/2`, "");
+  const { StateName, Detail } = await ended(work, id);
+  assert.equal(StateName, "Succeeded");
+  assert.match(Detail, /^exit status 0; its output was lost: /);
+  assert.deepEqual(Object.keys(await work.list()), [id]);
+  await work[Symbol.asyncDispose]();
+  {
+    await using next = await startWorkceptor(folder.path);
+    assert.equal((await next.status(id)).Detail, Detail);
+    await next.release(id, { ...auth, force: false });
+    assert.deepEqual(await next.list(), {});
+  }
+});
+
+Deno.test("results of a unit whose output was cut short tell that output is lost", async () => {
+  await using folder = await temporaryFolder();
+  await using work = await startWorkceptor(folder.path);
+  const id = await submit(work, { workType: "cat" }, "0123456789");
   await completed(work, id);
+  await Deno.truncate(`${folder.path}/n1/${id}/stdout`, 5);
+  await assert.rejects(readText(work, id), /was lost/);
+  await Deno.remove(`${folder.path}/n1/${id}/stdout`);
+  await assert.rejects(readText(work, id), /was lost/);
+  assert.equal((await readAll(work, id, { startPos: 10 })).length, 0);
+});
+
+Deno.test("the state of a unit whose last line was just read is the final one", async () => {
+  await using folder = await temporaryFolder();
+  await using work = await startWorkceptor(folder.path);
+  for (let round = 0; round < 3; round++) {
+    const id = await submitScript(work, "echo last; sleep 0.05; exit 1");
+    const signal = AbortSignal.timeout(30_000);
+    for await (const _ of await work.results(id, { ...auth, startPos: 0, signal })) break;
+    assert.equal((await work.status(id)).Detail, "exit status 1");
+  }
 });
 
 Deno.test("large output is byte for byte the same for many readers at once", async () => {

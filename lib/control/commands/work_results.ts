@@ -61,7 +61,8 @@ function results(
       await conn.closeWrite();
     } catch (error) {
       // The line that announced the stream is out: there is no place left for an error line.
-      context.deps.log.debug(`Results of work unit ${unitId} to a client ended: ${error}`, {
+      const level = error instanceof ControlError ? "warning" : "debug";
+      context.deps.log[level](`Results of work unit ${unitId} to a client ended: ${error}`, {
         unit_id: unitId,
         caller: caller.description,
       });

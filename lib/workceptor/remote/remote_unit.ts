@@ -79,6 +79,10 @@ export class RemoteUnit implements Unit {
     return visibleRemoteExtraData(this.#record.extra);
   }
 
+  get remoteNode(): string {
+    return this.#record.extra.RemoteNode;
+  }
+
   get signWork(): boolean {
     return this.#record.extra.SignWork;
   }

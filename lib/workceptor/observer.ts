@@ -1,0 +1,48 @@
+/**
+ * What an embedding program may want to see of units of work as it happens, such as for its
+ * metrics. The methods are called in the middle of the work, so they should be quick; what they
+ * throw is logged and does no harm.
+ */
+import type { Log } from "../base/log.ts";
+import type { UnitState } from "../control/work_service.ts";
+
+/** A unit, when something is told of it. */
+export interface UnitEvent {
+  readonly id: string;
+  readonly workType: string;
+  readonly state: UnitState;
+  /** For people. */
+  readonly detail: string;
+  /** The node it runs on, if that is another one. */
+  readonly remoteNode: string | undefined;
+}
+
+/** A new state or detail. */
+export interface UnitChangedEvent extends UnitEvent {
+  /** The state before; `undefined` for a unit that was just made, or found on disk. */
+  readonly before: UnitState | undefined;
+}
+
+export interface WorkceptorObserver {
+  unitChanged?(event: UnitChangedEvent): void;
+  /** The unit was released, or somebody took its folder away. */
+  unitRemoved?(event: UnitEvent): void;
+}
+
+/** Makes of `observer` one that has every method and never throws. */
+export function guardObserver(
+  observer: WorkceptorObserver,
+  log: Log,
+): Required<WorkceptorObserver> {
+  const guard = <Event>(method: ((event: Event) => void) | undefined) => (event: Event) => {
+    try {
+      method?.call(observer, event);
+    } catch (error) {
+      log.error(`Error in an observer of units of work: ${error}`);
+    }
+  };
+  return {
+    unitChanged: guard(observer.unitChanged),
+    unitRemoved: guard(observer.unitRemoved),
+  };
+}
