@@ -1,4 +1,5 @@
 /** receptorctl, the command line client of a Receptor node. */
+import { systemClock } from "./lib/base/clock.ts";
 import { ExitCode } from "./lib/ctl/ctl_error.ts";
 import { main } from "./lib/ctl/main.ts";
 import { VERSION } from "./lib/daemon/version.ts";
@@ -12,6 +13,7 @@ Deno.addSignalListener("SIGINT", () => {
 Deno.exit(
   await main(Deno.args, {
     version: VERSION,
+    clock: systemClock,
     environment: (name) => Deno.env.get(name),
     stdin: Deno.stdin,
     stdout: Deno.stdout,

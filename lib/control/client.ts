@@ -45,6 +45,7 @@ export type ResultsStream = Pick<ByteConn, "read" | "close">;
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 const MAX_GREETING_BYTES = 4096;
 
+const GREETING_START = "Receptor Control, node ";
 const GREETING = /^Receptor Control, node (.+)$/;
 const CREATED = /^Work unit created with ID (.+)\. Send stdin data and EOF\.$/;
 const STREAMING = /^Streaming results for work unit (.+)$/;
@@ -252,18 +253,38 @@ const PEER_CLOSED = [Deno.errors.BrokenPipe, Deno.errors.ConnectionReset];
 
 async function readGreeting(lines: LineReader, signal: AbortSignal | undefined): Promise<string> {
   try {
+    await lines.ready({ signal });
+    // Not every stranger ends its first line, so it is told by its first bytes.
+    const start = lines.peek().slice(0, GREETING_START.length);
+    if (!GREETING_START.startsWith(latin1(start))) throw notAGreeting(lines.peek());
     const line = await lines.readLine({ maxBytes: MAX_GREETING_BYTES, signal });
-    const node = GREETING.exec(line?.trim() ?? "")?.[1];
-    if (node !== undefined) return node;
-    throw new ControlProtocolError(
-      line === null
-        ? "the peer closed the connection without a greeting"
-        : `expected the greeting of a control service, got ${quoted(line)}`,
-    );
+    if (line === null) {
+      throw new ControlProtocolError("the peer closed the connection without a greeting");
+    }
+    const node = GREETING.exec(line.trim())?.[1];
+    if (node === undefined) throw notAGreeting(new TextEncoder().encode(line));
+    return node;
   } catch (error) {
     lines.close();
     throw error;
   }
+}
+
+function notAGreeting(bytes: Uint8Array): ControlProtocolError {
+  // A length in two bytes, the type of a route message, and its JSON.
+  if (bytes[2] === 1 && bytes[3] === "{".charCodeAt(0)) {
+    return new ControlProtocolError(
+      "expected a control service, got a listener for links between nodes (such as a " +
+        "tcp-listener): the control service has a socket or port of its own",
+    );
+  }
+  return new ControlProtocolError(
+    `expected the greeting of a control service, got ${quoted(new TextDecoder().decode(bytes))}`,
+  );
+}
+
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
 }
 
 /**

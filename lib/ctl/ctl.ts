@@ -1,6 +1,9 @@
 /** What every command of receptorctl works with. */
 import type { ByteConn } from "../base/byte_conn.ts";
+import type { Clock } from "../base/clock.ts";
+import { deadline } from "../base/deadline.ts";
 import { ControlClient } from "../control/client.ts";
+import { CtlError } from "./ctl_error.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Standard input, as far as it is used. */
@@ -19,22 +22,38 @@ export interface Ctl {
   readonly versions: { readonly receptorctl: string; readonly receptor: string };
 }
 
+/** A control service greets at once; a node that is very busy takes some seconds. */
+const GREETING_TIMEOUT_MS = 30_000;
+
+function silentServer(): CtlError {
+  const seconds = GREETING_TIMEOUT_MS / 1000;
+  return new CtlError(
+    `No greeting of a control service came within ${seconds} s: something else listens there, or ` +
+      "the node hangs",
+  );
+}
+
+export interface NodeConnectionDeps {
+  readonly open: () => Promise<ByteConn>;
+  readonly clock: Clock;
+}
+
 /**
  * The connection to the node: opened when first asked for, used for one command after the other,
  * and opened again after a command that used it up.
  */
 export class NodeConnection implements Disposable {
-  readonly #open: () => Promise<ByteConn>;
+  readonly #deps: NodeConnectionDeps;
   readonly #signal: AbortSignal;
   #client: ControlClient | undefined;
 
-  constructor(open: () => Promise<ByteConn>, signal: AbortSignal) {
-    this.#open = open;
+  constructor(deps: NodeConnectionDeps, signal: AbortSignal) {
+    this.#deps = deps;
     this.#signal = signal;
   }
 
   async client(): Promise<ControlClient> {
-    this.#client ??= await ControlClient.connect(await this.#open(), { signal: this.#signal });
+    this.#client ??= await this.#greeted(await this.#deps.open());
     return this.#client;
   }
 
@@ -51,7 +70,13 @@ export class NodeConnection implements Disposable {
 
   /** A connection of its own to the same node, for what must be done after Ctrl-C. */
   again(signal: AbortSignal): NodeConnection {
-    return new NodeConnection(this.#open, signal);
+    return new NodeConnection(this.#deps, signal);
+  }
+
+  async #greeted(conn: ByteConn): Promise<ControlClient> {
+    using limit = deadline(this.#deps.clock, GREETING_TIMEOUT_MS, silentServer);
+    const signal = AbortSignal.any([this.#signal, limit.signal]);
+    return await ControlClient.connect(conn, { signal });
   }
 
   close(): void {

@@ -13,7 +13,7 @@ export const ExitCode = {
 } as const;
 
 export class CtlError extends Error {
-  override readonly name = "CtlError";
+  override readonly name: string = "CtlError";
   constructor(
     message: string,
     readonly exitCode: number = ExitCode.General,
@@ -21,4 +21,9 @@ export class CtlError extends Error {
   ) {
     super(message, options);
   }
+}
+
+/** The command line is not as a command takes it: told with how it would be right. */
+export class UsageError extends CtlError {
+  override readonly name: string = "UsageError";
 }

@@ -1,16 +1,17 @@
 /** Help texts, from the table. */
-import type { CommandSpec, GroupSpec } from "./command_spec.ts";
 import type { OptionSpec } from "./options.ts";
+import type { Place } from "./parse_arguments.ts";
 
 const WIDTH = 80;
 /** A left column wider than this puts its help on the next line. */
 const MAX_LEFT = 30;
 
-/** The whole help of a command; `path` is how it was reached, `receptorctl` first. */
-export function renderHelp(path: readonly string[], spec: CommandSpec | GroupSpec): string {
+/** The whole help of a command. */
+export function renderHelp(place: Place): string {
+  const { spec } = place;
   const options = Object.values(spec.options);
   const sections = [
-    usage(path, spec),
+    usage(place),
     ...(spec.help === "" ? [] : [wrap(spec.help, 2)]),
     `Options:\n${columns([...options.map(optionRow), ["--help", "Show this message and exit."]])}`,
   ];
@@ -21,7 +22,12 @@ export function renderHelp(path: readonly string[], spec: CommandSpec | GroupSpe
   return `${sections.join("\n\n")}\n`;
 }
 
-function usage(path: readonly string[], spec: CommandSpec | GroupSpec): string {
+/** The lines in front of a usage error: how it would be right, and where to read more. */
+export function renderUsage(place: Place): string {
+  return `${usage(place)}\nTry '${place.path.join(" ")} --help' for help.\n\n`;
+}
+
+function usage({ path, spec }: Place): string {
   const words = spec.kind === "group" ? ["COMMAND [ARGS]..."] : Object.values(spec.arguments)
     .map(({ metavar, variadic }) => variadic ? `[${metavar}]...` : metavar);
   return ["Usage:", ...path, "[OPTIONS]", ...words].join(" ");

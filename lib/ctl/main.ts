@@ -1,17 +1,19 @@
 /** receptorctl from the words of its command line to its exit code. */
+import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import { receptorctl } from "./command_table.ts";
 import { type Ctl, type Input, NodeConnection } from "./ctl.ts";
-import { CtlError, ExitCode } from "./ctl_error.ts";
-import { renderHelp } from "./help.ts";
+import { CtlError, ExitCode, UsageError } from "./ctl_error.ts";
+import { renderHelp, renderUsage } from "./help.ts";
 import { socketOpener, type SocketOptions } from "./open_socket.ts";
-import { parseArguments } from "./parse_arguments.ts";
+import { parseArguments, type Parsed, type Place } from "./parse_arguments.ts";
 import { type Output, OutputClosedError, Terminal } from "./terminal.ts";
 
 /** All that receptorctl has of the world around it. */
 export interface World {
   /** Our own version. */
   version: string;
+  clock: Clock;
   environment(name: string): string | undefined;
   stdin: Input;
   stdout: Output;
@@ -26,8 +28,16 @@ const COMPATIBLE = /^1\.[4-6](\.|$)/;
 /** Runs one command; never rejects. */
 export async function main(words: readonly string[], world: World): Promise<number> {
   const terminal = new Terminal(world.stdout, world.stderr);
+  const parsed = parseArguments(receptorctl, words, world.environment);
   try {
-    return await run(words, world, terminal);
+    switch (parsed.kind) {
+      case "help":
+        return await printHelp(terminal, parsed.place, parsed.isAsked);
+      case "wrong":
+        throw parsed.problem;
+      case "command":
+        return await run(parsed, world, terminal);
+    }
   } catch (error) {
     if (world.interrupted.aborted) {
       // What the original does on Ctrl-C: it ends the line, and that is all.
@@ -35,23 +45,30 @@ export async function main(words: readonly string[], world: World): Promise<numb
       return 0;
     }
     if (error instanceof OutputClosedError) return ExitCode.General;
+    if (error instanceof UsageError) await terminal.explain(renderUsage(parsed.place));
     await terminal.error(messageOf(error));
     return error instanceof CtlError ? error.exitCode : ExitCode.General;
   }
 }
 
+/** A group without a command is a mistake, which a script shall notice. */
+async function printHelp(terminal: Terminal, place: Place, isAsked: boolean): Promise<number> {
+  const help = renderHelp(place);
+  if (!isAsked) {
+    await terminal.explain(help);
+    return ExitCode.General;
+  }
+  await terminal.write(new TextEncoder().encode(help));
+  return 0;
+}
+
 async function run(
-  words: readonly string[],
+  parsed: Extract<Parsed, { kind: "command" }>,
   world: World,
   terminal: Terminal,
 ): Promise<number> {
-  const parsed = parseArguments(receptorctl, words, world.environment);
-  if (parsed.kind === "help") {
-    await terminal.write(new TextEncoder().encode(renderHelp(parsed.path, parsed.spec)));
-    return 0;
-  }
   const open = socketOpener(parsed.global as unknown as SocketOptions, world.environment);
-  using node = new NodeConnection(open, world.interrupted);
+  using node = new NodeConnection({ open, clock: world.clock }, world.interrupted);
   // The command's code loads while the node answers.
   const [command, version] = await Promise.all([parsed.spec.load(), askVersion(node)]);
   if (version !== world.version && !COMPATIBLE.test(version)) {

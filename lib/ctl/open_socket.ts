@@ -35,9 +35,9 @@ export function socketOpener(
     : parseSocketAddress(options.socket, environment("HOME"));
   return async () => {
     const address = given ?? await findDefaultSocket(environment);
-    return address.transport === "unix"
-      ? await connectUnix(address.path)
-      : await connectNetwork(address, options);
+    if (address.transport !== "unix") return await connectNetwork(address, options);
+    await checkConfig(options);
+    return await connectUnix(address.path);
   };
 }
 
@@ -60,6 +60,13 @@ async function exists(path: string): Promise<boolean> {
   } catch (error) {
     return !(error instanceof Deno.errors.NotFound);
   }
+}
+
+/** A Unix socket needs nothing of the file, but a wrong name of it is a mistake to tell. */
+async function checkConfig({ config }: SocketOptions): Promise<void> {
+  if (config === "") return;
+  const { readConfigFile } = await import("./tls_files.ts");
+  await readConfigFile(config);
 }
 
 async function connectUnix(path: string): Promise<ByteConn> {

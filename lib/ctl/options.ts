@@ -2,7 +2,7 @@
  * How options and arguments are declared: one table entry gives the parser, its types and the
  * help. Own code, since a library's load time would be felt on each call.
  */
-import { CtlError } from "./ctl_error.ts";
+import { UsageError } from "./ctl_error.ts";
 
 /** An option whose parsed value is a `T`. */
 export interface OptionSpec<T> {
@@ -15,7 +15,7 @@ export interface OptionSpec<T> {
   /** Shown in the help behind "default:". */
   readonly shownDefault?: string | undefined;
   readonly initial: T;
-  /** The value after one more occurrence; `text` is "" for a flag. Throws a `CtlError`. */
+  /** The value after one more occurrence; `text` is "" for a flag. Throws a `UsageError`. */
   readonly take: (before: T, text: string) => T;
 }
 
@@ -60,7 +60,7 @@ export function integer(long: string, initial: number, help: string): OptionSpec
     shownDefault: String(initial),
     take(_, value) {
       if (/^[+-]?\d+$/.test(value.trim())) return Number(value);
-      throw new CtlError(`'${value}' is not a valid integer.`);
+      throw new UsageError(`'${value}' is not a valid integer.`);
     },
   };
 }
@@ -75,7 +75,7 @@ export function float(long: string, initial: number, help: string): OptionSpec<n
     take(_, value) {
       const number = Number(value);
       if (value.trim() !== "" && Number.isFinite(number)) return number;
-      throw new CtlError(`'${value}' is not a valid float.`);
+      throw new UsageError(`'${value}' is not a valid float.`);
     },
   };
 }
@@ -94,7 +94,7 @@ export function boolean(long: string, help: string): OptionSpec<boolean> {
       const word = value.trim().toLowerCase();
       if (TRUE.includes(word)) return true;
       if (FALSE.includes(word)) return false;
-      throw new CtlError(`'${value}' is not a valid boolean.`);
+      throw new UsageError(`'${value}' is not a valid boolean.`);
     },
   };
 }

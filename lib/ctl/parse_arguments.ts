@@ -1,13 +1,23 @@
 /** Reads a command line against the table: options of a group first, then the command's own. */
 import { nearestName } from "../config/nearest_name.ts";
 import type { CommandSpec, GroupSpec } from "./command_spec.ts";
-import { CtlError } from "./ctl_error.ts";
+import { UsageError } from "./ctl_error.ts";
 import type { Arguments, Options, OptionSpec } from "./options.ts";
 
+/** How a command was reached, `receptorctl` first, and what it is. */
+export interface Place {
+  readonly path: readonly string[];
+  readonly spec: CommandSpec | GroupSpec;
+}
+
 export type Parsed =
-  | { kind: "help"; path: string[]; spec: CommandSpec | GroupSpec }
+  /** `isAsked`: by `--help`, and not for want of a command. */
+  | { kind: "help"; place: Place; isAsked: boolean }
+  /** `problem` is what is wrong with the words behind `place`. */
+  | { kind: "wrong"; place: Place; problem: UsageError }
   | {
     kind: "command";
+    place: Place;
     spec: CommandSpec;
     /** Values of the options in front of the command. */
     global: Record<string, unknown>;
@@ -15,38 +25,44 @@ export type Parsed =
   };
 
 /**
- * `env` gives the environment's value of an option that has a variable. Throws a `CtlError` that
- * says what is wrong, with the nearest right name if there is one.
+ * `env` gives the environment's value of an option that has a variable. What is wrong is told with
+ * the nearest right name if there is one.
  */
 export function parseArguments(
   root: GroupSpec,
   words: readonly string[],
   env: (name: string) => string | undefined,
 ): Parsed {
-  const path = [root.name];
   const global: Record<string, unknown> = {};
-  let spec: CommandSpec | GroupSpec = root;
-  let rest: readonly string[] = words;
-  while (spec.kind === "group") {
-    const scan = scanOptions(spec.options, rest, env, { stopAtWord: true });
-    if (scan.help || scan.words.length === 0) return { kind: "help", path, spec };
-    Object.assign(global, scan.values);
-    const [name, ...others] = scan.words as [string, ...string[]];
-    const found: CommandSpec | GroupSpec | undefined = spec.commands.find((command) =>
-      command.name === name
-    );
-    if (found === undefined) {
-      const names = spec.commands.map((command) => command.name);
-      throw new CtlError(`No such command '${name}'.${suggestion(name, names)}`);
+  let place: Place = { path: [root.name], spec: root };
+  let rest = words;
+  try {
+    while (true) {
+      const { path, spec } = place;
+      const isGroup = spec.kind === "group";
+      const scan = scanOptions(spec.options, rest, env, { stopAtWord: isGroup });
+      if (scan.help) return { kind: "help", place, isAsked: true };
+      if (!isGroup) {
+        const values = { ...scan.values, ...takeArguments(spec.arguments, scan.words) };
+        return { kind: "command", place, spec, global, values };
+      }
+      Object.assign(global, scan.values);
+      const [name, ...others] = scan.words;
+      if (name === undefined) return { kind: "help", place, isAsked: false };
+      place = { path: [...path, name], spec: findCommand(spec, name) };
+      rest = others;
     }
-    path.push(name);
-    spec = found;
-    rest = others;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { kind: "wrong", place, problem: error };
   }
-  const scan = scanOptions(spec.options, rest, env, { stopAtWord: false });
-  if (scan.help) return { kind: "help", path, spec };
-  const values = { ...scan.values, ...takeArguments(spec.arguments, scan.words) };
-  return { kind: "command", spec, global, values };
+}
+
+function findCommand(group: GroupSpec, name: string): CommandSpec | GroupSpec {
+  const found = group.commands.find((command) => command.name === name);
+  if (found !== undefined) return found;
+  const names = group.commands.map((command) => command.name);
+  throw new UsageError(`No such command '${name}'.${suggestion(name, names)}`);
 }
 
 interface Scan {
@@ -77,13 +93,13 @@ function scanOptions(
     const found = named.find(([, option]) => option.long === written || option.short === written);
     if (found !== undefined) return found;
     const hint = suggestion(written, named.map(([, option]) => option.long));
-    throw new CtlError(`No such option: ${written}${hint}`);
+    throw new UsageError(`No such option: ${written}${hint}`);
   };
 
   const left = [...words];
   const value = (written: string): string => {
     const text = left.shift();
-    if (text === undefined) throw new CtlError(`Option '${written}' requires an argument.`);
+    if (text === undefined) throw new UsageError(`Option '${written}' requires an argument.`);
     return text;
   };
   while (left.length > 0) {
@@ -98,7 +114,7 @@ function scanOptions(
       const written = equals === -1 ? word : word.slice(0, equals);
       const found = find(written);
       if (found[1].metavar === undefined) {
-        if (equals !== -1) throw new CtlError(`Option '${written}' does not take a value.`);
+        if (equals !== -1) throw new UsageError(`Option '${written}' does not take a value.`);
         take(found, "");
       } else {
         take(found, equals === -1 ? value(written) : word.slice(equals + 1));
@@ -133,12 +149,12 @@ function takeArguments(specs: Arguments, words: readonly string[]): Record<strin
       continue;
     }
     const word = left.shift();
-    if (word === undefined) throw new CtlError(`Missing argument '${spec.metavar}'.`);
+    if (word === undefined) throw new UsageError(`Missing argument '${spec.metavar}'.`);
     values[name] = word;
   }
   if (left.length > 0) {
     const plural = left.length > 1 ? "s" : "";
-    throw new CtlError(`Got unexpected extra argument${plural} (${left.join(" ")})`);
+    throw new UsageError(`Got unexpected extra argument${plural} (${left.join(" ")})`);
   }
   return values;
 }

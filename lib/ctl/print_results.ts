@@ -7,14 +7,16 @@ import { CtlError, ExitCode } from "./ctl_error.ts";
 /** Large, since the cost of a read and a write is mostly per call. */
 const BUFFER_BYTES = 512 * 1024;
 
-/** Resolves to the exit code when the stream has ended: 1 for a failed unit or lost output. */
+/** Resolves to the exit code: 0 only for a unit that succeeded, with every byte of its output. */
 export async function printResults(ctl: Ctl, unitId: string): Promise<number> {
   const { node, terminal } = ctl;
   const received = await copyResults(ctl, unitId);
   const status = await node.command(`work status ${unitId}`);
   const problem = problemOf(status, received);
   if (problem === undefined) return 0;
-  await terminal.error(`${problem}\n`);
+  await terminal.error(problem);
+  // As the original does.
+  await terminal.endErrorLine();
   return ExitCode.General;
 }
 
@@ -22,15 +24,19 @@ function problemOf(
   { State, StateName, Detail, StdoutSize }: Record<string, unknown>,
   received: number,
 ): string | undefined {
-  if (State === UnitState.Failed) return `Remote unit failed: ${Detail ?? "Unknown"}`;
-  // The node ends a stream before its time when it has no more to give.
-  if (State === UnitState.Pending || State === UnitState.Running) {
-    return `Output was lost: the results ended while the unit was ${StateName}`;
+  switch (State) {
+    case UnitState.Failed:
+      return `Remote unit failed: ${Detail ?? "Unknown"}`;
+    case UnitState.Canceled:
+      return `Work unit was cancelled: ${Detail ?? "Unknown"}`;
+    case UnitState.Succeeded:
+      return received >= Number(StdoutSize)
+        ? undefined
+        : `Output was lost: the results ended after ${received} of ${StdoutSize} bytes`;
+    default:
+      // The node ends a stream before its time when it has no more to give.
+      return `Output was lost: the results ended while the unit was ${StateName ?? State}`;
   }
-  if (typeof StdoutSize === "number" && received < StdoutSize) {
-    return `Output was lost: the results ended after ${received} of ${StdoutSize} bytes`;
-  }
-  return undefined;
 }
 
 /** Resolves to the number of bytes. */

@@ -1,5 +1,5 @@
 /** The parameters of a submit, from `-a key=value` and the words behind the work type. */
-import { CtlError, ExitCode } from "./ctl_error.ts";
+import { CtlError, ExitCode, UsageError } from "./ctl_error.ts";
 
 /**
  * `@file` as a value stands for the file's text; a value that begins with `@@` is sent as it is.
@@ -13,7 +13,7 @@ export async function readParameters(
   for (const assignment of assignments) {
     const equals = assignment.indexOf("=");
     if (equals === -1) {
-      throw new CtlError(
+      throw new UsageError(
         `Parameter '${assignment}' is not of the form key=value.`,
         ExitCode.SubmitFailed,
       );

@@ -12,12 +12,8 @@ export interface TlsFiles {
   insecureskipverify: boolean;
 }
 
-/** The `tls-client` of that name in a node's configuration file, on top of `given`. */
-export async function readTlsClientConfig(
-  path: string,
-  name: string,
-  given: TlsFiles,
-): Promise<TlsFiles> {
+/** The actions of a node's configuration file. Throws a `CtlError` when it cannot be read. */
+export async function readConfigFile(path: string): Promise<Record<string, unknown>[]> {
   let actions: unknown;
   try {
     actions = load(await Deno.readTextFile(path));
@@ -26,7 +22,19 @@ export async function readTlsClientConfig(
     throw new CtlError(`Cannot read config ${path}: ${why}`, undefined, { cause });
   }
   if (!Array.isArray(actions)) throw new CtlError(`Config ${path} is not a list of actions`);
-  const found = actions.map((action) => action?.["tls-client"]).find((tls) => tls?.name === name);
+  return actions;
+}
+
+/** The `tls-client` of that name in a node's configuration file, on top of `given`. */
+export async function readTlsClientConfig(
+  path: string,
+  name: string,
+  given: TlsFiles,
+): Promise<TlsFiles> {
+  const actions = await readConfigFile(path);
+  const found = actions
+    .map((action) => action?.["tls-client"] as { name?: unknown } & Partial<TlsFiles> | undefined)
+    .find((tls) => tls?.name === name);
   // The original's client goes on without: with a name given, that is a mistake to tell.
   if (found === undefined) throw new CtlError(`Config ${path} has no tls-client named ${name}`);
   return {

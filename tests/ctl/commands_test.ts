@@ -62,6 +62,24 @@ Deno.test("status --json prints sorted and indented JSON", async () => {
   assert.equal(JSON.parse(stdout).NodeID, "foo");
 });
 
+Deno.test("status shows certificates close to their end, in text and as JSON", async () => {
+  await using node = await FakeNode.start({
+    expiringCertificates: () => [{
+      Kind: "tls-server",
+      Name: "s",
+      Cert: "/s.crt",
+      Subject: "CN=foo",
+      NotAfter: "2026-12-01T00:00:00Z",
+    }],
+  });
+  assert.match(
+    (await on(node)("status")).stdout,
+    /\n\nCertificates close to their end\n2026-12-01T00:00:00Z \/s\.crt \(tls-server s\)\n$/,
+  );
+  const { stdout } = await on(node)("status --json");
+  assert.equal(JSON.parse(stdout).Certificates[0].Cert, "/s.crt");
+});
+
 Deno.test("ping prints each reply, and exits with 2 when one failed", async () => {
   await using node = await FakeNode.start();
   assert.deepEqual(
@@ -171,15 +189,21 @@ Deno.test("submit takes its payload from a file or from standard input", async (
 });
 
 Deno.test("submit tells what is wrong with its options", async () => {
+  const usage = "Usage: receptorctl work submit [OPTIONS] WORKTYPE [CMDPARAMS]...\n" +
+    "Try 'receptorctl work submit --help' for help.\n\n";
+  const wrong = (code: number, message: string) => {
+    const result = failed(code, message);
+    return { ...result, stderr: usage + result.stderr };
+  };
   await using node = await FakeNode.start();
   const run = on(node);
   assert.deepEqual(
     await run("work submit cat"),
-    failed(1, "Must provide one of --payload, --no-payload or --payload-literal."),
+    wrong(1, "Must provide one of --payload, --no-payload or --payload-literal."),
   );
   assert.deepEqual(
     await run("work submit cat -n -l x"),
-    failed(1, "Cannot provide more than one of --payload, --no-payload and --payload-literal."),
+    wrong(1, "Cannot provide more than one of --payload, --no-payload and --payload-literal."),
   );
   assert.match(
     (await run("work submit cat -p /nope")).stderr,
@@ -187,7 +211,7 @@ Deno.test("submit tells what is wrong with its options", async () => {
   );
   assert.deepEqual(
     await run("work submit cat -n -a x"),
-    failed(101, "Parameter 'x' is not of the form key=value."),
+    wrong(101, "Parameter 'x' is not of the form key=value."),
   );
   assert.deepEqual(
     await run("work submit cat -n -a x=@/nope"),
@@ -222,20 +246,41 @@ Deno.test("results of a unit that failed end with its detail and exit code 1", a
   );
 });
 
-Deno.test("results that end too early are an error that says so", async () => {
+Deno.test("only a unit that succeeded, with every byte, is a success", async () => {
   await using node = await FakeNode.start();
   await on(node)("work submit cat -l out");
   const unit = node.work.units.get("foo00000001")!;
-  const complete = unit.status;
-  unit.status = { ...complete, State: 1, StateName: "Running" };
+  const succeeded = unit.status;
+  for (
+    const [change, message] of [
+      [{ State: 4, StateName: "Canceled", Detail: "Killed" }, "Work unit was cancelled: Killed"],
+      [
+        { State: 1, StateName: "Running" },
+        "Output was lost: the results ended while the unit was Running",
+      ],
+      [{ StdoutSize: 5 }, "Output was lost: the results ended after 4 of 5 bytes"],
+    ] as const
+  ) {
+    unit.status = { ...succeeded, ...change };
+    assert.deepEqual(
+      await on(node)("work results foo00000001"),
+      failed(1, `${message}\n`, "out\n"),
+    );
+  }
+  unit.status = succeeded;
+  assert.deepEqual(await on(node)("work results foo00000001"), printed("out\n"));
+});
+
+Deno.test("following a unit that somebody cancels is no success", async () => {
+  await using node = await FakeNode.start();
+  node.work.output = async function* () {
+    yield await Promise.resolve(bytes("part"));
+    const unit = node.work.units.get("foo00000001")!;
+    unit.status = { ...unit.status, State: 4, StateName: "Canceled", Detail: "Killed" };
+  };
   assert.deepEqual(
-    await on(node)("work results foo00000001"),
-    failed(1, "Output was lost: the results ended while the unit was Running\n", "out\n"),
-  );
-  unit.status = { ...complete, StdoutSize: 10 };
-  assert.deepEqual(
-    await on(node)("work results foo00000001"),
-    failed(1, "Output was lost: the results ended after 4 of 10 bytes\n", "out\n"),
+    await on(node)("work submit cat -n -f"),
+    failed(1, "Work unit was cancelled: Killed\n", "part"),
   );
 });
 

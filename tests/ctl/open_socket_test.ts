@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { parseSocketAddress } from "../../lib/ctl/socket_address.ts";
 import { describeAccess } from "../../lib/ctl/socket_access.ts";
+import { VirtualClock } from "../sim/virtual_clock.ts";
+import { eventually } from "../support/eventually.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { FakeNode } from "./fake_node.ts";
-import { runMain } from "./run_main.ts";
+import { runMain, type RunOptions } from "./run_main.ts";
 
 Deno.test("socket addresses are read as the original's client reads them", () => {
   const unix = (path: string) => ({ transport: "unix", path });
@@ -97,6 +99,11 @@ Deno.test("options of a TLS socket are checked before anything else", async () =
     await run("--socket", "tls://127.0.0.1:1", "-c", "/nope", "--tls-client", "t"),
     /^ERROR: Cannot read config \/nope: /,
   );
+  // A Unix socket needs no certificates, but a wrong file name is still a mistake.
+  assert.match(
+    await run("--socket", "/nope.sock", "-c", "/nope", "--tls-client", "t"),
+    /^ERROR: Cannot read config \/nope: /,
+  );
   await using folder = await TempFolder.create();
   const config = folder.join("receptor.conf");
   await Deno.writeTextFile(config, "- local-only: null\n- tls-client: {name: other}\n");
@@ -104,4 +111,44 @@ Deno.test("options of a TLS socket are checked before anything else", async () =
     await run("--socket", "tls://127.0.0.1:1", "-c", config, "--tls-client", "t"),
     `ERROR: Config ${config} has no tls-client named t\n`,
   );
+});
+
+/** What `receptorctl status` says to a TCP server that sends `hello` and then nothing. */
+async function meet(hello: Uint8Array, options: RunOptions = {}) {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const serving = (async () => {
+    using conn = await listener.accept();
+    if (hello.length > 0) await conn.write(hello);
+    while (await conn.read(new Uint8Array(100)) !== null);
+  })();
+  const result = await runMain(["--socket", `tcp://127.0.0.1:${port}`, "status"], options);
+  await serving.catch(() => {});
+  return result;
+}
+
+Deno.test("a port for links between nodes is told at once, as is any other stranger", async () => {
+  const message = new TextEncoder().encode('\x01{"NodeID":"foo"');
+  const frame = Uint8Array.of(message.length + 100, 0, ...message);
+  assert.deepEqual(await meet(frame), {
+    code: 1,
+    stdout: "",
+    stderr: "ERROR: expected a control service, got a listener for links between nodes (such as " +
+      "a tcp-listener): the control service has a socket or port of its own\n",
+    raw: [],
+  });
+  assert.match(
+    (await meet(new TextEncoder().encode("SSH-2.0-x\x1b[31m\u009b1m\u202e"))).stderr,
+    /^ERROR: expected the greeting of a control service, got "SSH-2\.0-x\\u001b\[31m.*"\n$/,
+  );
+});
+
+Deno.test("a server that never greets is given up", async () => {
+  const clock = new VirtualClock();
+  const running = meet(new Uint8Array(0), { clock });
+  await eventually(() => clock.pending === 1, { what: "the wait for a greeting" });
+  await clock.advance(30_000);
+  const { code, stderr } = await running;
+  assert.equal(code, 1);
+  assert.match(stderr, /^ERROR: No greeting of a control service came within 30 s: /);
 });

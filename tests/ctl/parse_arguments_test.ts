@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { command, group } from "../../lib/ctl/command_spec.ts";
-import { CtlError } from "../../lib/ctl/ctl_error.ts";
 import {
   argument,
   boolean,
@@ -46,7 +45,7 @@ function parse(line: string, env: Record<string, string> = {}) {
 
 function valuesOf(line: string, env: Record<string, string> = {}) {
   const parsed = parse(line, env);
-  if (parsed.kind !== "command") throw new Error(`help for ${parsed.path}`);
+  if (parsed.kind !== "command") throw new Error(`${parsed.kind}: ${parsed.place.path}`);
   return { ...parsed.global, ...parsed.values };
 }
 
@@ -98,30 +97,38 @@ Deno.test("the environment gives what the command line does not", () => {
 });
 
 Deno.test("help wins over everything that is missing", () => {
-  assert.deepEqual(parse("").kind, "help");
   for (
-    const [line, path] of [["--help", "prog"], ["run --help", "prog run"], ["sub", "prog sub"]]
+    const [line, path, isAsked] of [
+      ["", "prog", false],
+      ["--help", "prog", true],
+      ["run --help", "prog run", true],
+      ["sub", "prog sub", false],
+    ] as const
   ) {
-    const parsed = parse(line!);
-    assert.equal(parsed.kind === "help" && parsed.path.join(" "), path);
+    const parsed = parse(line);
+    assert.ok(parsed.kind === "help");
+    assert.deepEqual([parsed.place.path.join(" "), parsed.isAsked], [path, isAsked]);
   }
 });
 
 Deno.test("mistakes are named, with the nearest right name", () => {
-  const mistakes: [line: string, message: string][] = [
-    ["rum", "No such command 'rum'. Did you mean run?"],
+  const mistakes: [line: string, message: string, place?: string][] = [
+    ["rum", "No such command 'rum'. Did you mean run?", "prog"],
     ["zzzzzz", "No such command 'zzzzzz'."],
     ["run --folow x", "No such option: --folow Did you mean --follow?"],
     ["run -z x", "No such option: -z"],
-    ["run", "Missing argument 'FIRST'."],
-    ["one a b c", "Got unexpected extra arguments (b c)"],
+    ["run", "Missing argument 'FIRST'.", "prog run"],
+    ["one a b c", "Got unexpected extra arguments (b c)", "prog one"],
     ["run x --count", "Option '--count' requires an argument."],
     ["run x --count y", "'y' is not a valid integer."],
     ["run x --delay y", "'y' is not a valid float."],
     ["run x --quiet=1", "Option '--quiet' does not take a value."],
-    ["--insecure maybe run x", "'maybe' is not a valid boolean."],
+    ["--insecure maybe run x", "'maybe' is not a valid boolean.", "prog"],
   ];
-  for (const [line, message] of mistakes) {
-    assert.throws(() => parse(line), new CtlError(message), line);
+  for (const [line, message, place] of mistakes) {
+    const parsed = parse(line);
+    assert.ok(parsed.kind === "wrong", line);
+    assert.equal(parsed.problem.message, message);
+    if (place !== undefined) assert.equal(parsed.place.path.join(" "), place);
   }
 });

@@ -1,7 +1,9 @@
 /** Runs receptorctl's `main` in this process and keeps what it says. */
+import { type Clock, systemClock } from "../../lib/base/clock.ts";
 import { main, type World } from "../../lib/ctl/main.ts";
 
 export interface RunOptions {
+  clock?: Clock;
   environment?: Record<string, string>;
   /** Standard input, given out as it is; empty when left out. */
   stdin?: readonly Uint8Array[];
@@ -38,6 +40,7 @@ export async function runMain(
   const left = [...(options.stdin ?? [])];
   const world: World = {
     version: "0.1.0",
+    clock: options.clock ?? systemClock,
     environment: (name) => options.environment?.[name],
     stdin: {
       read(into) {

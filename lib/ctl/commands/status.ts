@@ -43,13 +43,12 @@ export async function status({ node, terminal }: Ctl, options: { json: boolean }
     requested_fields: ["Certificates"],
   }) as Partial<Status>;
   const whole = Certificates.length === 0 ? reply : { ...reply, Certificates };
-  await terminal.print(
-    options.json ? sortedJson(whole) : renderStatus(whole as unknown as Status),
-  );
+  if (options.json) await terminal.printJson(whole);
+  else await terminal.printLines(renderStatus(whole as unknown as Status));
 }
 
-/** The text form, section by section; a section without entries is left out. */
-export function renderStatus(reply: Status): string {
+/** The lines of the text form, section by section; a section without entries is left out. */
+function renderStatus(reply: Status): string[] {
   const {
     NodeID,
     Version,
@@ -107,9 +106,12 @@ export function renderStatus(reply: Status): string {
     ]),
   ];
   if (Object.keys(additional).length > 0) {
-    lines.push("Additional data returned from Receptor:", sortedJson(additional));
+    lines.push(
+      "Additional data returned from Receptor:",
+      ...sortedJson(additional).split("\n"),
+    );
   }
-  return lines.join("\n");
+  return lines;
 }
 
 function serviceRow({ Service, ConnType, Time, Tags }: Advertisement): string {

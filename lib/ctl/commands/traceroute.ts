@@ -1,6 +1,5 @@
 /** `receptorctl traceroute`: the hops on the way to a node. */
 import type { Ctl } from "../ctl.ts";
-import { sortedJson } from "../python_text.ts";
 
 type Hop = { From: string; TimeStr: string; Error?: string };
 
@@ -9,7 +8,7 @@ export async function traceroute(
   options: { node: string; json: boolean },
 ): Promise<void> {
   const reply = await node.command(`traceroute ${options.node}`);
-  if (options.json) return await terminal.print(sortedJson(reply));
+  if (options.json) return await terminal.printJson(reply);
   const hops = Object.entries(reply as Record<string, Hop>)
     .sort(([one], [other]) => Number(one) - Number(other));
   for (const [number, { From, TimeStr, Error: problem }] of hops) {

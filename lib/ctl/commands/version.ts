@@ -1,12 +1,11 @@
 /** `receptorctl version`: ours and the node's. */
 import type { Ctl } from "../ctl.ts";
-import { sortedJson } from "../python_text.ts";
 
 export async function version(
   { terminal, versions }: Ctl,
   options: { json: boolean },
 ): Promise<void> {
-  if (options.json) return await terminal.print(sortedJson(versions));
+  if (options.json) return await terminal.printJson(versions);
   await terminal.print(`receptorctl  ${versions.receptorctl}`);
   await terminal.print(`receptor     ${versions.receptor}`);
 }

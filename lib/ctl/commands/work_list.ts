@@ -1,6 +1,5 @@
 /** `receptorctl work list`: units of this node, or of another one through this one. */
 import type { Ctl } from "../ctl.ts";
-import { sortedJson } from "../python_text.ts";
 
 interface WorkListOptions {
   quiet: boolean;
@@ -15,6 +14,6 @@ export async function workList(ctl: Ctl, options: WorkListOptions): Promise<void
     await (await node.client()).connectControl(options.node, options.tlsClient, { signal });
   }
   const units = await node.command(`work list${options.unitId && ` ${options.unitId}`}`);
-  if (!options.quiet) return await terminal.print(sortedJson(units));
+  if (!options.quiet) return await terminal.printJson(units);
   for (const unitId of Object.keys(units)) await terminal.print(unitId);
 }

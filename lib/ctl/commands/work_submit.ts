@@ -2,9 +2,8 @@
 import { messageOf } from "../../base/error_message.ts";
 import { ControlError } from "../../control/control_error.ts";
 import type { Ctl, Input } from "../ctl.ts";
-import { CtlError, ExitCode } from "../ctl_error.ts";
+import { CtlError, ExitCode, UsageError } from "../ctl_error.ts";
 import { printResults } from "../print_results.ts";
-import { sortedJson } from "../python_text.ts";
 import { readParameters } from "../submit_parameters.ts";
 import { OutputClosedError } from "../terminal.ts";
 import { operateOnUnits } from "../unit_operation.ts";
@@ -41,11 +40,9 @@ export async function workSubmit(ctl: Ctl, options: WorkSubmitOptions): Promise<
       onCreated: (id) => void (unitId = id),
     });
     if (options.follow) return await printResults(ctl, reply.unitId);
-    await ctl.terminal.print(
-      options.json
-        ? sortedJson({ result: reply.result, unitid: reply.unitId })
-        : `Result: ${reply.result}\nUnit ID: ${reply.unitId}`,
-    );
+    const { result, unitId: unitid } = reply;
+    if (options.json) await ctl.terminal.printJson({ result, unitid });
+    else await ctl.terminal.printLines([`Result: ${result}`, `Unit ID: ${unitid}`]);
     return 0;
   } catch (error) {
     if (ctl.signal.aborted || error instanceof OutputClosedError) throw error;
@@ -59,10 +56,10 @@ async function checkOptions({ terminal }: Ctl, options: WorkSubmitOptions): Prom
   const given = [options.payload !== "", options.noPayload, options.payloadLiteral !== ""]
     .filter(Boolean).length;
   if (given < 1) {
-    throw new CtlError("Must provide one of --payload, --no-payload or --payload-literal.");
+    throw new UsageError("Must provide one of --payload, --no-payload or --payload-literal.");
   }
   if (given > 1) {
-    throw new CtlError(
+    throw new UsageError(
       "Cannot provide more than one of --payload, --no-payload and --payload-literal.",
     );
   }
@@ -113,6 +110,7 @@ async function* readChunks(source: Pick<Input, "read">): AsyncGenerator<Uint8Arr
 
 /** The node's refusal, in the words of the original's client and with its exit code. */
 function submitFailure(error: unknown, unitId: string | undefined): CtlError {
+  if (error instanceof UsageError) return error;
   const why = messageOf(error);
   if (!(error instanceof ControlError)) {
     return new CtlError(why, ExitCode.SubmitFailed, { cause: error });
