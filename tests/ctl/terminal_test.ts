@@ -55,7 +55,7 @@ Deno.test("whatever is printed, warned of or complained about stays one line of 
 });
 
 /** A control service that answers every line with the same one. */
-async function hostileService(path: string, greeting: string, reply: string) {
+function hostileService(path: string, greeting: string, reply: string) {
   const listener = Deno.listen({ transport: "unix", path });
   const serving = (async () => {
     for await (const conn of listener) {
@@ -134,7 +134,7 @@ Deno.test("no command shows what a hostile node says as it is", async () => {
       const oneLine = text.replaceAll("\n", "");
       for (const reply of [replyOf(text), `ERROR: ${oneLine}`, oneLine]) {
         const path = folder.join(`${number++}.sock`);
-        await using _service = await hostileService(path, `x${oneLine}`, reply);
+        await using _service = hostileService(path, `x${oneLine}`, reply);
         for (const command of COMMANDS) {
           const words = ["--socket", path, ...command.split(" ")];
           const { stdout, stderr } = await runMain(words, { terminal: true });
