@@ -35,7 +35,7 @@ interface OwnService {
   readonly tags: ReadonlyMap<string, string>;
 }
 
-/** Its tags say which service the work types come with. */
+/** Work types are advertised with the service that has this `type` among its tags. */
 const CONTROL_SERVICE_TYPE = "Control Service";
 const NS_PER_MS = 1_000_000n;
 
@@ -106,7 +106,7 @@ export class Advertisements implements Disposable {
     this.announceSoon();
   }
 
-  /** There is somebody who may not have heard of all our services. */
+  /** Somebody may not have heard of all our services. */
   announceSoon(): void {
     if (this.#hadLink && this.#own.size > 0) this.#sending.request();
   }

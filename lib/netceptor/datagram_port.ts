@@ -57,7 +57,7 @@ export class DatagramPort implements Disposable {
 
   /**
    * Sends a copy of `payload`. `hops` is how often it may be forwarded. Throws "no route to node";
-   * otherwise it may still be lost, as any datagram.
+   * otherwise it may still be lost, like any datagram.
    */
   send(toNode: string, toService: string, payload: Uint8Array, hops = MAX_HOPS): void {
     const { nodes, packets } = this.#deps;

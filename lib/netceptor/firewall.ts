@@ -31,7 +31,7 @@ export type Firewall = (packet: PacketRoute) => Verdict;
 
 /**
  * Makes one decision of `rules`; what none of them matches is accepted. Throws a `SyntaxError`
- * that names the rule (counted from 1) whose regular expression is none.
+ * that names the rule (counted from 1) whose regular expression is not valid.
  */
 export function compileFirewall(rules: readonly FirewallRule[]): Firewall {
   const compiled = rules.map((rule, index) => {
@@ -77,10 +77,10 @@ function compilePattern(pattern: string): (value: string) => boolean {
  * something else.
  */
 function wholeValueExpression(source: string): RegExp {
-  // Go's way to write flags at the start, which JavaScript has as an argument.
+  // Go's way to write flags at the start, which JavaScript takes as an argument.
   const flags = /^\(\?([is]+)\)/.exec(source)?.[1] ?? "";
   const body = (flags === "" ? source : source.slice(flags.length + "(?)".length))
-    // Go lets one escape any punctuation, JavaScript only what has a meaning.
+    // Go allows a backslash before any punctuation, JavaScript only where it has a meaning.
     .replace(
       /\\([!"#%&',:;<=>@_`~-])/g,
       (_, mark: string) => `\\x${mark.charCodeAt(0).toString(16)}`,

@@ -12,7 +12,7 @@ const minute = 60 * second;
 export const ROUTE_INTERVAL_MS = 10 * second;
 /** And at most this often when they change. */
 export const ROUTE_MIN_GAP_MS = 100;
-/** Routes are computed anew at most this often. */
+/** Routes are recomputed at most this often. */
 export const RECALCULATION_MIN_GAP_MS = 100;
 /** A node advertises its services this often. */
 export const ADVERTISEMENT_INTERVAL_MS = minute;

@@ -206,7 +206,7 @@ export class Link implements NextHop {
     }
   }
 
-  /** Handles anything but data of a link that is up. A result is to be told the neighbour. */
+  /** Handles anything but data of a link that is up. Returns why to refuse the neighbour, if so. */
   #receiveControl(message: Uint8Array<ArrayBuffer>): LinkError | undefined {
     if (message.length > MAX_MESSAGE_BYTES) {
       this.#drops.count("message of more than 65535 bytes dropped", "", this.remoteNode);
@@ -227,7 +227,7 @@ export class Link implements NextHop {
         });
         throw new LinkError("remote node rejected the connection");
       case MessageType.Data:
-        // The neighbour may be quicker than its own introduction; QUIC sends again.
+        // Data may overtake the neighbour's introduction; QUIC sends it again.
         return undefined;
       default:
         this.#drops.count("Unknown message type", String(message[0]), this.remoteNode);

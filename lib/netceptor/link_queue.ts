@@ -85,7 +85,7 @@ export class LinkQueue {
   }
 
   async #run(): Promise<void> {
-    // What else comes in this turn shall leave with the same batch.
+    // Whatever else arrives in this turn should leave in the same batch.
     await undefined;
     try {
       while (!this.#closed && this.#control.length + this.#data.length > 0) {

@@ -15,10 +15,10 @@ export interface LinkTableDeps {
   readonly clock: Clock;
   readonly drops: DropLog;
   /** What the node does with what its links bring. */
-  readonly events: LinkEvents;
+  readonly events: LinkHandlers;
 }
 
-export type LinkEvents = Omit<LinkHost, "selfId" | "isLinked" | "hasRoomFor">;
+export type LinkHandlers = Omit<LinkHost, "selfId" | "isLinked" | "hasRoomFor">;
 
 export class LinkTable implements LinkHost, Disposable {
   readonly selfId: string;

@@ -34,7 +34,7 @@ export interface ListenOptions {
 
 export interface MeshListener extends AsyncDisposable {
   readonly service: string;
-  /** Ready streams (the leading zero byte is read); ends when the listener closes. */
+  /** Ready streams (the leading zero byte has been read); ends when the listener closes. */
   [Symbol.asyncIterator](): AsyncIterator<MeshConn>;
 }
 
@@ -51,7 +51,7 @@ export interface PingReply {
 /** Work types of this node as advertised with the control service. */
 export interface AdvertisedWorkType {
   WorkType: string;
-  /** It wants a signature. */
+  /** It requires a signature. */
   Secure: boolean;
 }
 

@@ -209,7 +209,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
     return this.#streams.dial(this.#resolve(node), service, options);
   }
 
-  // deno-lint-ignore require-await -- what it throws shall be a rejection
+  // deno-lint-ignore require-await -- what it throws should be a rejection
   async listen(service: string, options: ListenOptions = {}): Promise<MeshListener> {
     return this.#streams.listen(service, options);
   }

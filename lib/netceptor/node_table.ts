@@ -19,7 +19,7 @@ export class MeshNode {
   readonly hash: NodeHash;
   /** Undefined while there is no route. */
   nextHop: NextHop | undefined;
-  /** No longer in the table: another object may stand for the node some day. */
+  /** No longer in the table: another object may stand for the node later. */
   forgotten = false;
   /** The next node in the same bucket of the table. */
   sameBucket: MeshNode | undefined;
@@ -59,7 +59,7 @@ export class NodeTable {
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
     const node = new MeshNode(id);
-    // A new node with the very hash of an older one stays behind it: it cannot take over its name.
+    // A new node with the same hash as an older one stays behind it: it cannot take over its name.
     const first = this.#buckets.get(node.bucket);
     if (first === undefined) this.#buckets.set(node.bucket, node);
     else lastOf(first).sameBucket = node;

@@ -82,8 +82,8 @@ export class PacketSwitch {
   }
 
   /**
-   * Sends a packet of this node. `header` is complete, with the hops that it may go, and the
-   * caller's again afterwards; `payload` is copied.
+   * Sends a packet of this node. `header` is complete, with the hops that it may go, and
+   * belongs to the caller again afterwards; `payload` is copied.
    */
   send(header: Uint8Array<ArrayBuffer>, payload: Uint8Array, to: MeshNode): SendOutcome {
     if (this.#inspects && !this.#inspectOwn(header, payload, to)) return "sent";

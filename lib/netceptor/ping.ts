@@ -26,8 +26,8 @@ const NS_PER_MS = 1e6;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /**
- * Asks one node whether it is there. What goes wrong is in the reply's `error`, in the original's words, with the
- * node that said so ("" when nobody did). Rejects with the reason of `signal` only.
+ * Asks one node whether it is there. What goes wrong is in the reply's `error`, in the original's
+ * words, with the node that said so ("" when nobody did). Rejects only with the reason of `signal`.
  */
 export async function ping(
   deps: PingDeps,

@@ -191,7 +191,7 @@ export class Router implements Disposable {
       );
     }
     if (update.epoch > this.#epoch) {
-      // As clocks agree, the node that started later is the duplicate.
+      // If clocks agree, the node that started later is the duplicate.
       if (this.#duplicateLines.take()) {
         log.error(`Duplicate node ID ${this.#self} detected via ${via}`);
       }

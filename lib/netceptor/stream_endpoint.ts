@@ -41,7 +41,7 @@ export interface StreamAcceptor {
   onConnection(connection: Connection): void;
 }
 
-/** Packets that may wait for the core to be loaded; QUIC sends again what is dropped. */
+/** Packets that may wait for the core to be loaded; QUIC resends what is dropped. */
 const MAX_EARLY_PACKETS = 64;
 
 export class StreamEndpoint implements Disposable {

@@ -43,7 +43,7 @@ export class StreamListener implements MeshListener {
     this.service = this.#endpoint.service;
   }
 
-  /** An advertisement that is to end with the listener. */
+  /** An advertisement that ends with the listener. */
   useAdvertisement(advertisement: Disposable): void {
     this.#advertisement = advertisement;
   }

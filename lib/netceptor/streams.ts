@@ -37,7 +37,7 @@ export class Streams implements Disposable {
       });
     try {
       const stream = await connection.openStream({ signal });
-      // The first byte lets the listener accept the stream, which drops it.
+      // The listener sees the stream with its first byte, which it drops.
       await stream.write(Uint8Array.of(0));
       return new StreamConn(connection, stream, tls !== undefined);
     } catch (error) {
@@ -119,7 +119,7 @@ class StreamConn implements MeshConn {
   }
 }
 
-/** The words that the original has for a service that is not there. */
+/** The original's words for a service that is not there. */
 function unreachableError(error: Error): Error {
   const problem = / is unreachable: (.*)$/.exec(error.message)?.[1];
   return problem === undefined ? error : new Error(problem, { cause: error });

@@ -30,7 +30,7 @@ export type ConnectionType = (typeof ConnectionType)[keyof typeof ConnectionType
 /** One work type that is offered with the control service. */
 export interface WorkCommand {
   readonly WorkType: string;
-  /** It wants a signature. */
+  /** It requires a signature. */
   readonly Secure: boolean;
 }
 

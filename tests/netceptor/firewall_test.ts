@@ -35,7 +35,7 @@ Deno.test("each condition looks at its own field", () => {
   equal(verdict([{ action: "drop", toservice: "control" }]), "drop");
 });
 
-Deno.test("an empty condition is none", () => {
+Deno.test("an empty condition holds for everything", () => {
   equal(verdict([{ action: "drop", fromnode: "", toservice: "control" }]), "drop");
 });
 
@@ -55,7 +55,7 @@ Deno.test("Go's flags and superfluous escapes are understood", () => {
   );
 });
 
-Deno.test("what is no regular expression is an error that names the rule", () => {
+Deno.test("an invalid regular expression is an error that names the rule", () => {
   const compile = (fromnode: string) =>
     compileFirewall([{ action: "accept" }, { action: "drop", fromnode }]);
   throws(() => compile("/a(/"), /firewall rule 2: .*is not a regular expression/);

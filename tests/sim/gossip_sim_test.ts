@@ -195,7 +195,7 @@ async function apply(village: Village, { kind, target, service, waitMs }: Scenar
     }
     case "stop":
       if (member.node === undefined || !village.staysWhole({ without: index })) break;
-      // What it had said last shall have got through: nobody else can say it again.
+      // What it said last must have got through: nobody else can say it again.
       await village.mesh.clock.advance(FLOOD_MS);
       await village.stop(index);
       break;
