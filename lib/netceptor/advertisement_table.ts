@@ -89,7 +89,7 @@ export class AdvertisementTable {
     const known = services?.get(service);
     if (known !== undefined && !replaces(timeNs, known, arrival)) return { kind: "old" };
     if (known !== undefined) this.#remove(known);
-    else if (services !== undefined && !this.#makeRoomForService(services)) {
+    else if (services !== undefined && !this.#makeRoomForService(services, arrival)) {
       return { kind: "too many" };
     }
     this.#add({
@@ -131,15 +131,30 @@ export class AdvertisementTable {
     }
   }
 
-  /** Whether a node may have one more service; of the withdrawn ones the first makes room. */
-  #makeRoomForService(services: ReadonlyMap<string, Entry>): boolean {
+  /** Whether a node may have one more service, which `arrival` brings. */
+  #makeRoomForService(services: ReadonlyMap<string, Entry>, arrival: Arrival): boolean {
     if (services.size < MAX_ADVERTISEMENTS_PER_NODE) return true;
-    for (const entry of services.values()) {
-      if (entry.message !== undefined) continue;
-      this.#remove(entry);
-      return true;
+    const entries = [...services.values()];
+    const victim = entries.find(({ message }) => message === undefined) ??
+      entries.find(({ heardAtMs }) =>
+        arrival.nowMs - heardAtMs >= ADVERTISEMENT_RENEWED_WITHIN_MS
+      ) ?? this.#oldestOfBusiest(entries, arrival.via);
+    if (victim === undefined) return false;
+    this.#remove(victim);
+    return true;
+  }
+
+  /**
+   * The oldest of those `entries` that came from the neighbour that brought most of them; undefined
+   * when that is not more than `via` brought. Others cannot use up the services of a node that way.
+   */
+  #oldestOfBusiest(entries: readonly Entry[], via: string): Entry | undefined {
+    const byNeighbour = Map.groupBy(entries, (entry) => this.#shares.neighbourOf(entry)!);
+    let busiest = byNeighbour.get(via) ?? [];
+    for (const brought of byNeighbour.values()) {
+      if (brought.length > busiest.length) busiest = brought;
     }
-    return false;
+    return busiest === byNeighbour.get(via) ? undefined : busiest[0];
   }
 
   #evict(): number {

@@ -128,6 +128,17 @@ Deno.test("a node has a bounded number of services, and those withdrawn make roo
   equal(bench.offered.length, 64);
 });
 
+Deno.test("services that others make up for a node do not keep its own ones out", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 64; i++) bench.enter(1, { service: `made-up${i}`.slice(-8) }, "evil");
+  equal(bench.enter(1, { service: "more" }, "evil"), "too many");
+  equal(bench.enter(1, { service: "control" }, "honest"), "news");
+  for (let i = 0; i < 64; i++) bench.enter(2, { service: `again${i}` }, "evil");
+  ok(bench.offered.includes("far:control"));
+  bench.nowMs = 3 * MINUTE;
+  equal(bench.enter(2, { service: "more" }, "evil"), "news", "the others are not renewed");
+});
+
 Deno.test("a full table forgets what the neighbour that brought most told first", () => {
   const bench = new Bench({ maxBytes: 100_000 });
   bench.enter(1, { nodeId: "honest-1" }, "honest");
