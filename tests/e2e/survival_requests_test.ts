@@ -189,7 +189,8 @@ meshTest(
 
     const second = await near.submit({ node: far.id, worktype: "paced" });
     await eventually(async () => (await job.runs()).length === 2);
-    const { ExtraData } = await far.unitStatus(second);
+    // Before that its pid is 0, which would stand for our own process group.
+    const { ExtraData } = await far.waitForUnit(second, ["Running"]);
     const { Pid: supervisor } = ExtraData as { Pid: number };
     Deno.kill(supervisor, "SIGKILL");
     const lost = await near.waitForUnit(second);
