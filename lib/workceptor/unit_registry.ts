@@ -118,6 +118,7 @@ export class UnitRegistry implements AsyncDisposable {
   /** All units, also those that were put into the data folder by hand. */
   async all(): Promise<Unit[]> {
     await this.#scan();
+    await Promise.all(this.#adopting.values());
     return [...this.#units.values()];
   }
 
@@ -141,7 +142,7 @@ export class UnitRegistry implements AsyncDisposable {
   /** A work type was registered: its units that were found before are taken up anew. */
   onRegistered(workType: string): void {
     for (const unit of [...this.#units.values()]) {
-      if (unit.ledger.record.WorkType === workType) void this.#adoptAnew(unit);
+      if (unit.ledger.record.WorkType === workType) this.#adoptAnew(unit);
     }
   }
 
@@ -170,7 +171,7 @@ export class UnitRegistry implements AsyncDisposable {
     try {
       const stdin = await this.#store.create(id, record);
       const unit = make(this.#ledger(id, record), this.#unitDeps);
-      this.#add(unit);
+      this.#add(unit, undefined);
       return { unit, stdin };
     } finally {
       this.#making.delete(id);
@@ -202,16 +203,19 @@ export class UnitRegistry implements AsyncDisposable {
     this.#scannedAt = settled ? changedAt : undefined;
   }
 
-  async #adoptAnew(unit: Unit): Promise<void> {
-    const { id } = unit.ledger;
+  #adoptAnew(unit: Unit): void {
+    const { id, record } = unit.ledger;
     this.#units.delete(id);
-    try {
-      await unit[Symbol.asyncDispose]();
-      await unit.ledger[Symbol.asyncDispose]();
-      await this.#adopt(id);
-    } catch (error) {
-      this.#deps.log.error(`Failed to take up work unit ${id}: ${error}`, { unit_id: id });
-    }
+    const reload = async () => {
+      try {
+        await unit[Symbol.asyncDispose]();
+        await unit.ledger[Symbol.asyncDispose]();
+      } catch (error) {
+        this.#deps.log.error(`Failed to take up work unit ${id}: ${error}`, { unit_id: id });
+      }
+      return await this.#load(id, record);
+    };
+    this.#adopting.set(id, reload().finally(() => this.#adopting.delete(id)));
   }
 
   #adopt(id: string): Promise<Unit | undefined> {
@@ -223,10 +227,14 @@ export class UnitRegistry implements AsyncDisposable {
     return adopting;
   }
 
-  async #load(id: string): Promise<Unit | undefined> {
+  /** `before` is what was known of the unit, if that was anything. */
+  async #load(
+    id: string,
+    before: Readonly<UnitRecord> | undefined = this.#units.get(id)?.ledger.record,
+  ): Promise<Unit | undefined> {
     if (this.#making.has(id)) return undefined;
     if (!await this.#store.has(id)) {
-      this.#units.delete(id);
+      this.#units.get(id)?.ledger.forget();
       return undefined;
     }
     let unit: Unit;
@@ -240,7 +248,7 @@ export class UnitRegistry implements AsyncDisposable {
     const known = this.#units.get(id);
     if (known !== undefined && !(known instanceof BrokenUnit)) return known;
     if (this.#making.has(id)) return undefined;
-    this.#add(unit);
+    this.#add(unit, before);
     try {
       await unit.resume();
     } catch (error) {
@@ -260,10 +268,8 @@ export class UnitRegistry implements AsyncDisposable {
     return new UnitLedger(this.#ledgerDeps, { id, record });
   }
 
-  #add(unit: Unit): void {
+  #add(unit: Unit, before: Readonly<UnitRecord> | undefined): void {
     const { id, record } = unit.ledger;
-    // A broken unit is read again and again.
-    const before = this.#units.get(id)?.ledger.record;
     this.#units.set(id, unit);
     this.#tellChange(unit, before, record);
   }

@@ -7,9 +7,10 @@
  *     .<node id>.lock       held by the daemon that has the folder
  *     .<node id>.staging/   units being made or deleted: a unit appears whole, and disappears whole
  */
-import { replaceFile, syncDirectory, writeFully } from "../base/durable_file.ts";
+import { syncDirectory } from "../base/durable_file.ts";
 import { isUnitFolderName, nodeFolderName } from "./unit_id.ts";
-import { decodeRecord, encodeRecord, type UnitRecord } from "./unit_record.ts";
+import { readStatus, writeStatus } from "./status_file.ts";
+import type { UnitRecord } from "./unit_record.ts";
 
 /** The data folder belongs to another daemon that runs under the same node id. */
 export class StoreInUseError extends Error {
@@ -19,9 +20,6 @@ export class StoreInUseError extends Error {
     super(`${folder} is in use by another node with the id ${nodeId}`);
   }
 }
-
-/** The unit of `blocks` in what `stat` says of a file, whatever the file system's own block is. */
-const STAT_BLOCK_BYTES = 512;
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
@@ -132,20 +130,16 @@ export class UnitStore implements Disposable {
   }
 
   /** Throws `Deno.errors.NotFound` without a `status` file, and `SyntaxError` for a broken one. */
-  async load(id: string): Promise<UnitRecord> {
-    return decodeRecord(await Deno.readTextFile(`${this.folder}/${id}/status`));
+  load(id: string): Promise<UnitRecord> {
+    return readStatus(this.unitFolder(id));
   }
 
   /**
    * Resolves once the record is on the disk. One call at a time for one unit. Throws
    * `Deno.errors.NotFound` when the unit's folder is gone.
    */
-  async save(id: string, record: UnitRecord): Promise<void> {
-    try {
-      await saveRecord(this.unitFolder(id), record);
-    } catch (error) {
-      if (!isDiskFull(error) || !await this.#overwrite(id, record)) throw error;
-    }
+  save(id: string, record: UnitRecord): Promise<void> {
+    return writeStatus(this.unitFolder(id), record);
   }
 
   /** Opens `stdout` to append, making it if need be, even where the unit's folder is gone. */
@@ -224,7 +218,7 @@ export class UnitStore implements Disposable {
   /** Completes the folder at `place` and moves it to where the unit `id` is looked for. */
   async #bring(place: string, id: string, record: UnitRecord): Promise<void> {
     const folder = this.unitFolder(id);
-    await saveRecord(place, record);
+    await writeStatus(place, record);
     // A rename would take the place of an empty folder.
     if (await exists(folder)) throw new Deno.errors.AlreadyExists(`${folder} is there already`);
     await Deno.rename(place, folder);
@@ -233,29 +227,6 @@ export class UnitStore implements Disposable {
     } catch (error) {
       await Deno.rename(folder, place);
       throw error;
-    }
-  }
-
-  /**
-   * Puts the record into the blocks that the `status` file has already, for a disk that gives no
-   * others. A machine that dies at this moment may leave a part of it, which is better than to lose
-   * it for sure. Resolves to whether there was room.
-   */
-  async #overwrite(id: string, record: UnitRecord): Promise<boolean> {
-    try {
-      using file = await Deno.open(`${this.unitFolder(id)}/status`, { write: true });
-      const { size, blocks } = await file.stat();
-      // In one write and without a change of length, if possible: no reader sees a part.
-      const bytes = new TextEncoder().encode(
-        encodeRecord(record).trimEnd().padEnd(size - 1) + "\n",
-      );
-      if (bytes.length > Math.max(size, (blocks ?? 0) * STAT_BLOCK_BYTES)) return false;
-      await writeFully(file, bytes);
-      await file.truncate(bytes.length);
-      await file.sync();
-      return true;
-    } catch {
-      return false;
     }
   }
 
@@ -297,15 +268,6 @@ async function canRename(from: string, to: string): Promise<boolean> {
 
 function createFile(path: string): Promise<Deno.FsFile> {
   return Deno.open(path, { write: true, createNew: true, mode: FILE_MODE });
-}
-
-function saveRecord(folder: string, record: UnitRecord): Promise<void> {
-  return replaceFile(`${folder}/status`, encodeRecord(record), { mode: FILE_MODE });
-}
-
-function isDiskFull(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 async function exists(path: string): Promise<boolean> {

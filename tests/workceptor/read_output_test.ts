@@ -6,6 +6,7 @@ import {
   emptyRequest,
   ended,
   eventually,
+  fastClock,
   readAll,
   readText,
   running,
@@ -134,13 +135,26 @@ Deno.test("results of a unit whose output was cut short tell that output is lost
 
 Deno.test("the state of a unit whose last line was just read is the final one", async () => {
   await using folder = await temporaryFolder();
-  await using work = await startWorkceptor(folder.path);
+  // A slow clock leaves a busy machine more time than a user would wait.
+  await using work = await startWorkceptor(folder.path, { parts: { clock: fastClock(1 / 20) } });
   for (let round = 0; round < 3; round++) {
     const id = await submitScript(work, "echo last; sleep 0.05; exit 1");
     const signal = AbortSignal.timeout(30_000);
     for await (const _ of await work.results(id, { ...auth, startPos: 0, signal })) break;
     assert.equal((await work.status(id)).Detail, "exit status 1");
   }
+});
+
+Deno.test("the state of a unit that runs on is told soon, though its output is read", async () => {
+  await using folder = await temporaryFolder();
+  await using work = await startWorkceptor(folder.path);
+  const id = await submitScript(work, stepwise(folder.path, 2));
+  await Deno.writeTextFile(`${folder.path}/1`, "");
+  const signal = AbortSignal.timeout(30_000);
+  for await (const _ of await work.results(id, { ...auth, startPos: 0, signal })) break;
+  assert.ok((await work.status(id)).State <= 1);
+  await Deno.writeTextFile(`${folder.path}/2`, "");
+  await completed(work, id);
 });
 
 Deno.test("large output is byte for byte the same for many readers at once", async () => {
