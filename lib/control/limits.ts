@@ -59,5 +59,5 @@ export const LINE_BUDGET_BYTES = 16 * MiB;
 export const MAX_JSON_VALUES = 1_000;
 /** Characters of an error line: many quote what the client wrote. */
 export const MAX_ERROR_LENGTH = 4_096;
-/** How long the rest of a refused stream is read away, so that our last line is read. */
+/** How long what a client still sends is read away at our end, so that it reads our last bytes. */
 export const DISCARD_MS = 5 * second;

@@ -285,11 +285,26 @@ Deno.test("results stream from the start position, and the stream's end is the s
   ) {
     assert.equal(await exchange(`${command}\n`, { work }), streamed(rest), command);
   }
-  // Without a half-close the end of the output ends the connection all the same.
-  const { conn, served } = connectClient({ work });
-  await writeAll(conn, bytes("work results foo00000001\n"));
-  assert.match(await readText(conn), /hello world$/);
-  await served;
+});
+
+Deno.test("a client on a socket may end its side last, for a while", async () => {
+  const work = new FakeWork();
+  await exchange("work submit foo cat\nhello", { work });
+  for (const end of [(conn: MemoryConn) => conn.closeWrite(), undefined]) {
+    const clock = new VirtualClock();
+    const [conn, serverEnd] = MemoryConn.pair();
+    const served = new ControlServer(fakeDeps({ work, clock }))
+      .serve(serverEnd, localCaller, new AbortController().signal);
+    await writeAll(conn, bytes("work results foo00000001\n"));
+    // A close now could reset the connection, and a slow client would lose output.
+    assert.match(await readText(conn), /hello$/);
+    await clock.until(() => clock.pending === 1, 100);
+    assert.ok(!serverEnd.isClosed);
+    await (end === undefined ? clock.advance(5_000) : end(conn));
+    await served;
+    assert.equal(clock.pending, 0);
+    conn.close();
+  }
 });
 
 Deno.test("results refuse a negative start position and one that is no number", async () => {

@@ -1,9 +1,12 @@
 /** `work results <id> [startpos]`: streams a unit's output, as long as the unit runs. */
+import { abortable } from "../../base/abortable.ts";
 import { writeAll } from "../../base/byte_conn.ts";
 import { sleep } from "../../base/clock.ts";
+import { deadline } from "../../base/deadline.ts";
 import type { CommandContext, CommandRun } from "../command.ts";
 import { ControlError } from "../control_error.ts";
 import { integerMember, optionalString, parseInteger, stringMember } from "../json_fields.ts";
+import { DISCARD_MS } from "../limits.ts";
 import { refusals, streamingResults } from "../texts.ts";
 import type { WorkService } from "../work_service.ts";
 import { firstWords } from "../words.ts";
@@ -54,11 +57,13 @@ function results(
     const gone = new AbortController();
     const signal = AbortSignal.any([context.signal, gone.signal]);
     const output = await work.results(unitId, { startPos, caller, signature, signal });
-    const watch = watchClient(context, gone);
+    const clientEnd = readAway(conn);
+    const watch = watchClient(context, clientEnd, gone);
     try {
       await writeAll(conn, new TextEncoder().encode(`${streamingResults(unitId)}\n`));
       for await (const bytes of output) await writeAll(conn, bytes);
       await conn.closeWrite();
+      await lingerFor(clientEnd, context);
     } catch (error) {
       // The line that announced the stream is out: there is no place left for an error line.
       const level = error instanceof ControlError ? "warning" : "debug";
@@ -81,12 +86,12 @@ function results(
  */
 async function watchClient(
   { conn, closed, deps }: CommandContext,
+  clientEnd: Promise<void>,
   gone: AbortController,
 ): Promise<void> {
   closed?.then(() => gone.abort());
   try {
-    const ignored = new Uint8Array(IGNORED_BUFFER_BYTES);
-    while (await conn.read(ignored) !== null);
+    await clientEnd;
     // A full close of a Unix socket reads as a half-close; writing nothing tells them apart.
     while (closed === undefined && !gone.signal.aborted) {
       await sleep(deps.clock, LIVENESS_INTERVAL_MS, { signal: gone.signal });
@@ -95,4 +100,24 @@ async function watchClient(
   } catch (error) {
     gone.abort(error);
   }
+}
+
+/** Resolves at the client's half-close; rejects when the connection breaks. */
+async function readAway(conn: CommandContext["conn"]): Promise<void> {
+  const ignored = new Uint8Array(IGNORED_BUFFER_BYTES);
+  while (await conn.read(ignored) !== null);
+}
+
+/**
+ * Gives a client the time to end its side, too. A kernel resets a TCP connection that is closed
+ * before all that came was read, the client's end of TLS is enough for that, and what the client
+ * has not read yet of the output is lost with it. A mesh stream has no such trouble.
+ */
+async function lingerFor(
+  clientEnd: Promise<void>,
+  { closed, deps, signal }: CommandContext,
+): Promise<void> {
+  if (closed !== undefined) return;
+  using limit = deadline(deps.clock, DISCARD_MS, () => new Error("the client lingers"));
+  await abortable(clientEnd, AbortSignal.any([limit.signal, signal])).catch(() => {});
 }
