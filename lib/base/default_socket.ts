@@ -8,16 +8,25 @@ export type Environment = (name: string) => string | undefined;
 
 /**
  * The candidates, best first: `$RUNTIME_DIRECTORY` (systemd's for a service), `$XDG_RUNTIME_DIR`
- * (the user's own), and `/tmp`, which is always there. A node takes the first.
+ * (the user's own), and `/tmp/receptor-<uid>`, which can always be made. In `/tmp` itself anybody
+ * could open the socket first, and be sent what is meant for the node.
  */
-export function defaultSocketPaths(environment: Environment): [string, ...string[]] {
+export function defaultSocketPaths(
+  environment: Environment,
+  uid: number = Deno.uid() ?? 0,
+): [string, ...string[]] {
   const folders = [
     // systemd separates several by colons.
     environment("RUNTIME_DIRECTORY")?.split(":")[0],
     environment("XDG_RUNTIME_DIR"),
-    "/tmp",
+    ownFolder(uid),
   ];
   return folders
     .filter((folder) => folder !== undefined && folder !== "")
     .map((folder) => `${folder}/receptor.sock`) as [string, ...string[]];
+}
+
+/** `/tmp/receptor-<uid>`, for that user alone: see `makeOwnFolder`. */
+export function ownFolder(uid: number): string {
+  return `/tmp/receptor-${uid}`;
 }

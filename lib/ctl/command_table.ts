@@ -14,7 +14,7 @@ export const socketOptions = {
     "--socket",
     "Control socket address of the node: a path, 'unix:path', 'tcp://host:port' or " +
       "'tls://host:port'. Without it: the first that exists of $RUNTIME_DIRECTORY/receptor.sock, " +
-      "$XDG_RUNTIME_DIR/receptor.sock and /tmp/receptor.sock",
+      "$XDG_RUNTIME_DIR/receptor.sock and /tmp/receptor-UID/receptor.sock",
     { env: "RECEPTORCTL_SOCKET" },
   ),
   config: text("--config", "Config filename configured for receptor", {

@@ -44,13 +44,31 @@ export function socketOpener(
 async function findDefaultSocket(environment: Environment): Promise<SocketAddress> {
   const paths = defaultSocketPaths(environment);
   for (const path of paths) {
-    if (await exists(path)) return { transport: "unix", path };
+    if (!await exists(path)) continue;
+    await checkOwner(path);
+    return { transport: "unix", path };
   }
   throw new CtlError(
     `No control socket found: neither --socket nor RECEPTORCTL_SOCKET is given, and there is none at ${
       paths.join(" or ")
     }. ${START_A_NODE}`,
   );
+}
+
+/**
+ * Nobody named this socket: what stands there by itself must not be somebody else's, who would be
+ * sent payloads and secrets. Both it and its folder count, as either can be replaced.
+ */
+async function checkOwner(path: string): Promise<void> {
+  const folder = path.slice(0, path.lastIndexOf("/"));
+  for (const place of [folder, path]) {
+    const { uid } = await Deno.lstat(place);
+    if (uid === null || uid === 0 || uid === Deno.uid()) continue;
+    throw new CtlError(
+      `Control socket ${path} is not used: ${place} belongs to user ${uid}, neither to you nor to ` +
+        `root. If you mean that node, name it: --socket ${path}`,
+    );
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import { formatHostPort, type HostPort } from "../backends/host_port.ts";
 import { SocketListener } from "../backends/socket_listener.ts";
 import { hostPortOf } from "../backends/tcp_conn.ts";
 import type { ByteConn } from "../base/byte_conn.ts";
-import { defaultSocketPaths, type Environment } from "../base/default_socket.ts";
+import { defaultSocketPaths, type Environment, ownFolder } from "../base/default_socket.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
@@ -13,6 +13,7 @@ import type { Configured } from "../config/action.ts";
 import type { Config } from "../config/config.ts";
 import { meshCaller, serveConnections, unixCaller } from "../control/accept_loop.ts";
 import type { ControlServer } from "../control/server.ts";
+import { makeOwnFolder } from "../control/own_folder.ts";
 import { listenUnix, SocketInUseError } from "../control/unix_listener.ts";
 import type { Mesh } from "../netceptor/mesh.ts";
 import type { TlsServerProfile } from "../pki/mod.ts";
@@ -88,7 +89,9 @@ export class ControlSockets implements AsyncDisposable {
   async #openDefault(): Promise<void> {
     const { environment, log } = this.#deps;
     const [path] = defaultSocketPaths(environment);
+    const own = ownFolder(Deno.uid() ?? 0);
     try {
+      if (path.startsWith(`${own}/`)) await makeOwnFolder(own);
       await this.#serveUnix(path, DEFAULT_SOCKET_MODE);
       log.info(`Running control service on ${path}`);
     } catch (error) {
@@ -111,7 +114,12 @@ export class ControlSockets implements AsyncDisposable {
     const listener = SocketListener.bind({ log, clock }, { bindAddress: host, port });
     const open = async (conn: Deno.TcpConn) => ({
       stream: tls === undefined ? conn : await secured(conn, tls),
-      caller: { via: "tcp", secure: tls !== undefined, description: addressOf(conn) } as const,
+      caller: {
+        via: "tcp",
+        secure: tls !== undefined,
+        description: addressOf(conn),
+        peer: hostPortOf(conn.remoteAddr).host,
+      } as const,
       close: () => conn.close(),
     });
     const { signal } = this.#ending;

@@ -1,5 +1,6 @@
 /** What a new user meets: a node with two flags, a client with none, mistakes and their messages. */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { actionTable } from "../../lib/config/action_table.ts";
 import { VERSION } from "../../lib/daemon/version.ts";
 import { ControlRefusal, ControlSession } from "../support/control_session.ts";
@@ -10,7 +11,7 @@ import { Program, testEnvironment } from "../support/program.ts";
 import { receptorctl } from "../support/receptorctl.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 
-const TMP_SOCKET = "/tmp/receptor.sock";
+const TMP_SOCKET = `/tmp/receptor-${Deno.uid()}/receptor.sock`;
 const READY = /Initialization complete/;
 /** The default data folder is shared by all nodes of the machine: a name that nobody else has. */
 const NODE_ID = `first${crypto.randomUUID().slice(0, 8)}`;
@@ -74,6 +75,8 @@ Deno.test({
   async fn() {
     await using node = receptor(["--node", `id=${NODE_ID}`, "--local-only"]);
     await node.waitForOutput(READY);
+    const { mode } = await Deno.lstat(dirname(TMP_SOCKET));
+    assert.equal(mode! & 0o777, 0o700);
     await pingWithoutFlags(NODE_ID, {});
     // A stale path in the environment does not hide the node.
     await using folder = await TempFolder.create();
