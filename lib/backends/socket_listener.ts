@@ -3,8 +3,10 @@ import { closeQuietly } from "../base/byte_conn.ts";
 import { type Clock, sleep } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
+import { guardObserver } from "../base/observer.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 import { listenAddresses, ListenError } from "./listen_address.ts";
+import { backendEvents, type BackendObserver } from "./observer.ts";
 import { hostPortOf, tuneForLinks } from "./tcp_conn.ts";
 
 /** Wait after a failed accept (such as: out of file descriptors), in milliseconds. */
@@ -18,6 +20,7 @@ export const MAX_HANDSHAKES = 2048;
 export interface ListenerDeps {
   readonly log: Log;
   readonly clock: Clock;
+  readonly observer?: BackendObserver | undefined;
 }
 
 export interface BindOptions {
@@ -52,12 +55,15 @@ export class SocketListener implements Disposable {
   readonly #listener: Deno.TcpListener;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #observer: Required<BackendObserver>;
   /** What ends each handshake under way, oldest first. */
   readonly #handshakes = new Set<Cut>();
 
   private constructor(deps: ListenerDeps, listener: Deno.TcpListener) {
     this.#log = deps.log;
     this.#clock = deps.clock;
+    const { log, observer = {} } = deps;
+    this.#observer = guardObserver(observer, backendEvents, { log, what: "backends" });
     this.#listener = listener;
     this.address = hostPortOf(listener.addr);
   }
@@ -125,7 +131,10 @@ export class SocketListener implements Disposable {
       closeQuietly(conn);
       if (signal.aborted) return;
       const remote = formatHostPort(hostPortOf(conn.remoteAddr));
-      this.#log.warning(`Refused connection from ${remote}: ${messageOf(error)}`);
+      const reason = messageOf(error);
+      this.#log.warning(`Refused connection from ${remote}: ${reason}`);
+      const listener = formatHostPort(this.address);
+      this.#observer.connectionRefused({ listener, remote, reason });
       return;
     }
     await serve(opened);

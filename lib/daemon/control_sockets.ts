@@ -1,5 +1,6 @@
 /** Where the control service can be reached: the mesh, TCP, Unix sockets, or the default one. */
 import { formatHostPort, type HostPort } from "../backends/host_port.ts";
+import type { BackendObserver } from "../backends/observer.ts";
 import { SocketListener } from "../backends/socket_listener.ts";
 import { hostPortOf } from "../backends/tcp_conn.ts";
 import type { ByteConn } from "../base/byte_conn.ts";
@@ -34,6 +35,7 @@ export interface ControlSocketsDeps {
   readonly server: ControlServer;
   readonly environment: Environment;
   readonly security: Pick<Security, "server">;
+  readonly observer: BackendObserver;
 }
 
 /** Everything that listens for control clients; disposing closes it and ends the sessions. */
@@ -110,8 +112,8 @@ export class ControlSockets implements AsyncDisposable {
   }
 
   #serveTcp({ host, port }: HostPort, tls: TlsServerProfile | undefined): void {
-    const { log, clock, server } = this.#deps;
-    const listener = SocketListener.bind({ log, clock }, { bindAddress: host, port });
+    const { log, clock, server, observer } = this.#deps;
+    const listener = SocketListener.bind({ log, clock, observer }, { bindAddress: host, port });
     const open = async (conn: Deno.TcpConn) => ({
       stream: tls === undefined ? conn : await secured(conn, tls),
       caller: {

@@ -3,7 +3,6 @@ import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/default_socket.ts";
 import type { Random } from "../base/random.ts";
 import { node as nodeAction } from "../config/actions/general.ts";
-import { workCommand } from "../config/actions/workers.ts";
 import type { Config } from "../config/config.ts";
 import { InvalidConfigError } from "../config/config_error.ts";
 import { ReloadError, ReloadErrorCode } from "../control/reload_error.ts";
@@ -11,7 +10,7 @@ import { ControlServer } from "../control/server.ts";
 import type { WorkService } from "../control/work_service.ts";
 import { readSystemInfo } from "../control/system_info.ts";
 import { Netceptor } from "../netceptor/netceptor.ts";
-import { commandWork, loadUnregistered } from "../workceptor/command/command_work_type.ts";
+import { loadUnregistered } from "../workceptor/command/command_work_type.ts";
 import { interruptible } from "../workceptor/command/interruptible.ts";
 import { REMOTE_WORK_TYPE } from "../workceptor/remote/remote_extra_data.ts";
 import { RemoteWork } from "../workceptor/remote/remote_work_type.ts";
@@ -22,10 +21,12 @@ import { ControlSockets } from "./control_sockets.ts";
 import { failedAction } from "./failed_action.ts";
 import type { DaemonLog } from "./logging.ts";
 import { holdsUnits, noUnits } from "./no_units.ts";
+import { type NodeObserver, Observers } from "./observers.ts";
 import { backendActions } from "./prepare_backend.ts";
 import { checkReloadable } from "./reload.ts";
 import { Security } from "./security.ts";
 import { VERSION } from "./version.ts";
+import { workerActions } from "./work_types.ts";
 
 /** Used when there is no `node` action, which would have brought its own default. */
 const DEFAULT_DATA_FOLDER = nodeAction.parameters.datadir.default;
@@ -40,12 +41,15 @@ export interface DaemonDeps {
   readonly environment: Environment;
   /** Reads the configuration again, for `reload`; throws an `InvalidConfigError`. */
   readonly readConfig: () => Promise<Config>;
+  /** Are told what happens in the node. */
+  readonly observers?: readonly NodeObserver[];
 }
 
 export class Daemon implements AsyncDisposable {
   /** Resolves when the node can no longer run, such as when another one has its id. */
   readonly failed: Promise<Error>;
   readonly #deps: DaemonDeps;
+  readonly #observer: NodeObserver;
   readonly #security: Security;
   readonly #netceptor: Netceptor;
   readonly #workceptor: Workceptor;
@@ -56,14 +60,19 @@ export class Daemon implements AsyncDisposable {
   /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
 
-  private constructor(config: Config, deps: DaemonDeps, security: Security) {
+  private constructor(
+    config: Config,
+    deps: DaemonDeps,
+    { security, observer }: { security: Security; observer: NodeObserver },
+  ) {
     const { log, clock, random, environment } = deps;
     const settings = config.find(nodeAction)?.values;
     this.#config = config;
     this.#deps = deps;
+    this.#observer = observer;
     this.#security = this.#parts.use(security);
     this.#netceptor = this.#parts.use(
-      new Netceptor({ log, clock, random }, {
+      new Netceptor({ log, clock, random, observer }, {
         nodeId: config.nodeId,
         maxIdleTimeoutMs: settings?.maxidleconnectiontimeout,
         firewallRules: settings?.firewallrules,
@@ -78,12 +87,13 @@ export class Daemon implements AsyncDisposable {
         random,
         verifySignature: security.verifySignature,
         loadUnregistered,
+        observer,
       }, {
         dataDir: settings?.datadir ?? DEFAULT_DATA_FOLDER,
         nodeId: config.nodeId,
       }),
     );
-    const backendDeps = { log, clock, random, environment, security };
+    const backendDeps = { log, clock, random, environment, security, observer };
     this.#backends = this.#parts.use(
       new RunningBackends({
         log,
@@ -100,8 +110,9 @@ export class Daemon implements AsyncDisposable {
    */
   static async start(config: Config, deps: DaemonDeps): Promise<Daemon> {
     await using unlessStarted = new AsyncDisposableStack();
-    const security = unlessStarted.use(await Security.load(config, deps));
-    const daemon = unlessStarted.use(new Daemon(config, deps, security));
+    const observer = new Observers(deps.log, deps.observers).all;
+    const security = unlessStarted.use(await Security.load(config, { ...deps, observer }));
+    const daemon = unlessStarted.use(new Daemon(config, deps, { security, observer }));
     await daemon.#start();
     unlessStarted.move();
     return daemon;
@@ -118,15 +129,10 @@ export class Daemon implements AsyncDisposable {
     }, this.#config);
     this.#workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
     const searchPath = environment("PATH") ?? DEFAULT_SEARCH_PATH;
-    for (const { values } of this.#config.all(workCommand)) {
-      const type = {
-        command: values.command,
-        params: values.params ?? "",
-        allowRuntimeParams: values.allowruntimeparams,
-        verifySignature: values.verifysignature,
-        cancelGraceMs: values.cancelgrace,
-      };
-      this.#workceptor.registerWorkType(values.worktype, commandWork(type, { searchPath }));
+    for (const configured of this.#config.actions) {
+      if (!workerActions.handles(configured)) continue;
+      const { name, type } = workerActions.handle(configured, { searchPath });
+      this.#workceptor.registerWorkType(name, type);
     }
     this.#netceptor.advertiseWorkTypes(this.#workceptor.workTypes());
     this.#parts.use(await interruptible());
@@ -151,6 +157,7 @@ export class Daemon implements AsyncDisposable {
           server,
           environment,
           security: this.#security,
+          observer: this.#observer,
         },
         this.#config,
       ),

@@ -1,6 +1,7 @@
 /** From a backend's action to what can be opened. All that can be checked is checked here. */
 import type { Backend, LinkPolicy } from "../backends/backend.ts";
 import { TcpListener, TcpPeer } from "../backends/mod.ts";
+import type { ListenerDeps } from "../backends/socket_listener.ts";
 import type { WebSocketPeerDeps } from "../backends/websocket.ts";
 import {
   tcpListener,
@@ -22,7 +23,7 @@ export interface PreparedBackend {
   open(): Promise<Backend>;
 }
 
-export interface BackendDeps extends WebSocketPeerDeps {
+export interface BackendDeps extends WebSocketPeerDeps, ListenerDeps {
   readonly security: Pick<Security, "server" | "client">;
 }
 

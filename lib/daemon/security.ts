@@ -12,6 +12,7 @@ import { workSigning, workVerification } from "../config/actions/workers.ts";
 import type { Config } from "../config/config.ts";
 import { ControlError } from "../control/control_error.ts";
 import type {
+  PkiObserver,
   TlsClientProfile,
   TlsProfiles,
   TlsProfileStatus,
@@ -26,6 +27,7 @@ export interface SecurityDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly environment: Environment;
+  readonly observer?: PkiObserver | undefined;
 }
 
 export class Security implements Disposable {
@@ -86,9 +88,15 @@ export class Security implements Disposable {
 }
 
 function loadProfiles(config: Config, deps: SecurityDeps, pki: Pki): TlsProfiles {
-  const { log, clock, environment } = deps;
+  const { log, clock, environment, observer } = deps;
   const systemCertFile = environment("SSL_CERT_FILE");
-  const profiles = new pki.TlsProfiles({ log, clock, nodeId: config.nodeId, systemCertFile });
+  const profiles = new pki.TlsProfiles({
+    log,
+    clock,
+    nodeId: config.nodeId,
+    systemCertFile,
+    observer,
+  });
   for (const configured of config.all(tlsServer)) {
     const { values } = configured;
     atPosition(configured, () =>

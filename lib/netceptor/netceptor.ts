@@ -2,6 +2,7 @@
 import type { Backend, LinkPolicy } from "../backends/mod.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { guardObserver } from "../base/observer.ts";
 import type { Random } from "../base/random.ts";
 import { isCost, isLocalhost, isNodeId, MAX_NODE_ID_BYTES } from "../wire/mod.ts";
 import { Advertisements } from "./advertisements.ts";
@@ -23,7 +24,7 @@ import type {
   PingReply,
 } from "./mesh.ts";
 import { NodeTable } from "./node_table.ts";
-import { guardObserver, type LinkEvent, type NetceptorObserver } from "./observer.ts";
+import { type LinkEvent, netceptorEvents, type NetceptorObserver } from "./observer.ts";
 import { PacketSwitch } from "./packet_switch.ts";
 import { ping, type PingDeps, type PingOptions, traceroute } from "./ping.ts";
 import { registerReservedServices } from "./reserved_services.ts";
@@ -88,7 +89,10 @@ export class Netceptor implements Mesh, AsyncDisposable {
     this.nodeId = nodeId;
     this.#log = log;
     this.#clock = clock;
-    const observer = this.#observer = guardObserver(deps.observer ?? {}, log);
+    const observer = this.#observer = guardObserver(deps.observer ?? {}, netceptorEvents, {
+      log,
+      what: "the mesh",
+    });
     const drops = this.#drops = new DropLog({ log, clock, observer });
     const nodes = this.#nodes = new NodeTable(nodeId);
     const services = this.#services = new ServiceRegistry(random);

@@ -3,7 +3,7 @@
  * of it is in the node's log anyway. The methods are called in the middle of the work, so
  * they should be quick; what they throw is logged and does no harm.
  */
-import type { Log } from "../base/log.ts";
+import type { MethodsOf } from "../base/observer.ts";
 
 /** A link to a neighbour. */
 export interface LinkEvent {
@@ -64,24 +64,12 @@ export interface NetceptorObserver {
   limitHit?(event: DropEvent): void;
 }
 
-/** Makes of `observer` one that has every method and never throws. */
-export function guardObserver(
-  observer: NetceptorObserver,
-  log: Log,
-): Required<NetceptorObserver> {
-  const guard = <Event>(method: ((event: Event) => void) | undefined) => (event: Event) => {
-    try {
-      method?.call(observer, event);
-    } catch (error) {
-      log.error(`Error in an observer of the mesh: ${error}`);
-    }
-  };
-  return {
-    linkUp: guard(observer.linkUp),
-    linkDown: guard(observer.linkDown),
-    peerRefused: guard(observer.peerRefused),
-    routesChanged: guard(observer.routesChanged),
-    dropped: guard(observer.dropped),
-    limitHit: guard(observer.limitHit),
-  };
-}
+/** All methods of a `NetceptorObserver`. */
+export const netceptorEvents: MethodsOf<NetceptorObserver> = {
+  linkUp: true,
+  linkDown: true,
+  peerRefused: true,
+  routesChanged: true,
+  dropped: true,
+  limitHit: true,
+};

@@ -1,6 +1,7 @@
 /** Certificates that run out: found early, said plainly. */
 import type { Certificate } from "./certificate.ts";
 import { printable } from "../base/printable.ts";
+import type { CertificateNearItsEndEvent } from "./observer.ts";
 import { formatTime } from "./time.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -18,21 +19,29 @@ export function earliestExpiry(certificates: readonly Certificate[]): number {
   return Math.min(...certificates.map(({ notAfter }) => notAfter));
 }
 
-/** A sentence for each certificate that has run out, or will within 30 days of `now`. */
-export function expiryWarnings(
+/** Those that have run out, or will within 30 days of `now`. */
+export function nearTheirEnd(
   certificates: readonly CertificateInFile[],
   now: number,
-): string[] {
-  const warnings: string[] = [];
-  for (const { certificate: { notAfter, subjectText }, file } of certificates) {
-    const leftMs = notAfter - now;
-    if (leftMs > EXPIRY_WARNING_MS) continue;
-    const when = leftMs < 0
-      ? `expired on ${formatTime(notAfter)}`
-      : `expires in ${describeDays(leftMs)}, on ${formatTime(notAfter)}`;
-    warnings.push(`certificate "${printable(subjectText)}" in ${file} ${when}`);
-  }
-  return warnings;
+): CertificateNearItsEndEvent[] {
+  return certificates
+    .map(({ certificate: { notAfter, subjectText }, file }) => ({
+      file,
+      subject: subjectText,
+      notAfter,
+      leftMs: notAfter - now,
+    }))
+    .filter(({ leftMs }) => leftMs <= EXPIRY_WARNING_MS);
+}
+
+/** The same in a sentence. */
+export function describeExpiry(
+  { file, subject, notAfter, leftMs }: CertificateNearItsEndEvent,
+): string {
+  const when = leftMs < 0
+    ? `expired on ${formatTime(notAfter)}`
+    : `expires in ${describeDays(leftMs)}, on ${formatTime(notAfter)}`;
+  return `certificate "${printable(subject)}" in ${file} ${when}`;
 }
 
 function describeDays(ms: number): string {

@@ -2,7 +2,9 @@
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
-import { EXPIRY_WARNING_MS, expiryWarnings } from "./expiry.ts";
+import { guardObserver } from "../base/observer.ts";
+import { describeExpiry, EXPIRY_WARNING_MS, nearTheirEnd } from "./expiry.ts";
+import { pkiEvents, type PkiObserver } from "./observer.ts";
 import { formatTime } from "./time.ts";
 import { TlsClientProfile } from "./tls_client_profile.ts";
 import type { TlsClientOptions, TlsServerOptions } from "./tls_options.ts";
@@ -22,6 +24,7 @@ export interface TlsProfilesDeps {
   readonly nodeId: string;
   /** Value of SSL_CERT_FILE, which names the system trust as it does for Go. */
   readonly systemCertFile?: string | undefined;
+  readonly observer?: PkiObserver | undefined;
 }
 
 /** One profile's own certificate, as `status` shows it. */
@@ -38,10 +41,12 @@ export interface TlsProfileStatus {
 
 export class TlsProfiles {
   readonly #deps: ProfileDeps;
+  readonly #observer: Required<PkiObserver>;
   readonly #servers = new Map<string, TlsServerProfile>();
   readonly #clients = new Map<string, TlsClientProfile>();
 
-  constructor({ clock, log, nodeId, systemCertFile }: TlsProfilesDeps) {
+  constructor({ clock, log, nodeId, systemCertFile, observer = {} }: TlsProfilesDeps) {
+    this.#observer = guardObserver(observer, pkiEvents, { log, what: "certificates" });
     let system: TrustStore | undefined;
     const systemTrust = () => system ??= TrustStore.system({ certFile: systemCertFile });
     this.#deps = { clock, log, nodeId, systemTrust };
@@ -108,10 +113,14 @@ export class TlsProfiles {
   #warnOfExpiry(): void {
     const { clock, log } = this.#deps;
     // Profiles share files: each certificate is worth one line.
-    const lines = new Set(
-      this.#all().flatMap(({ certificates }) => expiryWarnings(certificates, clock.wallTime())),
+    const events = this.#all().flatMap(({ certificates }) =>
+      nearTheirEnd(certificates, clock.wallTime())
     );
-    for (const line of lines) log.warning(line);
+    const byLine = new Map(events.map((event) => [describeExpiry(event), event]));
+    for (const [line, event] of byLine) {
+      log.warning(line);
+      this.#observer.certificateNearItsEnd(event);
+    }
   }
 
   #all(): (TlsServerProfile | TlsClientProfile)[] {

@@ -3,7 +3,7 @@
  * metrics. The methods are called in the middle of the work, so they should be quick; what they
  * throw is logged and does no harm.
  */
-import type { Log } from "../base/log.ts";
+import type { MethodsOf } from "../base/observer.ts";
 import type { UnitState } from "../control/work_service.ts";
 
 /** A unit, when something is told of it. */
@@ -29,20 +29,8 @@ export interface WorkceptorObserver {
   unitRemoved?(event: UnitEvent): void;
 }
 
-/** Makes of `observer` one that has every method and never throws. */
-export function guardObserver(
-  observer: WorkceptorObserver,
-  log: Log,
-): Required<WorkceptorObserver> {
-  const guard = <Event>(method: ((event: Event) => void) | undefined) => (event: Event) => {
-    try {
-      method?.call(observer, event);
-    } catch (error) {
-      log.error(`Error in an observer of units of work: ${error}`);
-    }
-  };
-  return {
-    unitChanged: guard(observer.unitChanged),
-    unitRemoved: guard(observer.unitRemoved),
-  };
-}
+/** All methods of a `WorkceptorObserver`. */
+export const workceptorEvents: MethodsOf<WorkceptorObserver> = {
+  unitChanged: true,
+  unitRemoved: true,
+};

@@ -4,11 +4,12 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { guardObserver } from "../base/observer.ts";
 import type { Random } from "../base/random.ts";
 import { ControlError } from "../control/control_error.ts";
 import { brokenRecord, BrokenUnit } from "./broken_unit.ts";
 import { FileWatcher } from "./file_watcher.ts";
-import { guardObserver, type UnitEvent, type WorkceptorObserver } from "./observer.ts";
+import { type UnitEvent, workceptorEvents, type WorkceptorObserver } from "./observer.ts";
 import type { Unit, UnitDeps } from "./unit.ts";
 import { isUnitFolderName, newUnitId } from "./unit_id.ts";
 import { UnitLedger, type UnitLedgerDeps } from "./unit_ledger.ts";
@@ -71,7 +72,10 @@ export class UnitRegistry implements AsyncDisposable {
       onChanged: (ledger, before) => this.#onChanged(ledger, before),
       onRemoved: (ledger) => this.#onRemoved(ledger),
     };
-    this.#observer = guardObserver(deps.observer ?? {}, log);
+    this.#observer = guardObserver(deps.observer ?? {}, workceptorEvents, {
+      log,
+      what: "units of work",
+    });
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Session } from "../../lib/backends/backend.ts";
 import { formatHostPort } from "../../lib/backends/host_port.ts";
 import { TcpListener, TcpPeer } from "../../lib/backends/tcp.ts";
 import type { LinkClientTls, LinkServerTls } from "../../lib/backends/tls.ts";
+import type { RefusedConnectionEvent } from "../../lib/backends/observer.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { RecordingLog } from "../sim/recording_log.ts";
@@ -85,10 +86,12 @@ async function refusal(
   server: LinkServerTls,
   client: LinkClientTls,
   { listenerLogs = true } = {},
-): Promise<{ listener: string; peer: string }> {
+): Promise<{ listener: string; peer: string; refused: RefusedConnectionEvent[] }> {
   const listenerLog = new RecordingLog();
   const peerLog = new RecordingLog();
-  const listener = TcpListener.bind({ clock: systemClock, log: listenerLog }, {
+  const refused: RefusedConnectionEvent[] = [];
+  const observer = { connectionRefused: (event: RefusedConnectionEvent) => refused.push(event) };
+  const listener = TcpListener.bind({ clock: systemClock, log: listenerLog, observer }, {
     bindAddress: "127.0.0.1",
     port: 0,
     tls: server,
@@ -114,11 +117,16 @@ async function refusal(
   if (listenerLogs) await eventually(() => lines(listenerLog).length > 0);
   stop.abort();
   await running;
-  return { listener: lines(listenerLog).join("\n"), peer: lines(peerLog).join("\n") };
+  return { listener: lines(listenerLog).join("\n"), peer: lines(peerLog).join("\n"), refused };
 }
 
 Deno.test("a listener refuses a client certificate with the profile's reason", async () => {
-  const { listener, peer } = await refusal(serverTls({ refuse: "not one of us" }), clientTls());
+  const { listener, peer, refused } = await refusal(
+    serverTls({ refuse: "not one of us" }),
+    clientTls(),
+  );
+  deepEqual(refused.map(({ reason }) => reason), ["not one of us"]);
+  match(refused[0]!.listener, /^127\.0\.0\.1:\d+$/);
   match(listener, /^WARNING Refused connection from 127\.0\.0\.1:\d+: not one of us$/);
   match(peer, /^ERROR Backend connection (exited|failed)/);
 });

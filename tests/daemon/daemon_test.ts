@@ -6,8 +6,10 @@ import type { Config } from "../../lib/config/config.ts";
 import { ReloadError, ReloadErrorCode } from "../../lib/control/reload_error.ts";
 import { Daemon } from "../../lib/daemon/daemon.ts";
 import type { DaemonLog } from "../../lib/daemon/logging.ts";
+import type { NodeObserver } from "../../lib/daemon/observers.ts";
 import { configOfYaml } from "../config/support.ts";
-import { ControlSession } from "../support/control_session.ts";
+import { ControlSession, submitWork } from "../support/control_session.ts";
+import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { RecordingLog } from "../sim/recording_log.ts";
@@ -20,16 +22,19 @@ interface Options {
   readonly log?: RecordingLog;
   /** What a reload reads; the same again without it. */
   readonly readConfig?: () => Promise<Config>;
+  readonly observers?: readonly NodeObserver[];
 }
 
 async function start(yaml: string, options: Options = {}): Promise<Daemon> {
-  const { log = new RecordingLog(), readConfig = () => configOfYaml(yaml) } = options;
+  const { log = new RecordingLog(), observers = [] } = options;
+  const { readConfig = () => configOfYaml(yaml) } = options;
   return await Daemon.start(await configOfYaml(yaml), {
     log: daemonLog(log),
     clock: systemClock,
     random: systemRandom,
     environment: (name) => name === "PATH" ? Deno.env.get("PATH") : undefined,
     readConfig,
+    observers,
   });
 }
 
@@ -137,4 +142,34 @@ Deno.test("a node that is stopped while a reload reads opens nothing any more", 
   read.resolve(listener(port));
   await assert.rejects(reload, /shutting down/);
   assert.equal(isFree(port), true);
+});
+
+Deno.test("observers are told of links, units and refused connections alike", async () => {
+  await using folder = await TempFolder.create();
+  const [port, wsPort] = [freePort(), freePort()];
+  const told = new Set<string>();
+  const observer: NodeObserver = {
+    linkUp: ({ neighbour }) => void told.add(`link to ${neighbour}`),
+    unitChanged: ({ workType }) => void told.add(`unit of ${workType}`),
+    connectionRefused: ({ listener }) => void told.add(`refused at ${listener}`),
+  };
+  const more = `${CAT}${listener(port)}- ws-listener: {bindaddr: 127.0.0.1, port: ${wsPort}}\n`;
+  await using _node = await start(twin(folder, "socket", more), { observers: [observer] });
+  await using _other = await start(`\
+- node: {id: other, datadir: ${folder.join("data")}}
+- control-service: {service: '', filename: ${folder.join("other")}}
+- tcp-peer: {address: '127.0.0.1:${port}'}
+`);
+  await submitWork({ path: folder.join("socket") }, {
+    node: "localhost",
+    worktype: "cat",
+    payload: "x",
+  });
+  using stranger = await Deno.connect({ hostname: "127.0.0.1", port: wsPort });
+  await stranger.write(new TextEncoder().encode("HELLO\r\n\r\n"));
+  await eventually(() => told.size === 3, { what: "all three to be told" });
+  assert.deepEqual(
+    told,
+    new Set(["link to other", "unit of cat", `refused at 127.0.0.1:${wsPort}`]),
+  );
 });

@@ -1,6 +1,7 @@
 /** Profiles: what they refuse at the start, and that they follow their files. */
 import assert from "node:assert/strict";
 import { CertificateRefused } from "../../lib/quic/tls.ts";
+import type { PkiObserver } from "../../lib/pki/observer.ts";
 import { TlsProfiles } from "../../lib/pki/tls_profiles.ts";
 import { DAY_MS, makeCertificate, NOW } from "./_certificates.ts";
 import { CertificateFolder, without } from "./_files.ts";
@@ -11,7 +12,7 @@ const foo = await makeCertificate({ commonName: "foo", issuer: ca, nodeIds: ["fo
 const bar = await makeCertificate({ commonName: "bar", issuer: ca, nodeIds: ["bar"] });
 
 /** Files of foo, bar and the CA, and the profiles of node foo. */
-async function setUp() {
+async function setUp(observer?: PkiObserver) {
   const folder = await CertificateFolder.create();
   const { clock, log } = folder;
   return {
@@ -19,7 +20,7 @@ async function setUp() {
     foo: await folder.writePair("foo", foo),
     bar: await folder.writePair("bar", bar),
     ca: await folder.write("ca.crt", ca.cert),
-    profiles: new TlsProfiles({ clock, log, nodeId: "foo" }),
+    profiles: new TlsProfiles({ clock, log, nodeId: "foo", observer }),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
@@ -345,7 +346,14 @@ Deno.test("files behind a symbolic link are followed when it comes to lead elsew
 });
 
 Deno.test("certificates close to their end are warned about, once a file and twice a day", async () => {
-  await using setting = await setUp();
+  const told: string[] = [];
+  await using setting = await setUp({
+    certificateNearItsEnd({ subject, leftMs }) {
+      told.push(`${subject} ${leftMs / DAY_MS}`);
+      // No reader may stop the watch.
+      throw new Error("a broken observer");
+    },
+  });
   const { folder, profiles } = setting;
   const { clock, log } = folder;
   const short = await makeCertificate({
@@ -360,7 +368,10 @@ Deno.test("certificates close to their end are warned about, once a file and twi
   const rootCas = await folder.write("cas.crt", shortCa.cert + goneCa.cert + ca.cert);
   profiles.addServer({ name: "s", ...files });
   profiles.addClient({ name: "c", ...files, rootCas });
-  const taken = () => log.take().map((line) => without(folder, line));
+  const taken = () =>
+    log.take()
+      .filter((line) => !line.includes("a broken observer"))
+      .map((line) => without(folder, line));
   {
     using _watch = profiles.watchExpiry();
     const ofTheCa = (when: string) =>
@@ -373,6 +384,7 @@ Deno.test("certificates close to their end are warned about, once a file and twi
       'warning certificate "CN=foo" in foo.crt expires in 30 days, on 2026-12-22T00:00:00Z',
       ofTheCa("less than a day"),
     ]);
+    assert.deepEqual(told, ["CN=Old CA 1.5", "CN=Old CA 1", "CN=foo 30", "CN=Old CA 0.5"]);
     await clock.advance(31 * DAY_MS);
     assert.match(taken().at(-1)!, /"CN=foo" in foo\.crt expired on 2026-12-22T00:00:00Z$/);
   }

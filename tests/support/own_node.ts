@@ -26,7 +26,8 @@ export class OwnNode implements AsyncDisposable {
 
   /** Listens on a free loopback port. */
   listen(): number {
-    const listener = TcpListener.bind(this.#deps, { bindAddress: "127.0.0.1", port: 0 });
+    const { log, clock } = this.#deps;
+    const listener = TcpListener.bind({ log, clock }, { bindAddress: "127.0.0.1", port: 0 });
     this.netceptor.addBackend(listener, POLICY);
     return listener.address.port;
   }

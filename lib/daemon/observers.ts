@@ -1,0 +1,45 @@
+/** Tells every reader (logs, metrics, whoever asks) what the rooms tell their one observer. */
+import { backendEvents, type BackendObserver } from "../backends/observer.ts";
+import type { Log } from "../base/log.ts";
+import { guardObserver, type MethodsOf } from "../base/observer.ts";
+import { netceptorEvents, type NetceptorObserver } from "../netceptor/observer.ts";
+import { pkiEvents, type PkiObserver } from "../pki/observer.ts";
+import { workceptorEvents, type WorkceptorObserver } from "../workceptor/observer.ts";
+
+/** All that a node has to tell. */
+export interface NodeObserver
+  extends NetceptorObserver, WorkceptorObserver, BackendObserver, PkiObserver {}
+
+const nodeEvents: MethodsOf<NodeObserver> = {
+  ...netceptorEvents,
+  ...workceptorEvents,
+  ...backendEvents,
+  ...pkiEvents,
+};
+
+export class Observers {
+  /** For the rooms: passes on to all readers that there are at the moment. */
+  readonly all: Required<NodeObserver>;
+  readonly #log: Pick<Log, "error">;
+  readonly #readers = new Set<Required<NodeObserver>>();
+
+  constructor(log: Pick<Log, "error">, readers: Iterable<NodeObserver> = []) {
+    this.#log = log;
+    const names = Object.keys(nodeEvents) as (keyof NodeObserver)[];
+    this.all = Object.fromEntries(
+      names.map((name) => [name, (event: never) => this.#tell(name, event)]),
+    ) as Required<NodeObserver>;
+    for (const reader of readers) this.add(reader);
+  }
+
+  /** Tells `reader` too, until the result is disposed. What it throws is logged. */
+  add(reader: NodeObserver): Disposable {
+    const guarded = guardObserver(reader, nodeEvents, { log: this.#log, what: "the node" });
+    this.#readers.add(guarded);
+    return { [Symbol.dispose]: () => void this.#readers.delete(guarded) };
+  }
+
+  #tell(name: keyof NodeObserver, event: never): void {
+    for (const reader of this.#readers) reader[name](event);
+  }
+}
