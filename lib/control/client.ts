@@ -13,6 +13,11 @@ export class ControlProtocolError extends Error {
   override readonly name = "ControlProtocolError";
 }
 
+/** A parameter of a submit has the name of a field of the command, and would stand in for it. */
+export class IllegalParameterError extends Error {
+  override readonly name = "IllegalParameterError";
+}
+
 /** A submit as sent: what is left out is not sent. */
 export type SubmitFields =
   & Pick<SubmitRequest, "node" | "workType">
@@ -288,8 +293,8 @@ function latin1(bytes: Uint8Array): string {
 }
 
 /**
- * The fields of a submit as the original's clients send them. Throws a `TypeError` for a parameter
- * that would stand in for one of them.
+ * The fields of a submit as the original's clients send them. Throws an
+ * `IllegalParameterError` for a parameter that would stand in for one of them.
  */
 function submitCommand(request: SubmitFields): Record<string, string> {
   // Parameters come from users: without a prototype even `__proto__` is a name as any other.
@@ -305,7 +310,7 @@ function submitCommand(request: SubmitFields): Record<string, string> {
   if (request.signature) command.signature = request.signature;
   if (request.workUnitId) command.workUnitID = request.workUnitId;
   for (const [name, value] of Object.entries(request.params ?? {})) {
-    if (name in command) throw new TypeError(`Duplicate or illegal parameter ${name}`);
+    if (name in command) throw new IllegalParameterError(`Duplicate or illegal parameter ${name}`);
     command[name] = value;
   }
   return command;

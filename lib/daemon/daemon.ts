@@ -127,6 +127,7 @@ export class Daemon implements AsyncDisposable {
       tlsClient: (name) => this.#security.clientTls(name),
       signWork: this.#security.signWork,
     }, this.#config);
+    this.#parts.use(remoteWork);
     this.#workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
     const searchPath = environment("PATH") ?? DEFAULT_SEARCH_PATH;
     for (const configured of this.#config.actions) {

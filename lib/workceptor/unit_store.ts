@@ -142,6 +142,11 @@ export class UnitStore implements Disposable {
     return writeStatus(this.unitFolder(id), record);
   }
 
+  /** Opens `stdin` to be read. */
+  readStdin(id: string): Promise<Deno.FsFile> {
+    return Deno.open(this.stdinPath(id));
+  }
+
   /** Opens `stdout` to append, making it if need be, even where the unit's folder is gone. */
   async openStdout(id: string): Promise<Deno.FsFile> {
     const options = { append: true, create: true, mode: FILE_MODE };

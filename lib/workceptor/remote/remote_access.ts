@@ -20,31 +20,49 @@ export interface RemoteAccess {
   readonly signWork?: ((node: string) => Promise<string>) | undefined;
 }
 
+/** Whose control service is meant, and the `tls-client` config to reach it with ("" for none). */
+export type RemoteTarget = Pick<RemoteExtraData, "RemoteNode" | "TLSClient">;
+
+/** The node may be there or not: nothing was heard of it in time. */
+export class NoAnswerError extends Error {
+  override readonly name = "NoAnswerError";
+}
+
 const CONTROL_SERVICE = "control";
 
-/** Handshake and greeting; the original waits 15 s for the one and 5 s for the other. */
+/** Handshake and greeting; the Go daemon waits 15 s for the one and 5 s for the other. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
-/** Dials the control service of the unit's node. The caller closes the client. */
+/** TLS alert 80, internal_error: whoever sent it had trouble of its own. */
+const ALERT_INTERNAL_ERROR = 80;
+
+/**
+ * Dials the control service of `target`. The caller closes the client. Throws a `NoAnswerError`
+ * when the node is silent.
+ */
 export async function connectToRemote(
   access: RemoteAccess,
-  extra: Pick<RemoteExtraData, "RemoteNode" | "TLSClient">,
+  { RemoteNode, TLSClient }: RemoteTarget,
   signal: AbortSignal,
 ): Promise<ControlClient> {
-  const { RemoteNode, TLSClient } = extra;
   const tls = TLSClient === "" ? undefined : access.tlsClient(TLSClient);
   if (TLSClient !== "" && tls === undefined) throw new Error(refusals.unknownTls(TLSClient));
   const timeout = new AbortController();
   using _timer = access.clock.after(
     CONNECT_TIMEOUT_MS,
-    () => timeout.abort(new Error(`no answer within ${CONNECT_TIMEOUT_MS / 1000} s`)),
+    () => timeout.abort(new NoAnswerError(`no answer within ${CONNECT_TIMEOUT_MS / 1000} s`)),
   );
   const either = AbortSignal.any([signal, timeout.signal]);
-  const conn = await access.mesh.dial(RemoteNode, CONTROL_SERVICE, { tls, signal: either });
-  const client = await ControlClient.connect(unlessEndedAbort(conn), { signal: either });
-  if (client.node === RemoteNode) return client;
-  client.close();
-  throw new Error(`expected the control service of ${RemoteNode}, got that of ${client.node}`);
+  try {
+    const conn = await access.mesh.dial(RemoteNode, CONTROL_SERVICE, { tls, signal: either });
+    const client = await ControlClient.connect(unlessEndedAbort(conn), { signal: either });
+    if (client.node === RemoteNode) return client;
+    client.close();
+    throw new Error(`expected the control service of ${RemoteNode}, got that of ${client.node}`);
+  } catch (error) {
+    if (!(error instanceof QuicError) || error.ending !== "timed-out") throw error;
+    throw new NoAnswerError(error.message, { cause: error });
+  }
 }
 
 /**
@@ -65,13 +83,16 @@ function unlessEndedAbort(conn: MeshConn): ByteConn {
 }
 
 /**
- * Whether dialling failed because certificates do not fit: before a unit has started that is taken
- * for a mistake in the configuration, which waiting does not mend.
+ * Whether dialling failed because certificates do not fit: before a unit has started, that is
+ * taken for a mistake in the configuration, which waiting does not mend. Trouble inside either
+ * node, such as a bug in a check, is not that.
  */
 export function isTlsFailure(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof CertificateRefused) return true;
-    if (cause instanceof QuicError && cause.alert !== undefined) return true;
+    if (cause instanceof QuicError && cause.alert !== undefined) {
+      return cause.alert !== ALERT_INTERNAL_ERROR;
+    }
   }
   return false;
 }

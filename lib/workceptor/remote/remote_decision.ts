@@ -9,6 +9,7 @@
  * - an attempt that is given up is released there first, and the next one has another id, so a
  *   late rest of the first can start nothing.
  */
+import { ControlProtocolError } from "../../control/client.ts";
 import { UnitState } from "../../control/work_service.ts";
 import { expirationTime, type StoredRemoteExtraData } from "./remote_extra_data.ts";
 import { isComplete, type UnitRecord } from "../unit_record.ts";
@@ -34,6 +35,15 @@ export type RemoteStep =
   /** It was not started in time. */
   | "expire";
 
+export interface RemoteDecision {
+  readonly step: RemoteStep;
+  /**
+   * Wall-clock milliseconds at which the decision is made anew, even while the step is under way.
+   * Absent: only when the step has ended or something was asked for.
+   */
+  readonly until?: number;
+}
+
 /** What is known besides the record, and lost in a restart. */
 export interface RemoteMemory {
   /** No submit under the recorded id can have arrived: it may be sent. */
@@ -42,24 +52,35 @@ export interface RemoteMemory {
   readonly cancelPassed: boolean;
 }
 
+/**
+ * The one place where a step and its deadline are decided. The deadline of a step lies ahead, so
+ * that nothing is interrupted twice for the same reason.
+ */
 export function nextStep(
   record: Pick<UnitRecord, "State">,
   extra: StoredRemoteExtraData,
   memory: RemoteMemory,
   nowMs: number,
-): RemoteStep {
+): RemoteDecision {
   const neverSent = extra.RemoteUnitID === "";
-  if (extra.LocalReleased) return neverSent ? "delete" : "release";
+  if (extra.LocalReleased) return { step: neverSent ? "delete" : "release" };
   const cancelDue = extra.LocalCancelled && !memory.cancelPassed && !neverSent;
   if (isComplete(record.State)) {
     // An expired unit may have been sent after all; whatever has started is over there, too.
-    return cancelDue && !extra.RemoteStarted ? "cancel" : "rest";
+    return { step: cancelDue && !extra.RemoteStarted ? "cancel" : "rest" };
   }
-  if (extra.LocalCancelled && neverSent) return "drop";
-  if (cancelDue) return "cancel";
-  if (extra.RemoteStarted || extra.LocalCancelled) return "follow";
-  if (nowMs >= (expirationTime(extra) ?? Infinity)) return "expire";
-  return neverSent || memory.mayBeSent ? "submit" : "inquire";
+  if (extra.RemoteStarted) return { step: cancelDue ? "cancel" : "follow" };
+  if (extra.LocalCancelled && neverSent) return { step: "drop" };
+  const until = expirationTime(extra) ?? Infinity;
+  if (nowMs >= until) return { step: "expire" };
+  const step = cancelDue
+    ? "cancel"
+    : extra.LocalCancelled
+    ? "follow"
+    : neverSent || memory.mayBeSent
+    ? "submit"
+    : "inquire";
+  return until === Infinity ? { step } : { step, until };
 }
 
 /** What a remote node says of a unit. */
@@ -72,14 +93,14 @@ export interface RemoteStatus {
 /** Of a remote node's words, as many characters as anybody reads. */
 const MAX_DETAIL_LENGTH = 16_384;
 
-/** Throws a `TypeError` for a reply that is no status. */
+/** Throws a `ControlProtocolError` for a reply that is not a status. */
 export function readRemoteStatus(reply: Record<string, unknown>): RemoteStatus {
   const { State, Detail, StdoutSize } = reply;
   if (
     !Object.values(UnitState).includes(State as UnitState) || typeof Detail !== "string" ||
     !Number.isSafeInteger(StdoutSize) || (StdoutSize as number) < 0
   ) {
-    throw new TypeError(
+    throw new ControlProtocolError(
       `expected the status of a unit, got ${JSON.stringify(reply).slice(0, 200)}`,
     );
   }
@@ -109,10 +130,18 @@ export function judgeSubmission(
   const { State, Detail } = status;
   if (State === UnitState.Pending) return WAITING.includes(Detail) ? "waiting" : "started";
   if (State !== UnitState.Failed) return "started";
-  if (Detail.startsWith(details.inputError)) return "never ran";
+  if (isNeverRun(status)) return "never ran";
   // Go says this also of a unit that its runner had just started: then it may have run.
   if (Detail === details.pendingAtRestart && !payloadSent) return "never ran";
   return "started";
+}
+
+/**
+ * Whether the remote node says that it had no complete payload: such a unit never ran. It may say so
+ * of one that it had taken in full, when it died before the job was started.
+ */
+export function isNeverRun({ State, Detail }: RemoteStatus): boolean {
+  return State === UnitState.Failed && Detail.startsWith(details.inputError);
 }
 
 /** Whether what we have of the output is all that the remote node says there is. */

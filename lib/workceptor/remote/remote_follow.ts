@@ -16,7 +16,7 @@ const MAX_STATUS_INTERVAL_MS = 30_000;
 /** After the remote said complete, its results stream has this long to end by itself. */
 const OUTPUT_END_GRACE_MS = 1_000;
 
-export interface RemoteFollowParts {
+export interface RemoteFollowDeps {
   readonly control: RemoteControl;
   readonly ledger: RemoteLedger;
   readonly clock: Clock;
@@ -31,15 +31,15 @@ export interface RemoteFollowParts {
  * again; output that came is here, and the next try goes on behind it.
  */
 export async function followRemote(
-  parts: RemoteFollowParts,
+  deps: RemoteFollowDeps,
   signal: AbortSignal,
 ): Promise<RemoteStatus | undefined> {
   const stop = new Error("the other half has ended");
   const over = new AbortController();
   const both = AbortSignal.any([signal, over.signal]);
   const outputEnded = new AbortController();
-  const output = followOutput(parts, both).finally(() => outputEnded.abort());
-  const states = followState(parts, both, outputEnded.signal);
+  const output = followOutput(deps, both).finally(() => outputEnded.abort());
+  const states = followState(deps, both, outputEnded.signal);
   // The last state ends both, and whichever fails ends the other.
   states.finally(() => over.abort(stop)).catch(() => {});
   output.catch(() => over.abort(stop));
@@ -49,34 +49,35 @@ export async function followRemote(
   const failures = [fetched, watched].flatMap((half) =>
     half.status === "rejected" && half.reason !== stop ? [half.reason] : []
   );
-  if (failures.some((error) => parts.control.isUnknownUnit(error))) return undefined;
+  if (failures.some((error) => deps.control.isUnknownUnit(error))) return undefined;
   if (watched.status === "rejected") throw failures[0] ?? watched.reason;
   const status = watched.value;
   if (!isComplete(status.State)) throw new Error("results ended before the unit did");
-  if (fetched.status === "rejected" && !isFetched(status, await parts.ledger.stdoutSize())) {
+  if (fetched.status === "rejected" && !isFetched(status, await deps.ledger.stdoutSize())) {
     throw fetched.reason;
   }
   return status;
 }
 
-async function followOutput(parts: RemoteFollowParts, signal: AbortSignal): Promise<void> {
-  const { control, ledger: { unit } } = parts;
-  using client = await control.connect(signal);
+async function followOutput(
+  { control, ledger: { unit }, onProgress }: RemoteFollowDeps,
+  signal: AbortSignal,
+): Promise<void> {
   using file = await unit.store.openStdout(unit.id);
-  const results = await control.results(client, (await file.stat()).size, signal);
+  const results = await control.results((await file.stat()).size, signal);
   await fetchOutput(results, file, signal, () => {
-    parts.onProgress();
+    onProgress();
     unit.changes.notify();
   });
 }
 
 /**
  * Keeps state and detail up to date; resolves to the status once the unit is complete and its
- * output is here, or to the one asked for when the output ended. Lost connections are made anew as
- * long as output may still come.
+ * output is here, or to the one asked for when the output had ended. Failures are borne as long as
+ * output may still come.
  */
 async function followState(
-  { control, ledger, clock, random }: RemoteFollowParts,
+  { control, ledger, clock, random }: RemoteFollowDeps,
   signal: AbortSignal,
   outputEnded: AbortSignal,
 ): Promise<RemoteStatus> {
@@ -85,24 +86,21 @@ async function followState(
     sleep(clock, ms, { signal: AbortSignal.any([signal, outputEnded]) }).catch(() => {});
   let intervalMs = FIRST_STATUS_INTERVAL_MS;
   while (true) {
+    signal.throwIfAborted();
+    const isLast = outputEnded.aborted;
     try {
-      using client = await control.connect(signal);
-      while (true) {
-        const isLast = outputEnded.aborted;
-        const status = await control.status(client, signal);
-        if (isLast) return status;
-        delay.reset();
-        await showState(ledger, status);
-        if (isFetched(status, await ledger.stdoutSize())) {
-          await pause(OUTPUT_END_GRACE_MS);
-          return status;
-        }
-        await pause(intervalMs);
-        signal.throwIfAborted();
-        intervalMs = Math.min(2 * intervalMs, MAX_STATUS_INTERVAL_MS);
+      const status = await control.status(signal);
+      if (isLast) return status;
+      delay.reset();
+      await showState(ledger, status);
+      if (isFetched(status, await ledger.stdoutSize())) {
+        await pause(OUTPUT_END_GRACE_MS);
+        return status;
       }
+      await pause(intervalMs);
+      intervalMs = Math.min(2 * intervalMs, MAX_STATUS_INTERVAL_MS);
     } catch (error) {
-      if (signal.aborted || outputEnded.aborted || error instanceof ControlError) throw error;
+      if (signal.aborted || isLast || error instanceof ControlError) throw error;
       await pause(delay.next());
     }
   }

@@ -1,6 +1,7 @@
 /** Gets a unit to its node: sends it, and finds out what became of a submit that was cut off. */
 import { type Clock, sleep } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
+import { IllegalParameterError } from "../../control/client.ts";
 import { ControlError } from "../../control/control_error.ts";
 import type { RemoteControl } from "./remote_control.ts";
 import { judgeSubmission, type RemoteStatus } from "./remote_decision.ts";
@@ -25,7 +26,7 @@ const STALE_PAYLOAD_INTERVAL_MS = 1_000;
 const SMALL_PAYLOAD_BYTES = 64 * 1024;
 const PAYLOAD_CHUNK_BYTES = 256 * 1024;
 
-export interface RemoteSubmissionParts {
+export interface RemoteSubmissionDeps {
   readonly control: RemoteControl;
   readonly ledger: RemoteLedger;
   readonly clock: Clock;
@@ -35,16 +36,16 @@ export interface RemoteSubmissionParts {
 }
 
 export class RemoteSubmission {
-  readonly #parts: RemoteSubmissionParts;
+  readonly #deps: RemoteSubmissionDeps;
   /** As submitted, secrets included; `undefined` for a unit found on disk, and once it was sent. */
   #params: Readonly<Record<string, string>> | undefined;
   #mayBeSent = false;
 
   constructor(
-    parts: RemoteSubmissionParts,
+    deps: RemoteSubmissionDeps,
     params: Readonly<Record<string, string>> | undefined,
   ) {
-    this.#parts = parts;
+    this.#deps = deps;
     this.#params = params;
   }
 
@@ -58,14 +59,15 @@ export class RemoteSubmission {
    * when its outcome is not known.
    */
   async submit(signal: AbortSignal): Promise<void> {
-    const { control, ledger } = this.#parts;
+    const { control, ledger } = this.#deps;
     const { extra, unit } = ledger;
     if (extra.SecretParams !== undefined && this.#params === undefined) {
       throw new SubmitRefusedError(details.secretsLost);
     }
     using client = await control.connect(signal);
     const signed = await control.signature();
-    const { size } = await Deno.stat(unit.store.stdinPath(unit.id));
+    using payload = await unit.store.readStdin(unit.id);
+    const { size } = await payload.stat();
     const isSmall = size <= SMALL_PAYLOAD_BYTES;
     const workUnitId = extra.RemoteUnitID || unit.id;
     await ledger.update({ RemoteUnitID: workUnitId, ...(isSmall ? { PayloadSent: true } : {}) });
@@ -85,7 +87,7 @@ export class RemoteSubmission {
       if (unitId !== workUnitId) await ledger.update({ RemoteUnitID: unitId });
     };
     try {
-      await client.submit(request, this.#payload(isSmall, signal), { onCreated, signal });
+      await client.submit(request, this.#read(payload, isSmall, signal), { onCreated, signal });
     } catch (error) {
       if (!isRefusal(error, workUnitId)) throw error;
       if (!isCreated) await ledger.update({ RemoteUnitID: "" });
@@ -96,13 +98,12 @@ export class RemoteSubmission {
 
   /** Asks what became of a submit of unknown outcome, and prepares another one if it is needed. */
   async inquire(signal: AbortSignal): Promise<void> {
-    const { control, ledger, clock, nodeId, random } = this.#parts;
-    using client = await control.connect(signal);
+    const { control, ledger, clock, nodeId, random } = this.#deps;
     const giveUpAt = clock.now() + STALE_PAYLOAD_MS;
     while (true) {
       let status: RemoteStatus;
       try {
-        status = await control.status(client, signal);
+        status = await control.status(signal);
       } catch (error) {
         if (!control.isUnknownUnit(error)) throw error;
         this.#mayBeSent = true;
@@ -114,7 +115,7 @@ export class RemoteSubmission {
       await sleep(clock, STALE_PAYLOAD_INTERVAL_MS, { signal });
     }
     try {
-      await control.tell(client, "release", signal);
+      await control.tell("release", signal);
     } catch (error) {
       if (!control.isUnknownUnit(error)) throw error;
     }
@@ -122,20 +123,22 @@ export class RemoteSubmission {
     this.#mayBeSent = true;
   }
 
-  async *#payload(isSmall: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const { ledger } = this.#parts;
-    using file = await Deno.open(ledger.unit.store.stdinPath(ledger.unit.id));
+  async *#read(
+    file: Deno.FsFile,
+    isSmall: boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
     const buffer = new Uint8Array(PAYLOAD_CHUNK_BYTES);
     for (let count; (count = await file.read(buffer)) !== null;) {
       signal.throwIfAborted();
       yield buffer.subarray(0, count);
     }
-    if (!isSmall) await ledger.update({ PayloadSent: true });
+    if (!isSmall) await this.#deps.ledger.update({ PayloadSent: true });
     signal.throwIfAborted();
   }
 
   async #recordStarted(): Promise<void> {
-    const { ledger } = this.#parts;
+    const { ledger } = this.#deps;
     // What the original wrote of secrets has served its purpose.
     const { RemoteParams } = visibleRemoteExtraData(ledger.extra);
     await ledger.update({ RemoteStarted: true, RemoteParams });
@@ -143,10 +146,9 @@ export class RemoteSubmission {
   }
 }
 
-/** Whether a failed submit was answered, and so that the answer settles it. */
+/** Whether a failed submit was answered, or could never be sent, so that this settles it. */
 function isRefusal(error: unknown, workUnitId: string): error is Error {
-  // A parameter that would stand in for a field of the command: see `ControlClient.submit`.
-  if (error instanceof TypeError) return true;
+  if (error instanceof IllegalParameterError) return true;
   return error instanceof ControlError &&
     // An earlier attempt did arrive.
     error.message !== refusals.unitIdInUse(workUnitId) &&

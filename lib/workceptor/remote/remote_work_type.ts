@@ -9,17 +9,20 @@ import { refusals } from "../work_texts.ts";
 import type { PreparedUnit, WorkType } from "../work_type.ts";
 import type { RemoteAccess } from "./remote_access.ts";
 import { isSecret, newRemoteExtraData } from "./remote_extra_data.ts";
+import { RemoteNodes } from "./remote_nodes.ts";
 import { RemoteUnit } from "./remote_unit.ts";
 
-export class RemoteWork implements WorkType {
+export class RemoteWork implements WorkType, Disposable {
   readonly runs = "elsewhere";
   readonly #access: RemoteAccess;
   readonly #nodeId: string;
+  readonly #nodes: RemoteNodes;
 
   /** `nodeId` is this node's. */
   constructor(access: RemoteAccess, options: { nodeId: string }) {
     this.#access = access;
     this.#nodeId = options.nodeId;
+    this.#nodes = new RemoteNodes(access);
   }
 
   requiresSignature(signWork: boolean): boolean {
@@ -48,8 +51,14 @@ export class RemoteWork implements WorkType {
     return this.#unit(ledger, deps);
   }
 
+  /** Closes the connections that units share, after the units have ended. */
+  [Symbol.dispose](): void {
+    this.#nodes[Symbol.dispose]();
+  }
+
   #unit(ledger: UnitLedger, deps: UnitDeps, params?: Readonly<Record<string, string>>): Unit {
-    return new RemoteUnit({ ...this.#access, ...deps, nodeId: this.#nodeId }, ledger, params);
+    const own = { nodeId: this.#nodeId, nodes: this.#nodes };
+    return new RemoteUnit({ ...this.#access, ...deps, ...own }, ledger, params);
   }
 }
 

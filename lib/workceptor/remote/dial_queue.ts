@@ -1,0 +1,74 @@
+/**
+ * Bounds how many connections to one node are being set up at a time. Hundreds of handshakes at
+ * once all end late, some too late; one after the other, the first unit is served at once, and the
+ * event loop stays free for everything else.
+ */
+import { NoAnswerError } from "./remote_access.ts";
+
+/** Handshakes with one node at a time: enough to hide the round trips of a slow path. */
+const MAX_DIALS = 16;
+
+interface NodeQueue {
+  dialling: number;
+  readonly waiting: PromiseWithResolvers<void>[];
+}
+
+export class DialQueue {
+  readonly #nodes = new Map<string, NodeQueue>();
+
+  /**
+   * Calls `dial` when its turn has come; with `urgent` it goes ahead of the others. When a dial
+   * finds the node silent, those that wait are told so, too: they would find out one after the
+   * other.
+   */
+  async dial<T>(
+    node: string,
+    dial: () => Promise<T>,
+    { signal, urgent = false }: { signal: AbortSignal; urgent?: boolean },
+  ): Promise<T> {
+    const queue = this.#nodes.get(node) ?? { dialling: 0, waiting: [] };
+    this.#nodes.set(node, queue);
+    if (queue.dialling < MAX_DIALS) queue.dialling++;
+    else await this.#turn(queue, signal, urgent);
+    try {
+      signal.throwIfAborted();
+      return await dial();
+    } catch (error) {
+      if (error instanceof NoAnswerError) rejectAll(queue, error);
+      throw error;
+    } finally {
+      this.#next(node, queue);
+    }
+  }
+
+  /** Resolves when a place was handed over; one that comes together with an abort counts. */
+  async #turn(queue: NodeQueue, signal: AbortSignal, urgent: boolean): Promise<void> {
+    signal.throwIfAborted();
+    const turn = Promise.withResolvers<void>();
+    const giveUp = () => {
+      const at = queue.waiting.indexOf(turn);
+      if (at === -1) return;
+      queue.waiting.splice(at, 1);
+      turn.reject(signal.reason);
+    };
+    if (urgent) queue.waiting.unshift(turn);
+    else queue.waiting.push(turn);
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      await turn.promise;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Hands the place of a dial that has ended to the next one. */
+  #next(node: string, queue: NodeQueue): void {
+    const turn = queue.waiting.shift();
+    if (turn !== undefined) return turn.resolve();
+    if (--queue.dialling === 0) this.#nodes.delete(node);
+  }
+}
+
+function rejectAll(queue: NodeQueue, error: Error): void {
+  for (const turn of queue.waiting.splice(0)) turn.reject(error);
+}

@@ -1,0 +1,52 @@
+/** The control services of other nodes, as all remote units of this node reach them. */
+import type { ControlClient } from "../../control/client.ts";
+import { CommandLines } from "./command_lines.ts";
+import { DialQueue } from "./dial_queue.ts";
+import { connectToRemote, type RemoteAccess, type RemoteTarget } from "./remote_access.ts";
+
+export class RemoteNodes implements Disposable {
+  readonly #access: RemoteAccess;
+  readonly #dials = new DialQueue();
+  readonly #lines: CommandLines;
+
+  constructor(access: RemoteAccess) {
+    this.#access = access;
+    this.#lines = new CommandLines({
+      clock: access.clock,
+      // What frees something, or tells what there is to do, goes ahead of new work.
+      connect: (target, signal) => this.#dial(target, { signal, urgent: true }),
+    });
+  }
+
+  /** A connection for one user, who closes it. */
+  connect(target: RemoteTarget, signal: AbortSignal): Promise<ControlClient> {
+    return this.#dial(target, { signal });
+  }
+
+  /** Runs a short exchange that bears repetition over a connection that is shared with others. */
+  run<T>(
+    target: RemoteTarget,
+    exchange: (client: ControlClient) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    return this.#lines.run(target, exchange, signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#lines[Symbol.dispose]();
+  }
+
+  async #dial(
+    target: RemoteTarget,
+    options: { signal: AbortSignal; urgent?: boolean },
+  ): Promise<ControlClient> {
+    const { mesh } = this.#access;
+    const dial = () => {
+      if (!mesh.hasRoute(target.RemoteNode)) throw new Error("no route to node");
+      return connectToRemote(this.#access, target, options.signal);
+    };
+    // Without a route there is nothing to wait for.
+    if (!mesh.hasRoute(target.RemoteNode)) return dial();
+    return await this.#dials.dial(target.RemoteNode, dial, options);
+  }
+}
