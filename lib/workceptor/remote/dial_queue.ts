@@ -6,7 +6,7 @@
 import { NoAnswerError } from "./remote_access.ts";
 
 /** Handshakes with one node at a time: enough to hide the round trips of a slow path. */
-const MAX_DIALS = 16;
+const MAX_DIALS = 32;
 
 interface NodeQueue {
   dialling: number;
