@@ -71,13 +71,20 @@ export async function startWorkceptor(
     ...parts,
   };
   const workceptor = new Workceptor(deps, { nodeId, dataDir });
-  workceptor.registerWorkType(REMOTE_WORK_TYPE, new RemoteWork(deps, { nodeId }));
+  const remoteWork = new RemoteWork(deps, { nodeId });
+  workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
   const all = types ?? { sh: shellType, cat: { command: "cat" } };
   for (const [name, type] of Object.entries(all)) {
     workceptor.registerWorkType(name, commandType(type));
   }
   await workceptor.start();
-  return workceptor;
+  const end = () => Workceptor.prototype[Symbol.asyncDispose].call(workceptor);
+  return Object.assign(workceptor, {
+    async [Symbol.asyncDispose]() {
+      await end();
+      remoteWork[Symbol.dispose]();
+    },
+  });
 }
 
 export const emptyRequest = {

@@ -2,7 +2,7 @@
  * A few nodes in one process: each has a workceptor behind a real control server, and reaches the
  * others through streams in memory that a test can cut at any byte, or through no route at all.
  */
-import { systemClock } from "../../../lib/base/clock.ts";
+import { type Clock, systemClock } from "../../../lib/base/clock.ts";
 import { silentLog } from "../../../lib/base/log.ts";
 import { ControlServer } from "../../../lib/control/server.ts";
 import type { WorkService } from "../../../lib/control/work_service.ts";
@@ -20,6 +20,7 @@ class Pipe {
   #ended = false;
   #readFailure: Error | undefined;
   #writeFailure: Error | undefined;
+  #failure: Error | undefined;
   #changed = Promise.withResolvers<void>();
   /** Bytes that still pass before the stream breaks. */
   left = Infinity;
@@ -42,6 +43,7 @@ class Pipe {
 
   async write(bytes: Uint8Array): Promise<number> {
     while (!this.#writeFailure && this.#size >= CAPACITY) await this.#changed.promise;
+    if (this.#failure && this.left <= 0) throw this.#failure;
     if (this.#writeFailure) throw this.#writeFailure;
     if (this.#ended) throw new Error("write after the end");
     const taken = bytes.slice(0, Math.min(CAPACITY - this.#size, this.left));
@@ -50,6 +52,11 @@ class Pipe {
     this.#size += taken.length;
     this.#notify();
     return taken.length;
+  }
+
+  /** Whether a write fails, rather than the stream break. */
+  get fails(): boolean {
+    return this.#failure !== undefined;
   }
 
   end(): void {
@@ -69,6 +76,12 @@ class Pipe {
   breakReader(error: Error): void {
     this.#readFailure ??= error;
     this.#notify();
+  }
+
+  /** A write fails with `error` once this many bytes have passed. */
+  failAfter(bytes: number, error: Error): void {
+    this.left = bytes;
+    this.#failure = error;
   }
 
   /** Only the writer learns that the stream is broken. */
@@ -123,7 +136,7 @@ class Stream {
       read: (into) => incoming.read(into),
       write: async (bytes) => {
         const count = await outgoing.write(bytes);
-        if (outgoing.left <= 0) this.break();
+        if (outgoing.left <= 0 && !outgoing.fails) this.break();
         return count;
       },
       closeWrite: () => {
@@ -147,7 +160,7 @@ class Stream {
 
 /** What a test may do to a stream. */
 export interface CuttableStream {
-  readonly there: { left: number; end(): void };
+  readonly there: { left: number; end(): void; failAfter(bytes: number, error: Error): void };
   readonly back: { left: number };
   isSilent: boolean;
   break(): void;
@@ -167,14 +180,24 @@ export class Network implements AsyncDisposable {
   #up = true;
   /** Streams dialled so far. */
   dials = 0;
+  /** How often any node has looked for a route. */
+  lookups = 0;
   /** Given each new stream: may set `left` of a direction to have it cut there. */
   onDial: (stream: CuttableStream) => void = () => {};
+  readonly #clock: Clock;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
 
   /** The slice of the mesh that `id` sees. */
   mesh(id: string): RemoteAccess["mesh"] {
     const node = this.#node(id);
     return {
-      hasRoute: (to) => this.#up && this.#nodes.get(to)?.work !== undefined,
+      hasRoute: (to) => {
+        this.lookups++;
+        return this.#up && this.#nodes.get(to)?.work !== undefined;
+      },
       onRoutesChanged: (listener) => {
         node.listeners.add(listener);
         return { [Symbol.dispose]: () => void node.listeners.delete(listener) };
@@ -235,7 +258,7 @@ export class Network implements AsyncDisposable {
       mesh: Object.assign(new FakeMesh(), { nodeId: to }),
       system: { version: "test", cpuCount: 1, memoryMiB: 1 },
       work,
-      clock: systemClock,
+      clock: this.#clock,
       log: silentLog,
     });
     const caller = { via: "mesh", secure: false, description: from } as const;

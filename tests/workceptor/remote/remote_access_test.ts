@@ -8,7 +8,10 @@ Deno.test("only certificates that do not fit are a TLS failure that fails a unit
   const cases: [unknown, boolean][] = [
     [refused, true],
     [new QuicError("refused", "refused", 0x100 + 42, { cause: refused }), true],
-    [new Error("dial failed", { cause: new QuicError("no", "refused-by-peer", 0x100 + 116) }), true],
+    [
+      new Error("dial failed", { cause: new QuicError("no", "refused-by-peer", 0x100 + 116) }),
+      true,
+    ],
     // Our own check, or the peer's, broke down.
     [new QuicError("bug", "refused", 0x100 + 80, { cause: new TypeError("bug") }), false],
     [new QuicError("bug", "refused-by-peer", 0x100 + 80), false],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { ControlProtocolError } from "../../../lib/control/client.ts";
 import { UnitState } from "../../../lib/control/work_service.ts";
 import {
   isFetched,
@@ -56,13 +57,17 @@ Deno.test("the next step follows from the record", async (t) => {
     [Running, { ...started, LocalCancelled: true }, "cancel"],
     [Failed, { ...started, LocalCancelled: true }, "rest"],
     [Failed, { ...sent, ...past, LocalCancelled: true }, "cancel"],
+    [Pending, { ...sent, ...future, LocalCancelled: true }, "cancel"],
+    [Pending, { ...sent, ...past, LocalCancelled: true }, "expire"],
+    [Running, { ...started, ...past, LocalCancelled: true }, "cancel"],
+    [Pending, { ...sent, ...past, LocalReleased: true }, "release"],
     [Pending, { LocalReleased: true }, "delete"],
     [Running, { ...started, LocalReleased: true }, "release"],
     [Succeeded, { ...started, LocalReleased: true, LocalCancelled: true }, "release"],
   ];
   for (const [State, changed, step] of cases) {
     await t.step(`${State} ${JSON.stringify(changed)}: ${step}`, () => {
-      assert.equal(nextStep({ State }, extra(changed), nothingKnown, NOW), step);
+      assert.equal(nextStep({ State }, extra(changed), nothingKnown, NOW).step, step);
     });
   }
 });
@@ -70,7 +75,9 @@ Deno.test("the next step follows from the record", async (t) => {
 Deno.test("a cancel that was passed on is followed to its end", () => {
   const memory = { mayBeSent: false, cancelPassed: true };
   const cancelled = { ...started, LocalCancelled: true };
-  assert.equal(nextStep({ State: UnitState.Running }, extra(cancelled), memory, NOW), "follow");
+  assert.deepEqual(nextStep({ State: UnitState.Running }, extra(cancelled), memory, NOW), {
+    step: "follow",
+  });
 });
 
 const anyExtra = fc.record({
@@ -86,7 +93,7 @@ const anyState = fc.constantFrom(...Object.values(UnitState));
 Deno.test("nothing is sent that may have arrived, was called off, or is over", () => {
   fc.assert(fc.property(anyState, anyExtra, anyMemory, (State, changed, memory) => {
     const record = extra(changed);
-    if (nextStep({ State }, record, memory, NOW) !== "submit") return;
+    if (nextStep({ State }, record, memory, NOW).step !== "submit") return;
     assert.ok(record.RemoteUnitID === "" || memory.mayBeSent);
     assert.ok(!record.RemoteStarted && !record.LocalCancelled && !record.LocalReleased);
     assert.ok(State === UnitState.Pending || State === UnitState.Running);
@@ -96,11 +103,23 @@ Deno.test("nothing is sent that may have arrived, was called off, or is over", (
 Deno.test("a wish is carried out before anything else, and without a remote node if there is none", () => {
   fc.assert(fc.property(anyState, anyExtra, anyMemory, (State, changed, memory) => {
     const record = extra(changed);
-    const step = nextStep({ State }, record, memory, NOW);
+    const { step } = nextStep({ State }, record, memory, NOW);
     const neverSent = record.RemoteUnitID === "";
     if (record.LocalReleased) assert.equal(step, neverSent ? "delete" : "release");
-    else if (record.LocalCancelled) assert.ok(["drop", "cancel", "follow", "rest"].includes(step));
+    else if (record.LocalCancelled) {
+      assert.ok(["drop", "cancel", "follow", "rest", "expire"].includes(step));
+    }
     if (neverSent) assert.ok(!["cancel", "release", "inquire"].includes(step));
+  }));
+});
+
+Deno.test("a deadline lies ahead, and when it has come there is another step without one", () => {
+  fc.assert(fc.property(anyState, anyExtra, anyMemory, (State, changed, memory) => {
+    const record = extra(changed);
+    const { until } = nextStep({ State }, record, memory, NOW);
+    if (until === undefined) return;
+    assert.ok(until > NOW);
+    assert.deepEqual(nextStep({ State }, record, memory, until), { step: "expire" });
   }));
 });
 
@@ -142,9 +161,9 @@ Deno.test("a reply that is no status is refused", () => {
       StdoutSize: 0.5,
     }]
   ) {
-    assert.throws(() => readRemoteStatus({ ...good, ...bad }), TypeError);
+    assert.throws(() => readRemoteStatus({ ...good, ...bad }), ControlProtocolError);
   }
-  assert.throws(() => readRemoteStatus({}), TypeError);
+  assert.throws(() => readRemoteStatus({}), ControlProtocolError);
 });
 
 Deno.test("output is here when the unit is complete and no byte is missing", () => {
