@@ -4,6 +4,7 @@ import {
   auth,
   completed,
   eventually,
+  processEnd,
   readText,
   running,
   startWorkceptor,
@@ -79,15 +80,21 @@ goTest("a job that the Go daemon left running is followed to its end, and cancel
   const go = await startGo(folder.path);
   const wait = `while [ -d ${folder.path} ] && [ ! -e ${folder.path}/go ]; do sleep 0.05; done`;
   const { unitid: ends } = await go.ask(goSubmit(`echo begin; ${wait}; echo end; exit 3`), "");
-  const { unitid: stopped } = await go.ask(goSubmit("echo begin; exec sleep 100"), "");
+  const leave = `setsid sh -c "echo \\$\\$ >${folder.path}/pid.new; ` +
+    `mv ${folder.path}/pid.new ${folder.path}/pid; exec sleep 100" & echo begin; sleep 100`;
+  const { unitid: stopped } = await go.ask(goSubmit(leave), "");
   for (const id of [ends, stopped]) {
     await eventually(async () => (await go.ask(`work status ${id}`)).State === 1);
   }
+  const away = await eventually(() =>
+    Deno.readTextFile(`${folder.path}/pid`).then(Number, () => undefined)
+  );
   await go.stop();
   await using work = await startWorkceptor(folder.path);
   for (const id of [ends, stopped]) assert.equal((await work.status(id)).StateName, "Running");
   await work.cancel(stopped, auth);
   assert.equal((await completed(work, stopped)).StateName, "Canceled");
+  await processEnd(away);
   await Deno.writeTextFile(`${folder.path}/go`, "");
   assert.equal(await readText(work, ends), "begin\nend\n");
   assert.equal((await work.status(ends)).Detail, "exit status 3");

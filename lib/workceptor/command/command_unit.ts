@@ -28,7 +28,7 @@ import {
 import { findExecutable } from "./find_executable.ts";
 import { FoundJob, TAKING_MS } from "./found_job.ts";
 import { GoRunnerJob } from "./go_runner.ts";
-import type { Job, JobDeps } from "./job.ts";
+import { type Job, type JobDeps, LIVENESS_INTERVAL_MS } from "./job.ts";
 import { OwnJob } from "./own_job.ts";
 import { splitWords } from "./shell_words.ts";
 import { stopJob } from "./stop_job.ts";
@@ -236,14 +236,31 @@ export class CommandUnit implements Unit {
     await abortable(job.interruptible, AbortSignal.any([signal, insist])).catch(() => {});
     signal.throwIfAborted();
     const graceMs = workType?.cancelGraceMs ?? DEFAULT_CANCEL_GRACE_MS;
-    const { trace } = job;
-    const left = trace ? await stopJob(trace, { clock, graceMs, insist, signal }) : [];
+    const left = await this.#untilDone(
+      signal,
+      () =>
+        job.trace ? stopJob(job.trace, { clock, graceMs, insist, signal }) : Promise.resolve([]),
+    );
     for (const { pid, name } of left) {
       log.warning(`Process ${pid} (${name}) of work unit ${this.ledger.id} could not be stopped`, {
         unit_id: this.ledger.id,
       });
     }
     await this.#on({ is: "stopped", left });
+  }
+
+  /** Repeats what must be done in the end, whatever the machine lacks at the moment. */
+  async #untilDone<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    while (true) {
+      try {
+        return await attempt();
+      } catch (error) {
+        signal.throwIfAborted();
+        const { id } = this.ledger;
+        this.#deps.log.error(`Cannot stop work unit ${id}: ${messageOf(error)}`, { unit_id: id });
+        await sleep(this.#deps.clock, LIVENESS_INTERVAL_MS, { signal });
+      }
+    }
   }
 
   async #untilComplete(timeoutMs: number): Promise<void> {

@@ -6,7 +6,7 @@
  * exec, into new sessions and past an emptied environment, and shows it to every user. It needs no
  * privilege, no control group and no cleaning up.
  */
-import type { ProcessIdentity } from "./process_identity.ts";
+import { type ProcessIdentity, readProcFile } from "./process_identity.ts";
 
 /** Pids are below 2^22 (`PID_MAX_LIMIT` in the kernel). */
 const PID_BITS = 22;
@@ -36,9 +36,6 @@ export function parseMark(limits: string): string | undefined {
 
 /** The mark of a process, if it has any such limit at all. */
 export function readMark(pid: number): string | undefined {
-  try {
-    return parseMark(Deno.readTextFileSync(`/proc/${pid}/limits`));
-  } catch {
-    return undefined;
-  }
+  const limits = readProcFile(pid, "limits");
+  return limits === undefined ? undefined : parseMark(limits);
 }

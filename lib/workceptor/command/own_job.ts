@@ -5,24 +5,29 @@ import { recordRunning } from "./command_record.ts";
 import type { Job, JobDeps, JobOutcome } from "./job.ts";
 import { describeJobEnd } from "./job_end_text.ts";
 import type { JobTrace } from "./job_processes.ts";
-import type { ProcessIdentity } from "./process_identity.ts";
+import { type ProcessIdentity, readProcess } from "./process_identity.ts";
 import { startSupervisor, type Supervisor } from "./supervisor.ts";
 
 export class OwnJob implements Job {
   readonly #deps: JobDeps;
   readonly #supervisor: Supervisor;
+  #leader: ProcessIdentity | undefined;
   #command: ProcessIdentity | undefined;
+  #ended = false;
 
   /** Starts `words` as the unit's job. Throws what the spawn throws. */
   constructor(deps: JobDeps, words: readonly string[]) {
     const { store, id } = deps.ledger;
     this.#deps = deps;
     this.#supervisor = startSupervisor(store.unitFolder(id), words);
+    this.#leader = this.#supervisor.identity;
+    this.#supervisor.ended.then(() => this.#ended = true);
   }
 
   get trace(): JobTrace | undefined {
-    const { identity } = this.#supervisor;
-    return identity && { leader: identity, command: this.#command };
+    // A child that nobody has waited for yet still has its pid.
+    if (!this.#ended) this.#leader ??= readProcess(this.#supervisor.pid);
+    return this.#leader && { leader: this.#leader, command: this.#command };
   }
 
   get interruptible(): Promise<unknown> {
@@ -33,10 +38,8 @@ export class OwnJob implements Job {
     const supervisor = this.#supervisor;
     signal.addEventListener("abort", () => supervisor.detach(), { once: true });
     const { pid } = supervisor;
-    let ended = false;
-    supervisor.ended.then(() => ended = true);
     this.#command = await abortable(supervisor.command, signal);
-    if (this.#command !== undefined && !ended) {
+    if (this.#command !== undefined && !this.#ended) {
       await recordRunning(this.#deps.ledger, { pid: this.#command.pid, supervisor: pid });
     }
     const end = await abortable(supervisor.ended, signal);

@@ -60,14 +60,29 @@ export async function readBootId(): Promise<string> {
 
 /**
  * The process that has this pid now; `undefined` when there is none, or only a zombie: in a
- * container whose first process does not reap, a dead one stays for ever.
+ * container whose first process does not reap, a dead one stays for ever. Throws when that cannot
+ * be told, for want of free file descriptors, say: a process must not be taken for gone then.
  */
 export function readProcess(pid: number): ProcessEntry | undefined {
+  const line = readProcFile(pid, "stat");
+  const entry = line === undefined ? undefined : parseStatLine(line);
+  return entry === undefined || "ZX".includes(entry.state) ? undefined : entry;
+}
+
+/**
+ * A file of `/proc/<pid>`; `undefined` when there is no such process, or it is not shown to us.
+ * Otherwise throws what the read throws.
+ */
+export function readProcFile(pid: number, name: "stat" | "limits"): string | undefined {
   try {
-    const entry = parseStatLine(Deno.readTextFileSync(`/proc/${pid}/stat`));
-    return entry === undefined || "ZX".includes(entry.state) ? undefined : entry;
-  } catch {
-    return undefined;
+    return Deno.readTextFileSync(`/proc/${pid}/${name}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
+      return undefined;
+    }
+    // It ended between the opening of the file and the reading: ESRCH, for which Deno has no class.
+    if (error instanceof Error && error.message.includes("os error 3)")) return undefined;
+    throw error;
   }
 }
 

@@ -42,9 +42,11 @@ export async function stopJob(trace: JobTrace, options: StopOptions): Promise<Pr
   const { clock, insist, signal } = options;
   const patience = AbortSignal.any([insist, signal]);
   const killAt = clock.now() + options.graceMs;
+  // Without a mark, a process that lost its parent meanwhile is known only from the look before.
+  let found: ProcessEntry[] = [];
   while (clock.now() < killAt && !insist.aborted) {
     signal.throwIfAborted();
-    const found = await findJobProcesses(trace);
+    found = await findJobProcesses(trace, { known: found });
     if (found.length === 0) return [];
     const heads = found.filter((entry) => isHead(entry, trace));
     if (heads.length > 0) signalGroup(trace.leader.pid, "SIGINT");
@@ -53,7 +55,7 @@ export async function stopJob(trace: JobTrace, options: StopOptions): Promise<Pr
     await untilGone(asked, { clock, until: killAt, signal: patience });
   }
   signal.throwIfAborted();
-  return await killJob(trace, options);
+  return await killJob(trace, found, options);
 }
 
 /** Whether this is the command or its supervisor. */
@@ -67,9 +69,10 @@ function isHead(entry: ProcessEntry, { leader, command }: JobTrace): boolean {
  */
 async function killJob(
   trace: JobTrace,
+  known: readonly ProcessEntry[],
   { clock, signal }: StopOptions,
 ): Promise<ProcessEntry[]> {
-  let left: ProcessEntry[] = [];
+  let left = [...known];
   for (let round = 0; round < KILL_ROUNDS; round++) {
     const targets = await freeze(trace, { clock, known: left });
     for (const entry of targets) signalProcess(entry, "SIGKILL");

@@ -90,7 +90,7 @@ exit "$receptor_status"
 /** A supervisor that this process started. */
 export interface Supervisor {
   readonly pid: number;
-  /** `undefined` where `/proc` does not show it. */
+  /** `undefined` if it could not be read at the time. */
   readonly identity: ProcessIdentity | undefined;
   /** The command's process once it runs; `undefined` when it never did. */
   readonly command: Promise<ProcessIdentity | undefined>;
@@ -116,7 +116,7 @@ export function startSupervisor(folder: string, words: readonly string[]): Super
   }).spawn();
   const { pid } = child;
   // Before anything awaits: even a child that has ended keeps its pid until then.
-  const identity = readProcess(pid);
+  const identity = identityOf(pid);
   const command = firstLine(child.stdout).then(parseStatLine).catch(() => undefined);
   const lost = { kind: "lost" } as const;
   return {
@@ -128,6 +128,14 @@ export function startSupervisor(folder: string, words: readonly string[]): Super
     ).catch(() => lost),
     detach: () => child.unref(),
   };
+}
+
+function identityOf(pid: number): ProcessIdentity | undefined {
+  try {
+    return readProcess(pid);
+  } catch {
+    return undefined;
+  }
 }
 
 async function endOf(

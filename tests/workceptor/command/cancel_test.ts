@@ -1,5 +1,6 @@
 /** What a cancel ends: every process of the job, wherever it went, and no process of anybody else. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import {
   auth,
   completed,
@@ -13,6 +14,8 @@ import {
   submitScript,
   temporaryFolder,
 } from "../_harness.ts";
+
+const STOP_AS_ANOTHER = fileURLToPath(new URL("./_stop_as_another.ts", import.meta.url));
 
 /** Ways out of a job's process group; each leaves the pid of a `sleep` in the file `$pids`. */
 const ESCAPES = {
@@ -35,6 +38,22 @@ function escaping(folder: string, then = "sleep 1000"): string {
 
 const COUNT = Object.keys(ESCAPES).length;
 
+/** As `temporaryFolder`; whatever a failed test has left of `escaping` ends with it. */
+async function escapeFolder(): Promise<AsyncDisposable & { path: string }> {
+  const folder = await temporaryFolder();
+  return {
+    path: folder.path,
+    async [Symbol.asyncDispose]() {
+      const pids = await Deno.readTextFile(`${folder.path}/pids`).catch(() => "");
+      for (const pid of pids.split("\n").filter(Boolean).map(Number)) {
+        const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
+        if (stat.includes("(sleep)")) Deno.kill(pid, "SIGKILL");
+      }
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
 async function pidsOf(folder: string): Promise<number[]> {
   return await eventually(async () => {
     const text = await Deno.readTextFile(`${folder}/pids`).catch(() => "");
@@ -44,7 +63,7 @@ async function pidsOf(folder: string): Promise<number[]> {
 }
 
 Deno.test("a cancelled job leaves no process, whatever session, group or parent it has", async () => {
-  await using folder = await temporaryFolder();
+  await using folder = await escapeFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, escaping(folder.path));
   const { path } = folder;
@@ -57,7 +76,7 @@ Deno.test("a cancelled job leaves no process, whatever session, group or parent 
 
 for (const force of [false, true]) {
   Deno.test(`a ${force ? "forced " : ""}release leaves no process of the job`, async () => {
-    await using folder = await temporaryFolder();
+    await using folder = await escapeFolder();
     await using work = await startWorkceptor(folder.path);
     const id = await submitScript(work, escaping(folder.path));
     const pids = [pidIn(await running(work, id)), ...await pidsOf(folder.path)];
@@ -68,7 +87,7 @@ for (const force of [false, true]) {
 }
 
 Deno.test("a job that an earlier daemon started is cancelled as thoroughly", async () => {
-  await using folder = await temporaryFolder();
+  await using folder = await escapeFolder();
   let id, pids;
   {
     await using work = await startWorkceptor(folder.path);
@@ -103,7 +122,7 @@ Deno.test("a process that forks faster than it can be killed is ended all the sa
 });
 
 Deno.test("what a job left behind that ended by itself is nobody's business", async () => {
-  await using folder = await temporaryFolder();
+  await using folder = await escapeFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, escaping(folder.path, `cat "$pids" >/dev/null; exit 0`));
   assert.equal((await completed(work, id)).Detail, "exit status 0");
@@ -133,4 +152,41 @@ Deno.test("a cancel does not touch another job, nor a bystander", async () => {
   assert.equal((await work.status(other)).StateName, "Succeeded");
   bystander.kill("SIGKILL");
   assert.equal((await bystander.status).signal, "SIGKILL");
+});
+
+const NOBODY = 65_534;
+
+Deno.test({
+  name: "processes that may not be killed are found all the same, and named",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using folder = await escapeFolder();
+    await using work = await startWorkceptor(`${folder.path}/data`);
+    const id = await submitScript(work, escaping(folder.path));
+    const status = await running(work, id);
+    const pids = await pidsOf(folder.path);
+    const supervisor = (status.ExtraData as { Pid: number }).Pid;
+    await Deno.chmod(folder.path, 0o777);
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        "--no-lock",
+        "--no-config",
+        STOP_AS_ANOTHER,
+        `${supervisor}`,
+      ],
+      env: { DENO_DIR: `${folder.path}/deno`, HOME: folder.path },
+      uid: NOBODY,
+      gid: NOBODY,
+    }).output();
+    const left = new TextDecoder().decode(stdout);
+    assert.ok(left !== "", new TextDecoder().decode(stderr));
+    for (const pid of [supervisor, pidIn(status), ...pids]) {
+      assert.ok((JSON.parse(left) as number[]).includes(pid), `${pid} is not in ${left}`);
+    }
+    await work.cancel(id, auth);
+    assert.equal((await completed(work, id)).Detail, "Canceled");
+  },
 });
