@@ -132,6 +132,30 @@ Deno.test("reloads run one after the other, and a failed one is in nobody's way"
   assert.equal(isFree(port), false);
 });
 
+for (const kind of ["tcp-listener", "udp-listener", "ws-listener"]) {
+  Deno.test(`a ${kind} that changes keeps its port, and has it back when the reload fails`, async () => {
+    await using folder = await TempFolder.create();
+    const { node, untilRead } = await reloadable(folder);
+    await using _node = node;
+    const port = freePort();
+    const withCost = (cost: number) =>
+      `- ${kind}: {bindaddr: 127.0.0.1, port: ${port}, cost: ${cost}}\n`;
+    const reload = async (count: number, more: string) => {
+      const reloading = node.reload();
+      reloading.catch(() => {});
+      (await untilRead(count)).resolve(more);
+      await reloading;
+    };
+    await reload(1, withCost(1));
+    await reload(2, withCost(2));
+    // The port of the second is found taken only once the first has its own.
+    const twice = withCost(3) + withCost(4);
+    await assert.rejects(reload(3, twice), /(in use|EADDRINUSE)/);
+    await reload(4, withCost(2));
+    await assert.rejects(reload(5, withCost(2) + withCost(5)), /(in use|EADDRINUSE)/);
+  });
+}
+
 Deno.test("a node that is stopped while a reload reads opens nothing any more", async () => {
   await using folder = await TempFolder.create();
   const { node, untilRead } = await reloadable(folder);
