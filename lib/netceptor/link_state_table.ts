@@ -21,6 +21,8 @@ export type UpdateOutcome =
     readonly kind: "applied";
     /** The node was not heard of before: it should learn of us. */
     readonly isNew: boolean;
+    /** The node has started anew since it was heard of before. */
+    readonly isRestarted: boolean;
     /** Routes may have changed. */
     readonly changed: boolean;
     /** Nodes that made room. */
@@ -102,7 +104,8 @@ export class LinkStateTable {
     const changed = before === undefined || !sameCosts(before, connections);
     if (changed) this.#setConnections(nodeId, connections);
     this.#enlist(share, nodeId, via);
-    return { kind: "applied", isNew: heard === undefined, changed, forgotten };
+    const isRestarted = heard !== undefined && epoch > heard.epoch;
+    return { kind: "applied", isNew: heard === undefined, isRestarted, changed, forgotten };
   }
 
   /** Notes which nodes can be reached, as computed from `costs`. */

@@ -37,6 +37,8 @@ export interface RouterDeps {
   readonly flood: (message: Uint8Array, except?: string) => void;
   /** A node was heard of for the first time. */
   readonly onNewNode: () => void;
+  /** A node has started anew: it knows nothing of what it had to do with us before. */
+  readonly onNodeRestarted: (nodeId: string) => void;
   /** The next hop of some node changed; `before` is the routing table as it was. */
   readonly onRoutesChanged: (before: ReadonlyMap<string, string>) => void;
   /** Another node has our id and was there first. */
@@ -144,7 +146,7 @@ export class Router implements Disposable {
 
   /** Whether the update was news. */
   #apply(update: RouteMessage, via: string): boolean {
-    const { clock, drops, nodes, onNewNode } = this.#deps;
+    const { clock, drops, nodes, onNewNode, onNodeRestarted } = this.#deps;
     const outcome = this.#linkState.apply(update, via, clock.now());
     if (outcome.kind === "stale") return false;
     for (const nodeId of outcome.forgotten) {
@@ -165,6 +167,7 @@ export class Router implements Disposable {
       this.#flooding.request();
       onNewNode();
     }
+    if (outcome.isRestarted) onNodeRestarted(update.nodeId);
     if (outcome.changed) this.#recalculation.request();
     return true;
   }

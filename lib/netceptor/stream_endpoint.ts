@@ -103,6 +103,11 @@ export class StreamEndpoint implements Disposable {
     this.#endpoint?.resume();
   }
 
+  /** See `Streams`. */
+  forgetNode(nodeId: string): void {
+    this.#endpoint?.forgetNode(nodeId);
+  }
+
   /** Ends all connections now. May be repeated. */
   [Symbol.dispose](): void {
     this.#closed = true;

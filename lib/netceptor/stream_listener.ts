@@ -52,6 +52,11 @@ export class StreamListener implements MeshListener {
     this.#endpoint.resume();
   }
 
+  /** See `Streams`. */
+  forgetNode(nodeId: string): void {
+    this.#endpoint.forgetNode(nodeId);
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<MeshConn> {
     for (;;) {
       const conn = this.#ready.shift();

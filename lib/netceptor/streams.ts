@@ -71,6 +71,12 @@ export class Streams implements Disposable {
     for (const listener of this.#listeners) listener.resume();
   }
 
+  /** Ends all streams with a node that has restarted: it would not answer any more. */
+  forgetNode(nodeId: string): void {
+    this.#dialling?.forgetNode(nodeId);
+    for (const listener of this.#listeners) listener.forgetNode(nodeId);
+  }
+
   /** Ends all streams and listeners. */
   [Symbol.dispose](): void {
     this.#closed = true;

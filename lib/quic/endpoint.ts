@@ -152,6 +152,14 @@ export class Endpoint implements Disposable {
     }
   }
 
+  /** Ends the connections with `node` at once: it has started anew, and knows none of them. */
+  forgetNode(node: string): void {
+    for (const connection of [...this.#connections.values()]) {
+      if (nodeOf(connection.remote) !== node) continue;
+      connection.abandon(new QuicError(`${node} has restarted`, "reset"));
+    }
+  }
+
   /** The link takes more again. */
   resume(): void {
     for (const connection of this.#stalled) this.#touch(connection);

@@ -36,6 +36,7 @@ Deno.test("LinkStateTable enters an update and says that the node is new", () =>
   deepEqual(enter(state, update("a", { b: 2 }), 0), {
     kind: "applied",
     isNew: true,
+    isRestarted: false,
     changed: true,
     forgotten: [],
   });
@@ -63,7 +64,9 @@ for (const [epoch, sequence, kind] of orders) {
   Deno.test(`after epoch 5, sequence 7, LinkStateTable takes ${epoch}, ${sequence} as ${kind}`, () => {
     const state = new LinkStateTable("me");
     enter(state, update("a", { b: 1 }, { epoch: 5n, sequence: 7n }), 0);
-    equal(enter(state, update("a", { b: 2 }, { epoch, sequence }), 0).kind, kind);
+    const outcome = enter(state, update("a", { b: 2 }, { epoch, sequence }), 0);
+    equal(outcome.kind, kind);
+    if (outcome.kind === "applied") equal(outcome.isRestarted, epoch > 5n);
     equal(state.costs.get("a")!.get("b"), kind === "stale" ? 1 : 2);
   });
 }

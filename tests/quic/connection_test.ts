@@ -84,6 +84,19 @@ Deno.test("half-open handshakes over the limit are ignored until others end", as
   abandoned[Symbol.dispose]();
 });
 
+Deno.test("a connection that is over is not live, though it takes up memory for a while", async () => {
+  using pair = await Pair.create();
+  const { dialled, far } = await pair.open();
+  const counts = () => [pair.server.liveConnectionCount, pair.server.connectionCount];
+  assert.deepEqual(counts(), [1, 1]);
+  dialled.close();
+  far.close();
+  await pair.clock.until(() => pair.server.liveConnectionCount === 0, 1_000, 1);
+  assert.deepEqual(counts(), [0, 1]);
+  await pair.clock.advance(10_000);
+  assert.deepEqual(counts(), [0, 0]);
+});
+
 Deno.test("an application's code is no TLS alert, whatever its number", async () => {
   using pair = await Pair.create();
   const { dialled, accepted } = await pair.open();
