@@ -46,7 +46,12 @@ const loadedMs = performance.now() - started;
 
 const wire = new Wire();
 const accepted = Promise.withResolvers<Connection>();
-const common = { clock: systemClock, random: systemRandom, maxDatagramBytes };
+const common = {
+  clock: systemClock,
+  random: systemRandom,
+  maxDatagramBytes,
+  onError: (error: Error) => reportError(error),
+};
 using server: Endpoint = await Endpoint.create({
   ...common,
   send: (_remote, datagram) => wire.send(client, "server:control", datagram),

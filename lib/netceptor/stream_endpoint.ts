@@ -6,7 +6,6 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Connection } from "../quic/connection.ts";
-import type { Core } from "../quic/core.ts";
 import type { Endpoint } from "../quic/endpoint.ts";
 import type { ClientTls, ServerTls } from "../quic/tls.ts";
 import {
@@ -19,6 +18,7 @@ import {
   SOURCE_SERVICE_AT,
   type Unreachable,
 } from "../wire/mod.ts";
+import { DropLog } from "./drop_log.ts";
 import type { MeshNode, NodeTable } from "./node_table.ts";
 import type { PacketSwitch } from "./packet_switch.ts";
 import type { ServiceRegistry } from "./service_registry.ts";
@@ -50,7 +50,8 @@ export class StreamEndpoint implements Disposable {
   readonly #acceptor: StreamAcceptor | undefined;
   readonly #registration: { readonly service: Service } & Disposable;
   readonly #addresses: StreamAddresses;
-  #running: { readonly endpoint: Endpoint; readonly core: Core } | undefined;
+  readonly #drops: DropLog;
+  #endpoint: Endpoint | undefined;
   #starting: Promise<Endpoint> | undefined;
   #early: { readonly key: string; readonly datagram: Uint8Array }[] = [];
   #closed = false;
@@ -58,6 +59,7 @@ export class StreamEndpoint implements Disposable {
   /** `service` "" stands for a new ephemeral one. Throws when it is too long or taken. */
   constructor(deps: StreamEndpointDeps, service: string, acceptor?: StreamAcceptor) {
     this.#deps = deps;
+    this.#drops = new DropLog(deps.log, deps.clock);
     this.#acceptor = acceptor;
     this.#registration = deps.services.register(service, {
       receive: (packet, from) => this.#receive(packet, from),
@@ -68,16 +70,6 @@ export class StreamEndpoint implements Disposable {
       deps.nodes,
       (to, toService) => deps.packets.header(this.#registration.service, to, toService),
     );
-  }
-
-  /** See `Endpoint`. */
-  get connectionCount(): number {
-    return this.#endpoint?.connectionCount ?? 0;
-  }
-
-  /** See `Endpoint`. */
-  get liveConnectionCount(): number {
-    return this.#endpoint?.liveConnectionCount ?? 0;
   }
 
   /**
@@ -116,13 +108,6 @@ export class StreamEndpoint implements Disposable {
     this.#endpoint?.close();
   }
 
-  /** The endpoint, if it runs; one whose core broke down does not. */
-  get #endpoint(): Endpoint | undefined {
-    return this.#running === undefined || this.#running.core.broken !== undefined
-      ? undefined
-      : this.#running.endpoint;
-  }
-
   #receive(packet: Uint8Array<ArrayBuffer>, from: MeshNode): void {
     const { key } = this.#addresses.of(from, packetService(packet, SOURCE_SERVICE_AT));
     const datagram = packetPayload(packet);
@@ -142,8 +127,7 @@ export class StreamEndpoint implements Disposable {
   }
 
   #start(): Promise<Endpoint> {
-    const running = this.#endpoint;
-    if (running !== undefined) return Promise.resolve(running);
+    if (this.#endpoint !== undefined) return Promise.resolve(this.#endpoint);
     return this.#starting ??= this.#create().finally(() => this.#starting = undefined);
   }
 
@@ -154,12 +138,11 @@ export class StreamEndpoint implements Disposable {
       import("../quic/load_core.ts"),
       import("../quic/insecure_tls.ts"),
     ]);
-    const core = await loadCore();
     const acceptor = this.#acceptor;
     const endpoint = await Endpoint.create({
       clock: this.#deps.clock,
       random: this.#deps.random,
-      core,
+      core: await loadCore(),
       send: (key, datagram) => this.#send(key, datagram),
       writable: (key) => this.#addresses.ofKey(key)?.node.nextHop?.writable ?? true,
       ...(acceptor !== undefined && {
@@ -169,13 +152,17 @@ export class StreamEndpoint implements Disposable {
           this.#deps.log.warning(
             `Service ${this.service} goes on with its earlier certificate: ${message}`,
           ),
+        onRefused: (_key, reason) =>
+          this.#drops.count(`Service ${this.service} refused a stream`, reason),
       }),
+      onError: ({ message }) =>
+        this.#drops.count(`Streams of service ${this.service} failed`, message),
     });
     if (this.#closed) {
       endpoint.close();
       throw new Error(`service ${this.service} is closed`);
     }
-    this.#running = { endpoint, core };
+    this.#endpoint = endpoint;
     for (const { key, datagram } of this.#early) endpoint.receive(key, datagram);
     this.#early = [];
     return endpoint;

@@ -15,10 +15,6 @@ export interface StreamListenerOptions {
 
 /** A dialler has this long after its handshake to send the first byte, in milliseconds. */
 const FIRST_BYTE_TIMEOUT_MS = 60_000;
-/** Connections of one service at a time, whether or not the service has taken their streams. */
-const MAX_CONNECTIONS = 1024;
-/** The same with those that are over and only wait for late packets of the peer. */
-const MAX_HELD_CONNECTIONS = 4 * MAX_CONNECTIONS;
 /** Application error code with which the original refuses. */
 const REFUSED = 500;
 
@@ -84,10 +80,6 @@ export class StreamListener implements MeshListener {
 
   /** Waits for the stream of a new connection; never rejects. */
   async #accept(connection: Connection): Promise<void> {
-    if (this.#isFull()) {
-      connection.close(REFUSED, "too many connections");
-      return;
-    }
     const timeout = new AbortController();
     using _timer = this.#deps.clock.after(
       FIRST_BYTE_TIMEOUT_MS,
@@ -109,11 +101,6 @@ export class StreamListener implements MeshListener {
       );
       connection.close(REFUSED, reason);
     }
-  }
-
-  #isFull(): boolean {
-    const { connectionCount, liveConnectionCount } = this.#endpoint;
-    return liveConnectionCount > MAX_CONNECTIONS || connectionCount > MAX_HELD_CONNECTIONS;
   }
 
   #wakeAll(): void {

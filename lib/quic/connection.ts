@@ -16,7 +16,7 @@ import { QuicStream, type StreamOwner } from "./quic_stream.ts";
 /** What a connection needs of its endpoint. */
 export interface ConnectionOwner {
   readonly core: Core;
-  readonly endpoint: number;
+  /** Milliseconds of the endpoint's clock. */
   now(): number;
   /** Pumps the connection before this turn of the event loop ends. */
   touch(connection: Connection): void;
@@ -35,6 +35,10 @@ export interface ConnectionTimes {
 /** What goes with an orderly end (as `pkg/netceptor/conn.go` closes). */
 const NORMAL_CODE = 0;
 const NORMAL_REASON = "normal close";
+
+/** And with one that our side did not want; the code is the original's for all such ends. */
+const FAILED_CODE = 500;
+const FAILED_REASON = "internal error";
 
 export interface ConnectionStatistics {
   /** The largest datagram that the path takes, in bytes. */
@@ -91,8 +95,8 @@ export class Connection {
   /** Opens the one stream that the dialling side may open. */
   async openStream(options: { signal?: AbortSignal | undefined } = {}): Promise<QuicStream> {
     if (!this.dialled) throw new Error("only the dialling side opens the stream");
-    const { core, endpoint } = this.#owner;
-    const opened = () => core.call.stream_open(endpoint, this.id) !== 0;
+    const { core } = this.#owner;
+    const opened = () => core.call.stream_open(this.id) !== 0;
     return await this.#claimStream(opened, options.signal);
   }
 
@@ -110,8 +114,8 @@ export class Connection {
   /** For tests and measurements, while the connection lives. */
   statistics(): ConnectionStatistics {
     if (this.ended) throw this.ended;
-    const { core, endpoint } = this.#owner;
-    const value = (which: number) => core.call.statistic(endpoint, this.id, which);
+    const { core } = this.#owner;
+    const value = (which: number) => core.call.statistic(this.id, which);
     return {
       mtu: value(Statistic.mtu),
       roundTripMs: value(Statistic.roundTripMs),
@@ -145,16 +149,16 @@ export class Connection {
 
   /** For the endpoint: the deadline of the core and ours, whichever is first. */
   updateDeadline(): void {
-    const { core, endpoint } = this.#owner;
-    const deadline = core.call.deadline(endpoint, this.id);
+    const { core } = this.#owner;
+    const deadline = core.call.deadline(this.id);
     const ours = deadlineOf(this.#state);
     this.deadline = Math.min(Number.isNaN(deadline) ? Infinity : deadline, ours);
   }
 
   /** For the endpoint: `deadline` has passed. */
   expire(now: number): void {
-    const { core, endpoint } = this.#owner;
-    core.call.expire(endpoint, now, this.id);
+    const { core } = this.#owner;
+    core.call.expire(now, this.id);
     if (now < deadlineOf(this.#state)) return;
     if (this.handshaking) this.#failHandshake();
     else this.close();
@@ -166,12 +170,22 @@ export class Connection {
     this.#actWhenDone();
   }
 
+  /** For the endpoint: our own side failed. The peer is told, unless that is what failed. */
+  fail(): void {
+    const error = new QuicError(
+      `closed: ${FAILED_REASON} (code ${FAILED_CODE})`,
+      "closed",
+      FAILED_CODE,
+    );
+    if (this.ended) this.abandon(this.ended);
+    else this.#closeAs(error, FAILED_REASON);
+  }
+
   #streamOwner(): StreamOwner {
     // deno-lint-ignore no-this-alias -- the getters below are another object's.
     const connection = this;
     return {
       core: this.#owner.core,
-      endpoint: this.#owner.endpoint,
       id: this.id,
       get ended() {
         return connection.ended;
@@ -247,24 +261,24 @@ export class Connection {
 
   #closeAs(error: QuicError, reason: string): void {
     if (this.ended) return;
-    const { core, endpoint } = this.#owner;
+    const { core } = this.#owner;
     const length = core.pass(new TextEncoder().encode(reason));
-    core.call.close(endpoint, this.#owner.now(), this.id, error.code, length);
+    core.call.close(this.#owner.now(), this.id, error.code, length);
     this.#apply({ type: "closed", error });
     this.#owner.touch(this);
   }
 
   #readEnding(): QuicError {
-    const { core, endpoint } = this.#owner;
-    const kind = core.call.ending(endpoint, this.id);
+    const { core } = this.#owner;
+    const kind = core.call.ending(this.id);
     const words = core.outputText();
     const code = core.word(2) + core.word(3) * 2 ** 32;
     return endingError(kind, code, words, this.#owner.takeRefusal(this));
   }
 
   #readPeerChain(): Uint8Array[] {
-    const { core, endpoint } = this.#owner;
-    core.call.peer_chain(endpoint, this.id);
+    const { core } = this.#owner;
+    core.call.peer_chain(this.id);
     return readBlobs(core.output());
   }
 

@@ -23,8 +23,13 @@ export const ReadOutcome = { nothingYet: 0, end: -1, reset: -2, noStream: -3 } a
 /** Answers of `stream_write`. */
 export const WriteOutcome = { taken: 0, takenWait: 1, stopped: -1, noStream: -2 } as const;
 
-/** "No connection", as an answer of `receive` and `connect` (all bits set, read as signed). */
+/** "No connection", as an answer of `receive`, `admit` and `connect` (all bits set, signed). */
 export const NONE = -1;
+/** A handshake that waits for `admit`, as an answer of `receive`. */
+export const INCOMING = -2;
+
+/** What `admit` does about a new handshake (`core/src/endpoint.rs`). */
+export const Verdict = { ignore: 0, retry: 1, accept: 2 } as const;
 
 /** What `statistic` can tell. */
 export const Statistic = {
@@ -37,31 +42,31 @@ export const Statistic = {
 } as const;
 
 /**
- * The exports, described in `core/src/lib.rs`. `endpoint`, `connection` and `remote` are numbers:
- * the first and last ours, the second the endpoint's. Times are milliseconds of the host's clock.
+ * The exports, described in `core/src/exports.rs`. `connection` is the core's number for one, `remote`
+ * ours for a peer (48 bits). Times are milliseconds of the host's clock.
  */
 export interface CoreExports {
-  endpoint_new(endpoint: number, now: number, length: number): number;
-  endpoint_renew(endpoint: number, now: number, length: number): number;
-  endpoint_free(endpoint: number): void;
-  connect(endpoint: number, now: number, remote: number, token: number, length: number): number;
-  receive(endpoint: number, now: number, remote: number, length: number): number;
-  answer(endpoint: number): number;
-  poll(endpoint: number, now: number, connection: number): number;
-  transmit(endpoint: number, now: number, connection: number, most: number): number;
-  deadline(endpoint: number, connection: number): number;
-  expire(endpoint: number, now: number, connection: number): void;
-  peer_chain(endpoint: number, connection: number): void;
-  ending(endpoint: number, connection: number): number;
-  stream_open(endpoint: number, connection: number): number;
-  stream_read(endpoint: number, connection: number, most: number): number;
-  stream_release(endpoint: number, connection: number): void;
-  stream_write(endpoint: number, connection: number, length: number): number;
-  stream_finish(endpoint: number, connection: number): number;
-  stream_stop(endpoint: number, connection: number): void;
-  close(endpoint: number, now: number, connection: number, code: number, length: number): void;
-  connection_free(endpoint: number, connection: number): void;
-  statistic(endpoint: number, connection: number, which: number): number;
+  endpoint_new(now: number, length: number): number;
+  endpoint_renew(now: number, length: number): number;
+  connect(now: number, remote: number, token: number, length: number): number;
+  receive(now: number, remote: number, length: number): number;
+  admit(now: number, verdict: number): number;
+  answer(): number;
+  poll(now: number, connection: number): number;
+  transmit(now: number, connection: number, most: number): number;
+  deadline(connection: number): number;
+  expire(now: number, connection: number): void;
+  peer_chain(connection: number): void;
+  ending(connection: number): number;
+  stream_open(connection: number): number;
+  stream_read(connection: number, most: number): number;
+  stream_release(connection: number): void;
+  stream_write(connection: number, length: number): number;
+  stream_finish(connection: number): number;
+  stream_stop(connection: number): void;
+  close(now: number, connection: number, code: number, length: number): void;
+  connection_free(connection: number): void;
+  statistic(connection: number, which: number): number;
   check_seal(length: number, header: number): void;
   check_open(length: number, header: number): number;
 }
@@ -69,29 +74,34 @@ export interface CoreExports {
 interface SharedExports {
   /** Not shared between threads: its buffer is a plain one. */
   memory: { readonly buffer: ArrayBuffer };
-  start(): void;
-  mailbox(): number;
   argument(length: number): number;
 }
 
-/** An endpoint as the core sees it: where its calls back go. */
+interface StartExports {
+  start(): void;
+  mailbox(): number;
+}
+
+/** What the core asks of its owner, from within a call: it must not be called back into. */
 export interface CoreHost {
   readonly random: Random;
   /** The verdict on a peer's chain (leaf first) by check `token`; undefined accepts it. */
   verify(
     token: number,
-    remote: number,
     chain: readonly Uint8Array[],
   ): { alert: number; reason: string } | undefined;
-  /** The core broke (a bug in it): nothing of it can be used any more. */
-  coreBroke(error: Error): void;
+  /** The core broke: nothing of it can be used any more. */
+  coreBroke(error: CoreBroken): void;
+}
+
+/** A bug in the core, or randomness that failed, made it unusable. */
+export class CoreBroken extends Error {
+  override readonly name = "CoreBroken";
 }
 
 /** Of the core's `verify` import (`core/src/host.rs`). */
 type VerifyArguments = [
-  endpoint: number,
   token: number,
-  remote: number,
   chainAt: number,
   chainLength: number,
   reasonAt: number,
@@ -100,51 +110,44 @@ type VerifyArguments = [
 
 const MAILBOX_WORDS = 4;
 
-/** A running core: one WebAssembly instance that all endpoints of a realm share. */
+/** A running core: one WebAssembly instance, for one endpoint. */
 export class Core {
   /** The core's functions. A trap inside breaks the core: see `broken`. */
   readonly call: CoreExports;
   readonly #shared: SharedExports;
-  readonly #hosts: (CoreHost | undefined)[] = [];
+  readonly #host: CoreHost;
   readonly #mailboxAt: number;
   #heap = new Uint8Array();
   #mailbox = new Uint32Array();
+  #inside = false;
   #panic: string | undefined;
-  #broken: Error | undefined;
+  #broken: CoreBroken | undefined;
 
-  constructor(module: WebAssembly.Module) {
+  constructor(module: WebAssembly.Module, host: CoreHost) {
+    this.#host = host;
     const instance = new WebAssembly.Instance(module, {
       host: {
-        random: (endpoint: number, at: number, length: number) =>
-          this.#random(endpoint, at, length),
+        random: (at: number, length: number) =>
+          void host.random.fill(new Uint8Array(this.#shared.memory.buffer, at, length)),
         verify: (...args: VerifyArguments) => this.#verify(...args),
         panicked: (at: number, length: number) => {
           this.#panic = new TextDecoder().decode(this.heap().slice(at, at + length));
         },
       },
     });
-    const exports = instance.exports as unknown as SharedExports & CoreExports;
-    this.#shared = exports;
+    const exports = instance.exports as unknown as SharedExports & CoreExports & StartExports;
+    this.#shared = {
+      memory: exports.memory,
+      argument: this.#guard(exports.argument),
+    };
     this.call = this.#guarded(exports);
     exports.start();
     this.#mailboxAt = exports.mailbox();
   }
 
-  /** Set once a bug in the core made it unusable. */
-  get broken(): Error | undefined {
+  /** Set once the core is unusable. */
+  get broken(): CoreBroken | undefined {
     return this.#broken;
-  }
-
-  /** Registers an endpoint; its number is free again after `removeHost`. */
-  addHost(host: CoreHost): number {
-    const vacant = this.#hosts.indexOf(undefined);
-    const endpoint = vacant === -1 ? this.#hosts.length : vacant;
-    this.#hosts[endpoint] = host;
-    return endpoint;
-  }
-
-  removeHost(endpoint: number): void {
-    this.#hosts[endpoint] = undefined;
   }
 
   /** The core's memory; a view is good until the next call, which may move the memory. */
@@ -186,22 +189,13 @@ export class Core {
 
   #guarded(exports: CoreExports): CoreExports {
     const guard = <Args extends number[], Answer>(action: (...args: Args) => Answer) =>
-    (
-      ...args: Args
-    ): Answer => {
-      if (this.#broken) throw this.#broken;
-      try {
-        return action(...args);
-      } catch (cause) {
-        throw this.#breakDown(cause);
-      }
-    };
+      this.#guard(action);
     return {
       endpoint_new: guard(exports.endpoint_new),
       endpoint_renew: guard(exports.endpoint_renew),
-      endpoint_free: guard(exports.endpoint_free),
       connect: guard(exports.connect),
       receive: guard(exports.receive),
+      admit: guard(exports.admit),
       answer: guard(exports.answer),
       poll: guard(exports.poll),
       transmit: guard(exports.transmit),
@@ -223,27 +217,38 @@ export class Core {
     };
   }
 
-  #breakDown(cause: unknown): Error {
-    const error = new Error(`the QUIC core broke down: ${this.#panic ?? cause}`, { cause });
+  /**
+   * The core function `action`, which may not run within another call, for which the core is not
+   * prepared, and after whose trap nothing else runs.
+   */
+  #guard<Args extends number[], Answer>(
+    action: (...args: Args) => Answer,
+  ): (...args: Args) => Answer {
+    return (...args) => {
+      if (this.#broken) throw this.#broken;
+      if (this.#inside) throw new Error("a callback of the QUIC core may not call into it");
+      this.#inside = true;
+      try {
+        return action(...args);
+      } catch (cause) {
+        throw this.#breakDown(cause);
+      } finally {
+        this.#inside = false;
+      }
+    };
+  }
+
+  #breakDown(cause: unknown): CoreBroken {
+    const error = new CoreBroken(`the QUIC core broke down: ${this.#panic ?? cause}`, { cause });
     this.#broken = error;
-    for (const host of this.#hosts) host?.coreBroke(error);
+    this.#host.coreBroke(error);
     return error;
   }
 
-  #random(endpoint: number, at: number, length: number): void {
-    const host = this.#hosts[endpoint];
-    if (!host) throw new Error(`no endpoint ${endpoint} to draw randomness from`);
-    host.random.fill(new Uint8Array(this.#shared.memory.buffer, at, length));
-  }
-
   /** Answers 0 to accept, or a set top bit, the alert shifted by 16 and the reason's length. */
-  #verify(
-    ...[endpoint, token, remote, chainAt, chainLength, reasonAt, reasonLength]: VerifyArguments
-  ): number {
-    const host = this.#hosts[endpoint];
-    if (!host) throw new Error(`no endpoint ${endpoint} to judge a certificate`);
+  #verify(...[token, chainAt, chainLength, reasonAt, reasonLength]: VerifyArguments): number {
     const chain = readBlobs(this.heap().subarray(chainAt, chainAt + chainLength));
-    const verdict = host.verify(token, remote, chain);
+    const verdict = this.#host.verify(token, chain);
     if (!verdict) return 0;
     const reason = new TextEncoder().encode(verdict.reason).subarray(0, reasonLength);
     this.heap().set(reason, reasonAt);

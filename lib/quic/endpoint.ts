@@ -2,49 +2,56 @@
  * A QUIC endpoint on mesh datagrams: feeds the core with what came, tells users what happened, and
  * sends what the core has to send, once for each turn of the event loop.
  */
+import { messageOf } from "../base/error_message.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
-import { type Core, type CoreHost, Happened, NONE } from "./core.ts";
+import { ConnectionPlaces } from "./connection_places.ts";
+import { Core, CoreBroken, type CoreHost, INCOMING, NONE, Verdict } from "./core.ts";
 import {
   DEFAULT_LIMITS,
   type EndpointLimits,
   type EndpointOptions,
   identityArgument,
   optionsArgument,
+  RESET_KEY_BYTES,
+  serverKind,
 } from "./endpoint_options.ts";
 import { loadCore } from "./load_core.ts";
+import { PeerChecks } from "./peer_checks.ts";
 import { QuicError } from "./quic_error.ts";
-import { Remotes } from "./remotes.ts";
+import { nodeOf, Remotes } from "./remotes.ts";
 import { CertificateRefused, type ClientTls, type Identity } from "./tls.ts";
 
 /** Datagrams taken from the core at once, before the link is asked again whether it has room. */
 const MOST_DATAGRAMS = 8;
-/** Answers to datagrams of no connection that wait for the pump; more are dropped. */
-const MOST_ANSWERS = 64;
-/** The core's number for the check of client certificates. */
-const SERVER_TOKEN = 0;
-/** TLS alert 80, internal_error: our check failed, not the certificate. */
-const ALERT_INTERNAL_ERROR = 80;
+/**
+ * Answers to datagrams of no connection that wait for the pump; more are dropped. A turn's datagrams
+ * of 1,200 bytes or more, which such answers are for, are fewer.
+ */
+const MOST_ANSWERS = 1024;
 
-/** A check of the core's numbering, and the last error that it made. */
-interface Check {
-  run(chain: readonly Uint8Array[], remote: string): void;
+/** A core and what its connections need. */
+interface Running {
+  readonly core: Core;
+  readonly owner: ConnectionOwner;
 }
 
 export class Endpoint implements Disposable {
   readonly #options: EndpointOptions;
+  readonly #limits: EndpointLimits;
+  readonly #module: WebAssembly.Module;
+  /** The same for each core, so that peers learn that connections of a broken one are gone. */
+  readonly #resetKey: Uint8Array;
+  readonly #remotes: Remotes;
+  readonly #checks = new PeerChecks();
+  readonly #places: ConnectionPlaces;
+  /** Undefined while there is none: after one broke, until one is needed again. */
+  #running: Running | undefined;
   /** What the core makes new handshakes with, as the server. */
   #identity: Identity | undefined;
-  readonly #limits: EndpointLimits;
-  readonly #core: Core;
-  readonly #id: number;
-  readonly #owner: ConnectionOwner;
-  readonly #remotes = new Remotes();
+  /** What the server's identity was when it was last looked at, usable or not. */
+  #lastIdentity: Identity | undefined;
   readonly #connections = new Map<number, Connection>();
-  readonly #checks = new Map<number, Check>();
-  /** What our checks said against the peers of handshakes under way, by remote. */
-  readonly #refusals = new Map<string, Error>();
-  #lastToken = SERVER_TOKEN;
-  /** Whose datagram the core works on, for checks of client certificates. */
+  /** Whose datagram the core works on, for checks of certificates. */
   #receivingFrom = "";
   readonly #touched = new Set<Connection>();
   /** Connections that wait for the link to take more. */
@@ -65,53 +72,47 @@ export class Endpoint implements Disposable {
     return new Endpoint(options, options.core ?? await loadCore());
   }
 
-  private constructor(options: EndpointOptions, core: Core) {
+  private constructor(options: EndpointOptions, module: WebAssembly.Module) {
     this.#options = options;
+    this.#module = module;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#core = core;
-    this.#id = core.addHost(this.#host());
-    this.#owner = {
-      core,
-      endpoint: this.#id,
-      now: () => this.#now(),
-      touch: (connection) => this.#touch(connection),
-      release: (connection) => this.#release(connection),
-      takeRefusal: (connection) => this.#takeRefusal(connection),
-    };
-    const { server } = options;
-    this.#identity = server?.identity;
+    const { random, server } = options;
+    this.#resetKey = random.fill(new Uint8Array(RESET_KEY_BYTES));
+    this.#remotes = new Remotes(random);
+    this.#places = new ConnectionPlaces(this.#limits, (remote, reason) => {
+      this.#attempt("telling of a refusal", () => options.onRefused?.(remote, reason));
+    });
     if (server?.verifyClient) {
       const { verifyClient } = server;
-      // A mesh node's remote is "node:service".
-      const run: Check["run"] = (chain, remote) => verifyClient(chain, nodeOf(remote));
-      this.#checks.set(SERVER_TOKEN, { run });
+      this.#checks.useForClients((chain, remote) => {
+        try {
+          verifyClient(chain, nodeOf(remote));
+        } catch (error) {
+          if (!(error instanceof CertificateRefused)) {
+            const problem = `checking the certificate of ${remote} failed: ${messageOf(error)}`;
+            this.#report(new Error(problem, { cause: error }));
+          }
+          throw error;
+        }
+      });
     }
-    const length = core.pass(optionsArgument(options, this.#limits));
-    if (!core.call.endpoint_new(this.#id, this.#now(), length)) {
-      const problem = core.outputText();
-      core.removeHost(this.#id);
-      throw new TypeError(problem);
-    }
+    this.#identity = this.#lastIdentity = server?.identity;
+    this.#running = this.#start();
   }
 
   /** Takes one datagram from `remote`, and copies what it needs of it. */
   receive(remote: string, datagram: Uint8Array): void {
     if (this.#closed || datagram.length === 0) return;
     this.#unlessBroken(() => {
-      const core = this.#core;
-      if (isInitial(datagram)) this.#renewIdentity();
-      const length = core.pass(datagram);
-      this.#receivingFrom = remote;
-      const id = core.call.receive(this.#id, this.#now(), this.#remotes.number(remote), length);
-      if (id === NONE) {
-        this.#keepAnswer(remote);
-        this.#remotes.discardUnused(remote);
-        return;
+      if (!this.#running) {
+        this.#attempt("starting the QUIC core", () => this.#running = this.#start());
       }
-      const connection = this.#connections.get(id) ?? this.#add(id, remote, false);
-      // The core goes by connection ids, and drops what comes from elsewhere.
-      if (connection.remote !== remote) this.#remotes.discardUnused(remote);
-      this.#touch(connection);
+      const running = this.#running;
+      if (!running) return;
+      if (isInitial(datagram)) this.#renewIdentity(running.core);
+      const connection = this.#deliver(running, remote, datagram);
+      if (connection) this.#touch(connection);
+      else this.#keepAnswer(running.core, remote);
     });
   }
 
@@ -128,20 +129,15 @@ export class Endpoint implements Disposable {
   ): Promise<Connection> {
     options.signal?.throwIfAborted();
     if (this.#closed) throw new Error("the QUIC endpoint is closed");
-    const token = ++this.#lastToken;
-    this.#checks.set(token, { run: (chain) => tls.verifyServer(chain, remoteNode) });
+    using check = this.#checks.addForServer((chain) => tls.verifyServer(chain, remoteNode));
+    const connection = this.#dial(remote, check.token, tls.identity);
     try {
-      const connection = this.#dial(remote, token, tls.identity);
-      try {
-        await connection.handshake(options.signal);
-      } catch (error) {
-        connection.close();
-        throw error;
-      }
-      return connection;
-    } finally {
-      this.#checks.delete(token);
+      await connection.handshake(options.signal);
+    } catch (error) {
+      connection.close();
+      throw error;
     }
+    return connection;
   }
 
   /** Ends the connections to `remote` at once: the mesh says that nobody is there. */
@@ -177,7 +173,8 @@ export class Endpoint implements Disposable {
       for (const connection of this.#connections.values()) connection.close();
       this.#pump();
     });
-    this.#shutDown(new QuicError("the QUIC endpoint is closed", "closed"));
+    this.#closed = true;
+    this.#endAll(new QuicError("the QUIC endpoint is closed", "closed"));
   }
 
   [Symbol.dispose](): void {
@@ -189,47 +186,84 @@ export class Endpoint implements Disposable {
     return this.#connections.size;
   }
 
-  /** Connections that are not over. */
-  get liveConnectionCount(): number {
-    let count = 0;
-    for (const { ended } of this.#connections.values()) if (ended === undefined) count++;
-    return count;
+  /** Throws a `TypeError` when the server's certificate and key are not usable. */
+  #start(): Running {
+    const core = new Core(this.#module, this.#host());
+    const { server, maxDatagramBytes } = this.#options;
+    const argument = optionsArgument(this.#limits, {
+      maxDatagramBytes,
+      server: serverKind(server),
+      resetKey: this.#resetKey,
+      identity: this.#identity,
+    });
+    if (!core.call.endpoint_new(this.#now(), core.pass(argument))) {
+      throw new TypeError(core.outputText());
+    }
+    const owner: ConnectionOwner = {
+      core,
+      now: () => this.#now(),
+      touch: (connection) => this.#touch(connection),
+      release: (connection) => this.#release(core, connection),
+      takeRefusal: (connection) => this.#checks.takeRefusal(connection.remote),
+    };
+    return { core, owner };
+  }
+
+  /** The connection that a datagram was for, or that it began. */
+  #deliver(running: Running, remote: string, datagram: Uint8Array): Connection | undefined {
+    const { core } = running;
+    const number = this.#remotes.number(remote);
+    this.#receivingFrom = remote;
+    const id = core.call.receive(this.#now(), number, core.pass(datagram));
+    if (id === INCOMING) return this.#admit(running, remote, core.word(0) !== 0);
+    return this.#connections.get(id);
+  }
+
+  /** Decides whether a new handshake gets a place, whose proof of its address it may bring. */
+  #admit(running: Running, remote: string, proven: boolean): Connection | undefined {
+    const { core } = running;
+    const judgement = this.#places.judge(remote, proven);
+    const id = core.call.admit(this.#now(), Verdict[judgement.verdict]);
+    if (id === NONE || judgement.verdict !== "accept") return undefined;
+    const connection = this.#add(running, id, remote, false);
+    this.#places.begin(connection, judgement.place);
+    return connection;
   }
 
   #dial(remote: string, token: number, identity: Identity | undefined): Connection {
-    const core = this.#core;
+    const running = this.#running ??= this.#start();
+    const { core } = running;
     const number = this.#remotes.number(remote);
-    const length = core.pass(identityArgument(identity));
-    const id = core.call.connect(this.#id, this.#now(), number, token, length);
-    if (id === NONE) {
-      this.#remotes.discardUnused(remote);
-      throw new TypeError(core.outputText());
-    }
-    const connection = this.#add(id, remote, true);
+    const id = core.call.connect(this.#now(), number, token, core.pass(identityArgument(identity)));
+    if (id === NONE) throw new TypeError(core.outputText());
+    const connection = this.#add(running, id, remote, true);
     this.#touch(connection);
     return connection;
   }
 
-  #add(id: number, remote: string, dialled: boolean): Connection {
-    const connection = new Connection(this.#owner, id, remote, dialled, this.#limits);
+  #add({ owner }: Running, id: number, remote: string, dialled: boolean): Connection {
+    const connection = new Connection(owner, id, remote, dialled, this.#limits);
     this.#connections.set(id, connection);
     this.#remotes.retain(remote);
     return connection;
   }
 
-  #release(connection: Connection): void {
-    if (!this.#connections.delete(connection.id)) return;
+  #release(core: Core, connection: Connection): void {
+    if (this.#connections.get(connection.id) !== connection) return;
+    const { id, remote } = connection;
+    this.#connections.delete(id);
     this.#touched.delete(connection);
     this.#stalled.delete(connection);
-    this.#refusals.delete(connection.remote);
-    this.#remotes.release(connection.remote);
-    if (!this.#core.broken) this.#core.call.connection_free(this.#id, connection.id);
+    this.#places.forget(connection);
+    this.#checks.takeRefusal(remote);
+    this.#remotes.release(remote);
+    if (!core.broken) core.call.connection_free(id);
     if (this.#connections.size === 0) this.#setTimer(Infinity);
   }
 
-  #keepAnswer(remote: string): void {
-    if (!this.#core.call.answer(this.#id) || this.#answers.length >= MOST_ANSWERS) return;
-    this.#answers.push({ remote, datagram: this.#core.output().slice() });
+  #keepAnswer(core: Core, remote: string): void {
+    if (!core.call.answer() || this.#answers.length >= MOST_ANSWERS) return;
+    this.#answers.push({ remote, datagram: core.output().slice() });
     this.#queuePump();
   }
 
@@ -260,32 +294,41 @@ export class Endpoint implements Disposable {
   #pump(): void {
     if (Number.isNaN(this.#turn)) this.#turn = this.#options.clock.now();
     const now = this.#turn;
-    for (const { remote, datagram } of this.#answers) this.#options.send(remote, datagram);
-    this.#answers = [];
-    for (const connection of this.#touched) {
-      // Touched again while it is handled, it comes round once more.
-      this.#touched.delete(connection);
-      this.#handle(connection, now);
-      if (this.#connections.get(connection.id) !== connection) continue;
-      this.#transmit(connection, now);
-      connection.updateDeadline();
-      if (connection.deadline < this.#timerAt) this.#setTimer(connection.deadline);
+    try {
+      for (const { remote, datagram } of this.#answers.splice(0)) {
+        this.#attempt(`sending to ${remote}`, () => this.#options.send(remote, datagram));
+      }
+      for (const connection of this.#touched) {
+        // Touched again while it is handled, it comes round once more.
+        this.#touched.delete(connection);
+        this.#attemptFor(connection, () => this.#serve(connection, now));
+        if (connection.deadline < this.#timerAt) this.#setTimer(connection.deadline);
+      }
+    } finally {
+      this.#turn = NaN;
     }
-    this.#turn = NaN;
+  }
+
+  #serve(connection: Connection, now: number): void {
+    // The core of a connection that is released may have another under its number.
+    const isHere = () => this.#connections.get(connection.id) === connection;
+    if (isHere()) this.#handle(connection, now);
+    if (isHere() && connection.ended) this.#places.retire(connection);
+    if (isHere()) this.#transmit(connection, now);
+    if (isHere()) connection.updateDeadline();
   }
 
   #handle(connection: Connection, now: number): void {
-    const happened = this.#core.call.poll(this.#id, now, connection.id);
+    const happened = this.#running!.core.call.poll(now, connection.id);
     if (happened === 0) return;
     const wasHandshaking = connection.handshaking;
     connection.handle(happened);
-    if (wasHandshaking && happened & Happened.connected && !connection.dialled) {
-      this.#options.onConnection?.(connection);
-    }
+    if (connection.dialled || !wasHandshaking || connection.handshaking || connection.ended) return;
+    if (this.#places.establish(connection)) this.#options.onConnection?.(connection);
   }
 
   #transmit(connection: Connection, now: number): void {
-    const core = this.#core;
+    const { core } = this.#running!;
     const { send, writable } = this.#options;
     const { remote } = connection;
     for (;;) {
@@ -293,7 +336,7 @@ export class Endpoint implements Disposable {
         this.#stalled.add(connection);
         return;
       }
-      const size = core.call.transmit(this.#id, now, connection.id, MOST_DATAGRAMS);
+      const size = core.call.transmit(now, connection.id, MOST_DATAGRAMS);
       if (size === 0) return;
       const end = core.word(0) + core.word(1);
       for (let at = end - core.word(1); at < end; at += size) {
@@ -333,66 +376,69 @@ export class Endpoint implements Disposable {
   #host(): CoreHost {
     return {
       random: this.#options.random,
-      verify: (token, _remote, chain) => this.#verify(token, chain),
-      coreBroke: (error) =>
-        this.#shutDown(new QuicError(error.message, "other", 0, { cause: error })),
+      verify: (token, chain) => this.#checks.run(token, chain, this.#receivingFrom),
+      coreBroke: (error) => {
+        this.#running = undefined;
+        this.#endAll(new QuicError(error.message, "other", 0, { cause: error }));
+        this.#report(error);
+      },
     };
   }
 
-  #verify(token: number, chain: readonly Uint8Array[]) {
-    const remote = this.#receivingFrom;
-    try {
-      this.#checks.get(token)!.run(chain, remote);
-      return undefined;
-    } catch (error) {
-      const refusal = error instanceof Error ? error : new Error(String(error), { cause: error });
-      this.#refusals.set(remote, refusal);
-      const alert = error instanceof CertificateRefused ? error.alert : ALERT_INTERNAL_ERROR;
-      return { alert, reason: refusal.message };
-    }
-  }
-
   /** The certificate may have been renewed since the last handshake. */
-  #renewIdentity(): void {
-    const identity = this.#options.server?.identity;
-    if (identity === this.#identity) return;
-    this.#identity = identity;
-    const core = this.#core;
-    const length = core.pass(identityArgument(identity));
-    if (core.call.endpoint_renew(this.#id, this.#now(), length)) return;
-    this.#options.onIdentityRefused?.(new TypeError(core.outputText()));
+  #renewIdentity(core: Core): void {
+    this.#attempt("renewing the server's certificate", () => {
+      const identity = this.#options.server?.identity;
+      if (identity === this.#lastIdentity) return;
+      this.#lastIdentity = identity;
+      const length = core.pass(identityArgument(identity));
+      if (core.call.endpoint_renew(this.#now(), length)) this.#identity = identity;
+      else this.#options.onIdentityRefused?.(new TypeError(core.outputText()));
+    });
   }
 
-  #takeRefusal(connection: Connection): Error | undefined {
-    const refusal = this.#refusals.get(connection.remote);
-    this.#refusals.delete(connection.remote);
-    return refusal;
-  }
-
-  #shutDown(error: QuicError): void {
-    this.#closed = true;
+  /** Ends all connections without a word to their peers. */
+  #endAll(error: QuicError): void {
     this.#setTimer(Infinity);
     for (const connection of [...this.#connections.values()]) connection.abandon(error);
     this.#touched.clear();
     this.#answers = [];
-    if (!this.#core.broken) this.#core.call.endpoint_free(this.#id);
-    this.#core.removeHost(this.#id);
   }
 
-  /** A broken core has ended everything by the time that its error comes here. */
+  /** Does what may run a function of the user. Its errors are told, and harm nothing else. */
+  #attempt(what: string, action: () => void): boolean {
+    try {
+      action();
+      return true;
+    } catch (error) {
+      if (error instanceof CoreBroken) throw error;
+      this.#report(new Error(`${what} failed: ${messageOf(error)}`, { cause: error }));
+      return false;
+    }
+  }
+
+  /** The same for a connection, which ends when it fails. */
+  #attemptFor(connection: Connection, action: () => void): void {
+    if (this.#attempt(`the connection with ${connection.remote}`, action)) return;
+    connection.fail();
+  }
+
+  #report(error: Error): void {
+    try {
+      this.#options.onError(error);
+    } catch {
+      // There is nobody else to tell.
+    }
+  }
+
+  /** A core that broke has ended everything by the time that its error comes here. */
   #unlessBroken(action: () => void): void {
     try {
       action();
     } catch (error) {
-      if (error !== this.#core.broken) throw error;
+      if (!(error instanceof CoreBroken)) throw error;
     }
   }
-}
-
-/** The node of a remote key "node:service"; the service has no colon. */
-function nodeOf(remote: string): string {
-  const colon = remote.lastIndexOf(":");
-  return colon === -1 ? remote : remote.slice(0, colon);
 }
 
 /** Whether a datagram may begin a handshake: an Initial packet of QUIC version 1 (RFC 9000, 17.2). */

@@ -3,7 +3,6 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { writeBlobs } from "./blobs.ts";
 import type { Connection } from "./connection.ts";
-import type { Core } from "./core.ts";
 import type { Identity, ServerTls } from "./tls.ts";
 
 export interface EndpointOptions {
@@ -25,11 +24,18 @@ export interface EndpointOptions {
   onIdentityRefused?(error: TypeError): void;
   /** Gets each accepted connection when its handshake is complete. */
   onConnection?(connection: Connection): void;
+  /** A connection was closed for want of places; `reason` is what the peer is told. */
+  onRefused?(remote: string, reason: string): void;
+  /**
+   * For the log: one of these functions threw, which ended the connection concerned at most, or the
+   * core broke down, which ended all connections. The endpoint goes on.
+   */
+  onError(error: Error): void;
   /** The largest datagram to send or take, in bytes. */
   maxDatagramBytes?: number | undefined;
   limits?: Partial<EndpointLimits> | undefined;
-  /** A core that is loaded already. */
-  core?: Core | undefined;
+  /** The core's code, when it is loaded already. */
+  core?: WebAssembly.Module | undefined;
 }
 
 export interface EndpointLimits {
@@ -47,8 +53,12 @@ export interface EndpointLimits {
   receiveWindowBytes: number;
   /** Bytes written that wait for the peer's acknowledgement, the same. */
   sendWindowBytes: number;
-  /** Accepted handshakes that are not complete; more are ignored until some are. */
+  /** Accepted handshakes that are not complete. */
   maxHalfOpen: number;
+  /** Of these, how many may be there before a client has to prove its address (QUIC's Retry). */
+  maxUnproven: number;
+  /** Accepted connections at a time, of which one node may have half (`admission.ts`). */
+  maxConnections: number;
 }
 
 /** A mesh message is 16,384 bytes at most, and its header takes 36. */
@@ -63,27 +73,41 @@ export const DEFAULT_LIMITS: Readonly<EndpointLimits> = {
   receiveWindowBytes: 8 * 2 ** 20,
   sendWindowBytes: 8 * 2 ** 20,
   maxHalfOpen: 256,
+  maxUnproven: 64,
+  maxConnections: 2048,
 };
 
 /** A server's kind, as the core knows it (`core/src/options.rs`). */
 const ServerKind = { none: 0, open: 1, wantsClientCertificate: 2 } as const;
 
-/** The argument of the core's `endpoint_new`: options as 32-bit words, then the identity. */
-export function optionsArgument(options: EndpointOptions, limits: EndpointLimits): Uint8Array {
+/** Of the key of stateless resets (`core/src/endpoint.rs`). */
+export const RESET_KEY_BYTES = 32;
+
+/** The argument of the core's `endpoint_new`: options as 32-bit words, the reset key, the identity. */
+export function optionsArgument(
+  limits: EndpointLimits,
+  options: {
+    readonly maxDatagramBytes: number | undefined;
+    readonly server: number;
+    readonly resetKey: Uint8Array;
+    readonly identity: Identity | undefined;
+  },
+): Uint8Array {
   const words = [
     options.maxDatagramBytes ?? MAX_DATAGRAM_BYTES,
     limits.idleTimeoutMs,
     limits.keepAliveMs,
     limits.receiveWindowBytes,
     limits.sendWindowBytes,
-    limits.maxHalfOpen,
-    serverKind(options.server),
+    options.server,
   ];
-  const identity = identityArgument(options.server?.identity);
-  const argument = new Uint8Array(4 * words.length + identity.length);
+  const identity = identityArgument(options.identity);
+  const { resetKey } = options;
+  const argument = new Uint8Array(4 * words.length + resetKey.length + identity.length);
   const view = new DataView(argument.buffer);
   words.forEach((word, index) => view.setUint32(4 * index, word, true));
-  argument.set(identity, 4 * words.length);
+  argument.set(resetKey, 4 * words.length);
+  argument.set(identity, 4 * words.length + resetKey.length);
   return argument;
 }
 
@@ -92,7 +116,8 @@ export function identityArgument(identity: Identity | undefined): Uint8Array {
   return identity ? writeBlobs([...identity.chain, identity.privateKey]) : new Uint8Array();
 }
 
-function serverKind(server: ServerTls | undefined): number {
+/** What the core is told about a server besides its identity. */
+export function serverKind(server: ServerTls | undefined): number {
   if (!server) return ServerKind.none;
   return server.verifyClient ? ServerKind.wantsClientCertificate : ServerKind.open;
 }

@@ -1,28 +1,20 @@
-/** Loads the QUIC core, once in a realm and only when something first needs it. */
-import { Core } from "./core.ts";
+/** Loads the code of the QUIC core, once in a realm and only when something first needs it. */
 
 /** Where the core lies: beside this module, or beside the bundle that it became part of. */
 export const coreUrl = new URL("./core.wasm", import.meta.url);
 
-/** Keeps one core for its users; makes a new one only after a breakdown. */
+/** Keeps what `readModule` gave for its users. */
 export class CoreLoader {
   #module: Promise<WebAssembly.Module> | undefined;
-  #core: Core | undefined;
 
   constructor(private readonly readModule: () => Promise<WebAssembly.Module>) {}
 
-  /** The running core. Rejects when its file cannot be read; the next call tries again. */
-  async load(): Promise<Core> {
-    this.#module ??= this.readModule();
-    let module;
-    try {
-      module = await this.#module;
-    } catch (error) {
+  /** The core's code. Rejects when it cannot be read; the next call tries again. */
+  load(): Promise<WebAssembly.Module> {
+    return this.#module ??= this.readModule().catch((error) => {
       this.#module = undefined;
       throw error;
-    }
-    if (!this.#core || this.#core.broken) this.#core = new Core(module);
-    return this.#core;
+    });
   }
 }
 
@@ -38,7 +30,7 @@ async function readCoreModule(): Promise<WebAssembly.Module> {
 
 const sharedLoader = new CoreLoader(readCoreModule);
 
-/** The core that all endpoints of this realm share. */
-export function loadCore(): Promise<Core> {
+/** The code of the core, compiled; each endpoint runs an instance of its own. */
+export function loadCore(): Promise<WebAssembly.Module> {
   return sharedLoader.load();
 }

@@ -5,7 +5,6 @@ import { type Core, ReadOutcome, WriteOutcome } from "./core.ts";
 /** What a stream needs of its connection. */
 export interface StreamOwner {
   readonly core: Core;
-  readonly endpoint: number;
   readonly id: number;
   /** Why the connection is over, if it is. */
   readonly ended: Error | undefined;
@@ -59,13 +58,13 @@ export class QuicStream implements ByteConn {
   #tryRead(into: Uint8Array): number | null | undefined {
     if (this.#readEnd === null) return null;
     if (this.#readEnd !== undefined) throw this.#readEnd;
-    const { core, endpoint, id, ended } = this.#owner;
+    const { core, id, ended } = this.#owner;
     if (core.broken) throw core.broken;
-    const outcome = core.call.stream_read(endpoint, id, into.length);
+    const outcome = core.call.stream_read(id, into.length);
     if (outcome > 0) {
       const [partsAt, parts, tellPeer] = [core.word(0), core.word(1), core.word(2)];
       copyParts(core.heap(), partsAt, parts, into);
-      core.call.stream_release(endpoint, id);
+      core.call.stream_release(id);
       if (tellPeer) this.#owner.touch();
       return outcome;
     }
@@ -90,10 +89,10 @@ export class QuicStream implements ByteConn {
     if (bytes.length === 0) return 0;
     await this.#room();
     if (this.#writeEnded) throw new Error("write after the end of the stream");
-    const { core, endpoint, id, ended } = this.#owner;
+    const { core, id, ended } = this.#owner;
     if (ended) throw ended;
     const length = core.pass(bytes.subarray(0, MOST_WRITTEN_BYTES));
-    const outcome = core.call.stream_write(endpoint, id, length);
+    const outcome = core.call.stream_write(id, length);
     if (outcome === WriteOutcome.stopped) throw new Error("the peer no longer reads the stream");
     if (outcome < 0) throw new Error("write to a stream that is not open");
     this.#full = outcome === WriteOutcome.takenWait;
@@ -108,10 +107,10 @@ export class QuicStream implements ByteConn {
   }
 
   #finish(): void {
-    const { core, endpoint, id, ended } = this.#owner;
+    const { core, id, ended } = this.#owner;
     if (this.#writeEnded || ended) return;
     this.#writeEnded = true;
-    if (!core.call.stream_finish(endpoint, id)) this.#owner.writingEnded();
+    if (!core.call.stream_finish(id)) this.#owner.writingEnded();
     this.#owner.touch();
   }
 
@@ -134,19 +133,19 @@ export class QuicStream implements ByteConn {
 
   /** Reads for nobody, until the peer's end of the stream. */
   #drop(): void {
-    const { core, endpoint, id } = this.#owner;
+    const { core, id } = this.#owner;
     while (this.#mayDrop !== undefined && !this.#owner.ended) {
-      const outcome = core.call.stream_read(endpoint, id, this.#mayDrop);
+      const outcome = core.call.stream_read(id, this.#mayDrop);
       if (outcome === ReadOutcome.nothingYet) return;
       if (outcome < 0) {
         this.#mayDrop = undefined;
         this.#owner.readingEnded(true);
       } else {
         this.#mayDrop -= outcome;
-        core.call.stream_release(endpoint, id);
+        core.call.stream_release(id);
         if (this.#mayDrop === 0) {
           this.#mayDrop = undefined;
-          core.call.stream_stop(endpoint, id);
+          core.call.stream_stop(id);
         }
         this.#owner.touch();
       }

@@ -1,50 +1,52 @@
-/** Numbers for remote keys ("node:service"), since the core wants its peers' addresses short. */
+/**
+ * Numbers for remote keys ("node:service"), since the core wants its peers' addresses short. A key
+ * has the same number always: the core signs it into what a client must send back.
+ */
+import { createHmac } from "node:crypto";
+import type { Random } from "../base/random.ts";
 
-interface Remote {
-  readonly id: number;
-  /** Connections that talk to it. */
-  users: number;
-}
+const SECRET_BYTES = 32;
+/** So that a number is exact in a double. */
+const NUMBER_BYTES = 6;
 
-/** Keeps a number for each remote as long as a connection uses it. */
 export class Remotes {
-  readonly #byKey = new Map<string, Remote>();
-  readonly #keys = new Map<number, string>();
-  #lastId = 0;
+  readonly #secret: Uint8Array;
+  /** Of the connections' remotes, so that their datagrams cost a look-up only. */
+  readonly #known = new Map<string, { readonly number: number; users: number }>();
 
-  /** The number of `key`; without a `retain` it must be given back with `discardUnused`. */
+  constructor(random: Random) {
+    this.#secret = random.fill(new Uint8Array(SECRET_BYTES));
+  }
+
+  /** The number of `key`, which nobody else can foresee. */
   number(key: string): number {
-    let remote = this.#byKey.get(key);
-    if (!remote) {
-      do this.#lastId = (this.#lastId + 1) % 0xffff_ffff; while (this.#keys.has(this.#lastId));
-      remote = { id: this.#lastId, users: 0 };
-      this.#byKey.set(key, remote);
-      this.#keys.set(remote.id, key);
-    }
-    return remote.id;
+    return this.#known.get(key)?.number ?? this.#compute(key);
   }
 
+  /** A connection talks to `key`. */
   retain(key: string): void {
-    this.#byKey.get(key)!.users += 1;
+    const remote = this.#known.get(key);
+    if (remote) remote.users += 1;
+    else this.#known.set(key, { number: this.#compute(key), users: 1 });
   }
 
+  /** And no more. */
   release(key: string): void {
-    const remote = this.#byKey.get(key);
-    if (!remote) return;
-    remote.users -= 1;
-    this.discardUnused(key);
-  }
-
-  /** Forgets the number of `key` if no connection uses it. */
-  discardUnused(key: string): void {
-    const remote = this.#byKey.get(key);
-    if (remote && remote.users <= 0) {
-      this.#byKey.delete(key);
-      this.#keys.delete(remote.id);
-    }
+    const remote = this.#known.get(key);
+    if (remote && --remote.users === 0) this.#known.delete(key);
   }
 
   get size(): number {
-    return this.#keys.size;
+    return this.#known.size;
   }
+
+  #compute(key: string): number {
+    return createHmac("sha256", this.#secret).update(key).digest().readUIntBE(0, NUMBER_BYTES);
+  }
+}
+
+/** The node of a remote key "node:service"; the service has no colon. */
+export function nodeOf(remote: string): string {
+  const colon = remote.lastIndexOf(":");
+  return colon === -1 ? remote : remote.slice(0, colon);
 }

@@ -24,7 +24,7 @@ function recorder() {
 Deno.test("an observer sees a link and its routes come and go", async () => {
   await using mesh = new SimMesh();
   const { observer, events, named } = recorder();
-  const node = mesh.add("node", {}, observer);
+  const node = mesh.add("node", {}, { observer });
   const other = mesh.add("other");
   const link = mesh.link(node, other, [{ cost: 2 }, { cost: 2 }]);
   await mesh.converge();
@@ -51,7 +51,7 @@ Deno.test("an observer sees a link and its routes come and go", async () => {
 Deno.test("an observer sees who refuses whom", async () => {
   await using mesh = new SimMesh();
   const { observer, named } = recorder();
-  const node = mesh.add("node", {}, observer);
+  const node = mesh.add("node", {}, { observer });
   mesh.link(node, mesh.add("stranger"), [{ allowedPeers: ["friend"] }, {}]);
   const rude = new RawNeighbour(mesh, node, "rude", { silent: true });
   await rude.send(Uint8Array.of(MessageType.Reject));
@@ -69,7 +69,7 @@ Deno.test("an observer sees who refuses whom", async () => {
 Deno.test("an observer hears of drops and limits, and each time how many", async () => {
   await using mesh = new SimMesh();
   const { observer, named } = recorder();
-  const node = mesh.add("node", {}, observer);
+  const node = mesh.add("node", {}, { observer });
   const evil = new RawNeighbour(mesh, node, "evil");
   await mesh.clock.until(() => node.netceptor.hasRoute("evil"), 1000);
   for (let i = 0; i < 5; i++) await evil.send(Uint8Array.of(255));

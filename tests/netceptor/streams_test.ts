@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
 import type { MeshConn, MeshListener } from "../../lib/netceptor/mod.ts";
 import { loadCore } from "../../lib/quic/load_core.ts";
+import { seededRandom } from "../sim/seeded_random.ts";
 import { inTime, SimMesh, type SimNode } from "../sim/sim_mesh.ts";
 
 // Virtual time goes on while the core is loaded, which must not count as waiting for a peer.
@@ -281,4 +282,36 @@ Deno.test("the services of a node that stops stay on record", async () => {
   await inTime(mesh.clock, far!.netceptor[Symbol.asyncDispose]());
   await mesh.clock.advance(60_000);
   deepEqual(known().map(({ NodeID, Service }) => [NodeID, Service]), [["n2", "control"]]);
+});
+
+Deno.test("a QUIC core that breaks ends its service's streams, is told in the log, and is replaced", async () => {
+  await using mesh = new SimMesh();
+  const random = { ...seededRandom(99) };
+  const [near, far] = [mesh.add("near"), mesh.add("far", {}, { random })];
+  mesh.link(near, far);
+  await mesh.converge();
+  await using echo = await far.netceptor.listen("echo");
+  await using other = await far.netceptor.listen("other");
+  const serving = [serveEcho(echo), serveEcho(other)];
+  const dial = (service: string) => inTime(mesh.clock, near.netceptor.dial("far", service));
+  const [lost, kept] = [await dial("echo"), await dial("other")];
+
+  const fill = random.fill;
+  random.fill = () => {
+    throw new Error("no entropy left");
+  };
+  // The handshake wants randomness, and is tried again by QUIC.
+  const dialling = near.netceptor.dial("far", "echo");
+  await mesh.clock.advance(50);
+  random.fill = fill;
+  ok(far.log.has("Streams of service echo failed: the QUIC core broke down"));
+  equal(far.log.lines.filter((line) => line.startsWith("ERROR")).length, 1);
+
+  const next = await inTime(mesh.clock, dialling);
+  equal((await inTime(mesh.clock, exchange(next, Uint8Array.of(1, 2)))).length, 2);
+  equal((await inTime(mesh.clock, exchange(kept, Uint8Array.of(1, 2)))).length, 2);
+  await rejects(inTime(mesh.clock, exchange(lost, Uint8Array.of(1, 2))), /no longer knows/);
+  await echo[Symbol.asyncDispose]();
+  await other[Symbol.asyncDispose]();
+  await Promise.all(serving);
 });

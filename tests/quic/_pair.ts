@@ -94,6 +94,8 @@ export class Pair implements Disposable {
   client!: Endpoint;
   server!: Endpoint;
   readonly accepted: Connection[] = [];
+  /** What both endpoints told of functions that failed. */
+  readonly errors: Error[] = [];
 
   private constructor(options: PairOptions) {
     this.wire = new Wire(this.clock, options.wire);
@@ -110,6 +112,7 @@ export class Pair implements Disposable {
         wire.carry(CLIENT, datagram, (copy) => pair.client.receive(SERVER, copy)),
       server: insecureServerTls(),
       onConnection: (connection) => pair.accepted.push(connection),
+      onError: (error) => pair.errors.push(error),
       ...options.server,
     });
     pair.client = await Endpoint.create({
@@ -117,18 +120,15 @@ export class Pair implements Disposable {
       random: seededRandom(2 * seed + 1),
       send: (_to, datagram) =>
         wire.carry(SERVER, datagram, (copy) => pair.server.receive(CLIENT, copy)),
+      onError: (error) => pair.errors.push(error),
       ...options.client,
     });
     return pair;
   }
 
   /** Runs `promise` to its end, moving the clock as far as that takes. */
-  async run<Result>(promise: Promise<Result>, limitMs = 120_000): Promise<Result> {
-    let settled = false;
-    const watched = promise.finally(() => settled = true);
-    watched.catch(() => {});
-    await this.clock.until(() => settled, limitMs, 1);
-    return await watched;
+  run<Result>(promise: Promise<Result>, limitMs?: number): Promise<Result> {
+    return runUntilSettled(this.clock, promise, limitMs);
   }
 
   dial(tls: ClientTls = insecureClientTls(), signal?: AbortSignal): Promise<Connection> {
@@ -137,10 +137,11 @@ export class Pair implements Disposable {
 
   /** A connection with its stream open on both sides, after a first byte. */
   async open(tls?: ClientTls): Promise<OpenPair> {
+    const before = this.accepted.length;
     const dialled = await this.dial(tls);
     const near = await dialled.openStream();
     await near.write(Uint8Array.of(0));
-    await this.clock.until(() => this.accepted.length > 0, 10_000);
+    await this.clock.until(() => this.accepted.length > before, 10_000);
     const accepted = this.accepted.at(-1)!;
     const far = await this.run(accepted.acceptStream());
     await this.run(far.read(new Uint8Array(1)));
@@ -158,6 +159,19 @@ export interface OpenPair {
   readonly near: QuicStream;
   readonly accepted: Connection;
   readonly far: QuicStream;
+}
+
+/** Runs `promise` to its end, moving the clock as far as that takes. */
+export async function runUntilSettled<Result>(
+  clock: VirtualClock,
+  promise: Promise<Result>,
+  limitMs = 120_000,
+): Promise<Result> {
+  let settled = false;
+  const watched = promise.finally(() => settled = true);
+  watched.catch(() => {});
+  await clock.until(() => settled, limitMs, 1);
+  return await watched;
 }
 
 /** All that comes until the end of the stream. */

@@ -55,48 +55,6 @@ Deno.test("a dial ends with the signal's reason and leaves nothing", async () =>
   await assert.rejects(pair.dial(insecureClientTls(), AbortSignal.abort(new Error("no"))), /no/);
 });
 
-Deno.test("half-open handshakes over the limit are ignored until others end", async () => {
-  using pair = await Pair.create({ server: { limits: { maxHalfOpen: 2 } } });
-  const silent = new AbortController();
-  const dialling: Promise<unknown>[] = [];
-  // Their first packets arrive, but the answers do not.
-  const { server } = pair;
-  const abandoned = await Pair.create({ seed: 9 });
-  for (let index = 0; index < 3; index++) {
-    dialling.push(assert.rejects(
-      abandoned.client.connect(SERVER, insecureClientTls(), "bar", { signal: silent.signal }),
-    ));
-  }
-  abandoned.wire.recording = true;
-  await settle();
-  assert.equal(abandoned.wire.recorded.length, 3);
-  abandoned.wire.recorded.forEach((initial, index) => server.receive(`mute:${index}`, initial));
-  assert.equal(server.connectionCount, 2);
-  const dialled = pair.client.connect(SERVER, insecureClientTls(), "bar");
-  await pair.clock.advance(3_000);
-  assert.equal(server.connectionCount, 2, "no room for an honest client yet");
-  // The half-open ones time out after 15 s; the client still tries.
-  await assert.rejects(pair.run(dialled), /no handshake/);
-  await pair.clock.advance(5_000);
-  await pair.dial();
-  silent.abort();
-  await Promise.all(dialling);
-  abandoned[Symbol.dispose]();
-});
-
-Deno.test("a connection that is over is not live, though it takes up memory for a while", async () => {
-  using pair = await Pair.create();
-  const { dialled, far } = await pair.open();
-  const counts = () => [pair.server.liveConnectionCount, pair.server.connectionCount];
-  assert.deepEqual(counts(), [1, 1]);
-  dialled.close();
-  far.close();
-  await pair.clock.until(() => pair.server.liveConnectionCount === 0, 1_000, 1);
-  assert.deepEqual(counts(), [0, 1]);
-  await pair.clock.advance(10_000);
-  assert.deepEqual(counts(), [0, 0]);
-});
-
 Deno.test("an application's code is no TLS alert, whatever its number", async () => {
   using pair = await Pair.create();
   const { dialled, accepted } = await pair.open();

@@ -1,91 +1,113 @@
 import assert from "node:assert/strict";
+import type { Random } from "../../lib/base/random.ts";
 import { readBlobs, writeBlobs } from "../../lib/quic/blobs.ts";
-import { Core } from "../../lib/quic/core.ts";
-import { Endpoint } from "../../lib/quic/endpoint.ts";
+import { Core, CoreBroken } from "../../lib/quic/core.ts";
 import { insecureClientTls, insecureServerTls } from "../../lib/quic/insecure_tls.ts";
 import { CoreLoader, coreUrl, loadCore } from "../../lib/quic/load_core.ts";
-import { Remotes } from "../../lib/quic/remotes.ts";
+import type { QuicError } from "../../lib/quic/quic_error.ts";
+import { nodeOf, Remotes } from "../../lib/quic/remotes.ts";
 import { seededRandom } from "../sim/seeded_random.ts";
-import { VirtualClock } from "../sim/virtual_clock.ts";
+import { settle } from "../sim/virtual_clock.ts";
+import { Hub } from "./_hub.ts";
 import { Pair, SERVER } from "./_pair.ts";
 
 const compile = async () => await WebAssembly.compile(await Deno.readFile(coreUrl));
 
-Deno.test("a realm has one core", async () => {
+Deno.test("the core's code is compiled once in a realm", async () => {
   assert.equal(await loadCore(), await loadCore());
 });
 
-Deno.test("a core whose file could not be read is read again the next time", async () => {
+Deno.test("code that could not be read is read again the next time", async () => {
   let tries = 0;
   const loader = new CoreLoader(() => {
     tries += 1;
     return tries === 1 ? Promise.reject(new Error("disk on fire")) : compile();
   });
   await assert.rejects(loader.load(), /disk on fire/);
-  const core = await loader.load();
-  assert.equal(await loader.load(), core);
+  const module = await loader.load();
+  assert.equal(await loader.load(), module);
   assert.equal(tries, 2);
 });
 
-Deno.test("a core that breaks down ends all its connections, and the next one is a new one", async () => {
-  const loader = new CoreLoader(compile);
-  const core = await loader.load();
-  let sound = true;
-  const random = seededRandom(1);
-  using pair = await Pair.create({
-    server: { core },
-    client: {
-      core,
-      random: {
-        fill(into) {
-          if (!sound) throw new Error("no entropy left");
-          return random.fill(into);
-        },
-      },
-    },
+Deno.test("a panic in the core breaks it, with the words of the panic", async () => {
+  const broke: Error[] = [];
+  const core = new Core(await loadCore(), {
+    random: seededRandom(1),
+    verify: () => undefined,
+    coreBroke: (error) => broke.push(error),
   });
-  const { near, far, dialled, accepted } = await pair.open();
+  const tooShort = core.pass(new Uint8Array(8));
+  assert.throws(() => core.call.check_open(tooShort, 0), (error) => {
+    assert.ok(error instanceof CoreBroken);
+    assert.match(error.message, /the QUIC core broke down: .*exports\.rs.*a key/s);
+    return true;
+  });
+  assert.ok(core.broken);
+  assert.deepEqual(broke, [core.broken]);
+  assert.throws(() => core.pass(new Uint8Array(8)), CoreBroken);
+  assert.equal(broke.length, 1);
+});
+
+/** Randomness that fails while `failing`, which breaks the core that asks for it. */
+class FragileRandom implements Random {
+  failing = false;
+  readonly #random = seededRandom(1);
+
+  fill(into: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    if (this.failing) throw new Error("no entropy left");
+    return this.#random.fill(into);
+  }
+}
+
+Deno.test("a core that breaks ends its endpoint's connections, and the endpoint goes on", async () => {
+  const random = new FragileRandom();
+  using pair = await Pair.create({ client: { random } });
+  const { near, dialled } = await pair.open();
   const reading = assert.rejects(near.read(new Uint8Array(1)), /the QUIC core broke down/);
-  sound = false;
+  random.failing = true;
   await assert.rejects(
     pair.client.connect(SERVER, insecureClientTls(), "bar"),
     /the QUIC core broke down: Error: no entropy left/,
   );
   await reading;
   assert.match(String(await dialled.closed), /broke down/);
-  assert.match(String(await accepted.closed), /broke down/);
-  await assert.rejects(far.read(new Uint8Array(1)), /broke down/);
   await assert.rejects(near.write(new Uint8Array(1)), /broke down/);
   near.close();
-  far.close();
-  pair.server.receive("foo:x", new Uint8Array(1200));
-  pair.server.unreachable("foo:x", "service unknown");
-  assert.equal(pair.client.connectionCount + pair.server.connectionCount, 0);
-  await pair.clock.advance(100);
-  assert.equal(pair.clock.pending, 0);
-  const next = await loader.load();
-  assert.notEqual(next, core);
-  assert.equal(next.broken, undefined);
+  dialled.close();
+  assert.equal(pair.client.connectionCount, 0);
+  await settle();
+  assert.deepEqual(pair.errors.map(({ name }) => name), ["CoreBroken"]);
+
+  random.failing = false;
+  const { near: next, far } = await pair.open();
+  await next.write(Uint8Array.of(1, 2, 3));
+  assert.equal(await pair.run(far.read(new Uint8Array(8))), 3);
 });
 
-Deno.test("an endpoint that is disposed frees its number", async () => {
-  const core = new Core(await compile());
-  const common = { clock: new VirtualClock(), random: seededRandom(1), send() {}, core };
-  const number = () => {
-    const taken = core.addHost({
-      random: seededRandom(1),
-      verify: () => undefined,
-      coreBroke() {},
-    });
-    core.removeHost(taken);
-    return taken;
-  };
-  {
-    using _first = await Endpoint.create({ ...common, server: insecureServerTls() });
-    using _second = await Endpoint.create(common);
-    assert.equal(number(), 2);
-  }
-  assert.equal(number(), 0);
+Deno.test("a core that breaks harms no other endpoint, whose peers learn of it at once", async () => {
+  const random = new FragileRandom();
+  using hub = await Hub.create("bar:control", "foo:a", "qux:b");
+  const server = await hub.add("baz:control", { random, server: insecureServerTls() });
+  const lost = await hub.open("foo:a", "baz:control");
+  const other = await hub.open("qux:b", "bar:control");
+  random.failing = true;
+  // A handshake asks for randomness.
+  const dialling = hub.dial("foo:a", "baz:control");
+  await hub.clock.advance(100);
+  random.failing = false;
+  assert.equal(server.connectionCount, 0);
+  assert.ok(hub.errors.length > 0);
+  for (const error of hub.errors) assert.match(error.message, /no entropy left/);
+
+  await other.near.write(Uint8Array.of(7));
+  assert.equal(await hub.run(other.far.read(new Uint8Array(8))), 1);
+  await lost.near.write(Uint8Array.of(7));
+  const error = await hub.run(lost.dialled.closed, 1_000);
+  assert.equal((error as QuicError).ending, "reset");
+  // The dial that came at the wrong time was tried again by QUIC.
+  await hub.run(dialling);
+  await hub.clock.until(() => hub.accepted("baz:control").length === 2, 1_000);
+  await hub.open("foo:a", "baz:control");
 });
 
 Deno.test("blobs come back as they went", () => {
@@ -94,14 +116,26 @@ Deno.test("blobs come back as they went", () => {
   assert.deepEqual(readBlobs(new Uint8Array()), []);
 });
 
-Deno.test("a remote keeps its number while a connection uses it, and no longer", () => {
-  const remotes = new Remotes();
+Deno.test("a remote has one number, and is kept while a connection uses it", () => {
+  const remotes = new Remotes(seededRandom(1));
   const number = remotes.number("foo:a");
-  remotes.retain("foo:a");
-  remotes.discardUnused("foo:a");
+  assert.ok(Number.isSafeInteger(number) && number < 2 ** 48);
   assert.equal(remotes.number("foo:a"), number);
   assert.notEqual(remotes.number("foo:b"), number);
-  remotes.discardUnused("foo:b");
+  assert.notEqual(new Remotes(seededRandom(2)).number("foo:a"), number);
+  assert.equal(remotes.size, 0);
+  remotes.retain("foo:a");
+  remotes.retain("foo:a");
+  assert.equal(remotes.number("foo:a"), number);
+  remotes.release("foo:a");
+  assert.equal(remotes.size, 1);
+  remotes.release("foo:a");
   remotes.release("foo:a");
   assert.equal(remotes.size, 0);
+});
+
+Deno.test("the node of a remote is what is before the last colon", () => {
+  assert.equal(nodeOf("foo:control"), "foo");
+  assert.equal(nodeOf("a:b:control"), "a:b");
+  assert.equal(nodeOf("foo"), "foo");
 });

@@ -1,4 +1,5 @@
 /** A mesh of nodes in this process: memory links, virtual time, randomness from a seed. */
+import type { Random } from "../../lib/base/random.ts";
 import type { LinkPolicy, Session } from "../../lib/backends/mod.ts";
 import { MemoryBackend, memorySessionPair } from "../../lib/backends/mod.ts";
 import {
@@ -36,10 +37,12 @@ export class SimMesh implements AsyncDisposable {
   add(
     nodeId: string,
     options: Omit<NetceptorOptions, "nodeId"> = {},
-    observer?: NetceptorObserver,
+    { observer, random = seededRandom(this.#seed++) }: {
+      observer?: NetceptorObserver | undefined;
+      random?: Random;
+    } = {},
   ): SimNode {
     const log = new RecordingLog();
-    const random = seededRandom(this.#seed++);
     const netceptor = new Netceptor(
       { log, clock: this.clock, random, observer },
       { ...options, nodeId },

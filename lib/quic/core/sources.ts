@@ -15,7 +15,7 @@ const RESULT = "../core.wasm";
 function filesOf(path: string): string[] {
   if (!path.endsWith("/")) return [path];
   return [...Deno.readDirSync(new URL(path, crate))]
-    .filter((entry) => entry.name !== "target")
+    .filter((entry) => entry.name !== "target" && !entry.name.endsWith("_tests.rs"))
     .flatMap((entry) => filesOf(path + entry.name + (entry.isDirectory ? "/" : "")))
     .sort();
 }

@@ -4,7 +4,7 @@ use crate::chacha20::{xor, ChaCha20, BATCH_BYTES};
 use crate::poly1305::Poly1305;
 
 pub const TAG_BYTES: usize = 16;
-/// Bytes of the data that the batch of blocks with the one-time key has left for it.
+/// How much of the data the first batch of blocks covers: its first block is the one-time key.
 const FIRST_BYTES: usize = BATCH_BYTES - 64;
 
 pub fn seal(key: &[u8; 32], nonce: &[u8; 12], header: &[u8], data: &mut [u8]) -> [u8; TAG_BYTES] {
@@ -14,7 +14,7 @@ pub fn seal(key: &[u8; 32], nonce: &[u8; 12], header: &[u8], data: &mut [u8]) ->
     tag(&first, header, data)
 }
 
-/// Decrypts `data` if `tag` fits; leaves it alone otherwise. Answers whether it did.
+/// Decrypts `data` if `tag` fits; leaves it alone otherwise. Returns whether it did.
 #[must_use]
 pub fn open(
     key: &[u8; 32],
@@ -26,7 +26,7 @@ pub fn open(
     let cipher = ChaCha20::new(key, nonce);
     let first = cipher.keystream(0);
     let expected = u128::from_ne_bytes(tag(&first, header, data));
-    // One comparison of all bits: its time does not tell which differ.
+    // One comparison of all bits, so that its time does not reveal which of them differ.
     if expected ^ u128::from_ne_bytes(*given) != 0 {
         return false;
     }

@@ -1,12 +1,12 @@
-//! Memory shared with the host: one argument in, one output out, and a mailbox of words for answers
-//! that do not fit one number.
+//! Memory shared with the host: one argument in, one output out, and a mailbox of words for results
+//! that do not fit into one number.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::BytesMut;
 
-/// Words that a call may answer besides its result.
+/// Words that a call may leave besides its result.
 const WORDS: usize = 4;
 
 static MAILBOX: [AtomicU32; WORDS] = [const { AtomicU32::new(0) }; WORDS];

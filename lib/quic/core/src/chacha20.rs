@@ -83,13 +83,13 @@ fn quarter_round(state: &mut Batch, [a, b, c, d]: [usize; 4]) {
     state[b] = rotate::<7, 25>(v128_xor(state[b], state[c]));
 }
 
-/// Rotates left by `LEFT`; `RIGHT` is 32 less that.
+/// Rotates left by `LEFT`; `RIGHT` is 32 minus that.
 #[inline(always)]
 fn rotate<const LEFT: u32, const RIGHT: u32>(words: v128) -> v128 {
     v128_or(u32x4_shl(words, LEFT), u32x4_shr(words, RIGHT))
 }
 
-/// By swapping halves, which engines have cheaper instructions for than for other shuffles.
+/// By swapping halves, for which engines have cheaper instructions than for other shuffles.
 #[inline(always)]
 fn rotate_16(words: v128) -> v128 {
     u16x8_shuffle::<1, 0, 3, 2, 5, 4, 7, 6>(words, words)
@@ -131,7 +131,7 @@ fn xor_batch(bytes: &mut [u8], batch: &Batch) {
     }
 }
 
-/// Combines `data` with the key stream, as far as the shorter of both reaches.
+/// Combines `data` with the key stream, as far as the shorter of the two reaches.
 pub fn xor(data: &mut [u8], keystream: &[u8]) {
     for (byte, key) in data.iter_mut().zip(keystream) {
         *byte ^= key;

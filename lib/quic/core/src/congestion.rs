@@ -5,9 +5,9 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::time::Instant;
 use quinn_proto::congestion::{Controller, ControllerFactory, CubicConfig};
 use quinn_proto::RttEstimator;
-use web_time::Instant;
 
 /// Mesh links are reliable streams with bounded queues: a burst of this size is safe to start with.
 const INITIAL_WINDOW_BYTES: u64 = 128 * 1024;

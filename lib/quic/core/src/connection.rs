@@ -1,12 +1,12 @@
 //! One connection and its one stream, as the host sees them.
 
+use crate::time::Instant;
 use bytes::Bytes;
 use quinn_proto::{
     ConnectionError, ConnectionHandle, Dir, Event, FinishError, ReadError, StreamEvent, StreamId,
     VarInt, WriteError,
 };
 use rustls::pki_types::CertificateDer;
-use web_time::Instant;
 
 use crate::blobs;
 use crate::options::Options;
@@ -18,7 +18,7 @@ pub mod happened {
     pub const CONNECTED: u32 = 1;
     /// The connection is over; `Connection::ending` says why.
     pub const LOST: u32 = 2;
-    /// There may be something to read, or an end or error to be told of.
+    /// There may be something to read, or an end or an error to report.
     pub const READABLE: u32 = 4;
     /// A write that was cut short went through: there is room again, or the peer stopped us.
     pub const WRITABLE: u32 = 8;
@@ -32,7 +32,7 @@ pub mod happened {
     pub const STOPPED: u32 = 128;
 }
 
-/// Answers of `read`, besides a number of bytes.
+/// Results of `read`, besides a number of bytes.
 pub mod read {
     pub const NOTHING_YET: i32 = 0;
     pub const END: i32 = -1;
@@ -40,7 +40,7 @@ pub mod read {
     pub const NO_STREAM: i32 = -3;
 }
 
-/// Answers of `write`.
+/// Results of `write`.
 pub mod write {
     /// Taken whole; the next write may follow.
     pub const TAKEN: i32 = 0;
@@ -58,8 +58,6 @@ const MOST_PARTS: usize = 64;
 pub struct Connection {
     pub handle: ConnectionHandle,
     pub quic: quinn_proto::Connection,
-    /// Accepted, and its handshake is not complete: it counts against the limit.
-    pub half_open: bool,
     /// Whether quinn's endpoint still knows `handle`.
     pub registered: bool,
     /// Why it ended, once `LOST`.
@@ -70,9 +68,9 @@ pub struct Connection {
     /// The rest of a write that the window did not take.
     unsent: Bytes,
     finishing: bool,
-    /// The peer will not take the rest: quinn tells nothing more of what we wrote.
+    /// The peer will not take the rest: quinn reports nothing more about what we wrote.
     given_up: bool,
-    /// How reading ended, when that came behind bytes: quinn tells it once only.
+    /// How reading ended, when bytes came before that: quinn reports it only once.
     read_outcome: Option<i32>,
     /// Bytes lent to the host until its next read, and where they lie.
     lent: Vec<Bytes>,
@@ -80,16 +78,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(
-        handle: ConnectionHandle,
-        quic: quinn_proto::Connection,
-        half_open: bool,
-        options: &Options,
-    ) -> Self {
+    pub fn new(handle: ConnectionHandle, quic: quinn_proto::Connection, options: &Options) -> Self {
         Self {
             handle,
             quic,
-            half_open,
             registered: true,
             ending: None,
             receive_window: Window::new(options.receive_window_bytes.into()),
@@ -104,7 +96,7 @@ impl Connection {
         }
     }
 
-    /// Takes what happened to the connection; the endpoint's share is taken by the endpoint.
+    /// Takes what happened to the connection, except for the endpoint's share of it.
     pub fn take_events(&mut self) -> u32 {
         let mut bits = 0;
         while let Some(event) = self.quic.poll() {
@@ -155,8 +147,8 @@ impl Connection {
         self.stream.is_some()
     }
 
-    /// Lends up to `max` bytes to the host, as `parts`, until the next read. Answers how many, or one
-    /// of `read`; and whether the peer is to be told of the room made.
+    /// Lends up to `max` bytes to the host, as `parts`, until the next read. Returns how many, or one
+    /// of `read`, and whether the peer should hear of the room that this makes.
     pub fn read(&mut self, max: usize) -> (i32, bool) {
         self.release();
         if let Some(outcome) = self.read_outcome {
@@ -217,7 +209,7 @@ impl Connection {
         let Some(id) = self.stream else {
             return Err(write::NO_STREAM);
         };
-        // Until quinn says that it is blocked: only then does it tell of room again.
+        // Until quinn says that it is blocked: only then does it report room again.
         while !self.unsent.is_empty() {
             let mut chunks = [std::mem::take(&mut self.unsent)];
             let outcome = self.quic.send_stream(id).write_chunks(&mut chunks);
@@ -244,7 +236,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends our direction behind what was written. Answers whether `FINISHED` will follow.
+    /// Ends our direction after what was written. Returns whether `FINISHED` will follow.
     pub fn finish(&mut self) -> bool {
         let Some(id) = self.stream else {
             return false;

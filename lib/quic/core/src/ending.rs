@@ -1,8 +1,8 @@
-//! Why a connection ended, in the form in which the host is told.
+//! Why a connection ended, in the form that the host is given.
 
 use quinn_proto::ConnectionError;
 
-/// Who ended it or what did, with the code and words that went with it.
+/// Who or what ended it, with the code and the words that came with it.
 pub struct Ending {
     pub kind: u32,
     pub code: u64,

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use crate::time::Instant;
 use bytes::BytesMut;
+use quinn_proto::crypto::HandshakeTokenKey;
 use quinn_proto::{
     ClientConfig, ConnectionHandle, DatagramEvent, EndpointConfig, EndpointEvent, Incoming,
     ServerConfig, Transmit,
@@ -11,7 +13,6 @@ use quinn_proto::{
 use ring::{hkdf, hmac};
 use rustls::crypto::CryptoProvider;
 use slab::Slab;
-use web_time::Instant;
 
 use crate::connection::{happened, Connection};
 use crate::entropy::{initial_destination_id, random_seed, SeededConnectionIds};
@@ -19,14 +20,39 @@ use crate::options::Options;
 use crate::self_signed;
 use crate::tls::{self, Identity};
 
+/// What a datagram was for.
+pub enum Received {
+    Connection(u32),
+    /// A new handshake; `validated` when it returns a token of ours.
+    Incoming {
+        validated: bool,
+    },
+}
+
+/// Verdicts on a new handshake, as the host numbers them.
+pub mod admit {
+    /// Without an answer an honest client tries again within the second.
+    pub const IGNORE: u32 = 0;
+    /// The client must first show, with a token, that it receives what is sent to it.
+    pub const RETRY: u32 = 1;
+    pub const ACCEPT: u32 = 2;
+}
+
+/// Size of the key that makes a peer believe that we have forgotten its connection.
+pub const RESET_KEY_BYTES: usize = 32;
+
 pub struct Endpoint {
     quic: quinn_proto::Endpoint,
     options: Options,
     provider: Arc<CryptoProvider>,
+    /// Seals the tokens in Retry packets. It outlives a renewal of the certificate between a client's
+    /// first two packets: a client follows only one Retry.
+    token_key: Arc<dyn HandshakeTokenKey>,
     connections: Slab<Connection>,
     /// Connection by quinn's handle.
     by_handle: Vec<Option<usize>>,
-    half_open: u32,
+    /// A handshake that waits for `admit`.
+    incoming: Option<Incoming>,
     /// What to answer the last datagram, which was for no connection.
     answer: Option<Vec<u8>>,
     scratch: Vec<u8>,
@@ -34,10 +60,16 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// `identity` is the server's; a server without one gets a self-signed certificate.
-    pub fn new(options: Options, identity: Option<Identity>) -> Result<Self, String> {
+    pub fn new(
+        options: Options,
+        reset_key: &[u8],
+        identity: Option<Identity>,
+    ) -> Result<Self, String> {
         let provider = tls::provider();
+        let token_key: Arc<dyn HandshakeTokenKey> =
+            Arc::new(hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&random_seed()));
         let mut config =
-            EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &random_seed())));
+            EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, reset_key)));
         let connection_ids = random_seed();
         config
             .max_udp_payload_size(options.max_datagram_bytes)
@@ -46,15 +78,16 @@ impl Endpoint {
             .cid_generator(move || Box::new(SeededConnectionIds::new(connection_ids)));
         let server = match options.server {
             0 => None,
-            _ => Some(server_config(&options, &provider, identity)?),
+            _ => Some(server_config(&options, &provider, &token_key, identity)?),
         };
         Ok(Self {
             quic: quinn_proto::Endpoint::new(Arc::new(config), server, true, None),
             options,
             provider,
+            token_key,
             connections: Slab::new(),
             by_handle: Vec::new(),
-            half_open: 0,
+            incoming: None,
             answer: None,
             scratch: Vec::new(),
         })
@@ -62,7 +95,7 @@ impl Endpoint {
 
     /// New handshakes are made with `identity`; connections go on as they are.
     pub fn renew(&mut self, identity: Option<Identity>) -> Result<(), String> {
-        let server = server_config(&self.options, &self.provider, identity)?;
+        let server = server_config(&self.options, &self.provider, &self.token_key, identity)?;
         self.quic.set_server_config(Some(server));
         Ok(())
     }
@@ -75,7 +108,7 @@ impl Endpoint {
     pub fn connect(
         &mut self,
         now: Instant,
-        remote: u32,
+        remote: u64,
         token: u32,
         identity: Option<Identity>,
     ) -> Result<u32, String> {
@@ -88,11 +121,11 @@ impl Endpoint {
             .quic
             .connect(now, config, address(remote), "")
             .map_err(|error| error.to_string())?;
-        Ok(self.register(Connection::new(handle, quic, false, &self.options)))
+        Ok(self.register(Connection::new(handle, quic, &self.options)))
     }
 
-    /// Takes one datagram; answers the connection that it was for.
-    pub fn receive(&mut self, now: Instant, remote: u32, datagram: BytesMut) -> Option<u32> {
+    /// Takes one datagram; returns what it was for.
+    pub fn receive(&mut self, now: Instant, remote: u64, datagram: BytesMut) -> Option<Received> {
         self.scratch.clear();
         self.answer = None;
         match self.quic.handle(
@@ -106,9 +139,13 @@ impl Endpoint {
             DatagramEvent::ConnectionEvent(handle, event) => {
                 let id = (*self.by_handle.get(handle.0)?)?;
                 self.connections[id].quic.handle_event(event);
-                Some(id as u32)
+                Some(Received::Connection(id as u32))
             }
-            DatagramEvent::NewConnection(incoming) => self.accept(now, incoming),
+            DatagramEvent::NewConnection(incoming) => {
+                let validated = incoming.remote_address_validated();
+                self.incoming = Some(incoming);
+                Some(Received::Incoming { validated })
+            }
             DatagramEvent::Response(transmit) => {
                 self.keep_answer(&transmit);
                 None
@@ -116,17 +153,30 @@ impl Endpoint {
         }
     }
 
-    fn accept(&mut self, now: Instant, incoming: Incoming) -> Option<u32> {
-        if self.half_open >= self.options.max_half_open {
-            // Without an answer an honest client tries again within the second.
-            self.quic.ignore(incoming);
-            return None;
-        }
-        match self.quic.accept(incoming, now, &mut self.scratch, None) {
-            Ok((handle, quic)) => {
-                self.half_open += 1;
-                Some(self.register(Connection::new(handle, quic, true, &self.options)))
+    /// Decides about the handshake that came last; returns its connection if it is accepted.
+    pub fn admit(&mut self, now: Instant, verdict: u32) -> Option<u32> {
+        let incoming = self.incoming.take()?;
+        match verdict {
+            admit::ACCEPT => self.accept(now, incoming),
+            admit::RETRY => {
+                match self.quic.retry(incoming, &mut self.scratch) {
+                    Ok(transmit) => self.keep_answer(&transmit),
+                    // It has followed a Retry already.
+                    Err(error) => self.quic.ignore(error.into_incoming()),
+                }
+                None
             }
+            _ => {
+                debug_assert_eq!(verdict, admit::IGNORE);
+                self.quic.ignore(incoming);
+                None
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Instant, incoming: Incoming) -> Option<u32> {
+        match self.quic.accept(incoming, now, &mut self.scratch, None) {
+            Ok((handle, quic)) => Some(self.register(Connection::new(handle, quic, &self.options))),
             Err(error) => {
                 if let Some(transmit) = error.response {
                     self.keep_answer(&transmit);
@@ -155,7 +205,7 @@ impl Endpoint {
         self.answer.as_deref()
     }
 
-    /// What happened to a connection, after its dealings with the endpoint.
+    /// What happened to a connection, once its business with the endpoint is done.
     pub fn poll(&mut self, id: u32) -> u32 {
         let Some(connection) = self.connections.get_mut(id as usize) else {
             return happened::DRAINED;
@@ -169,12 +219,7 @@ impl Endpoint {
                 connection.quic.handle_event(answer);
             }
         }
-        let bits = connection.take_events();
-        if connection.half_open && bits & (happened::CONNECTED | happened::LOST) != 0 {
-            connection.half_open = false;
-            self.half_open -= 1;
-        }
-        bits
+        connection.take_events()
     }
 
     /// Datagrams of a connection to send now, all but the last `size` bytes long; `out` has them
@@ -195,9 +240,6 @@ impl Endpoint {
         let Some(connection) = self.connections.try_remove(id as usize) else {
             return;
         };
-        if connection.half_open {
-            self.half_open -= 1;
-        }
         if connection.registered {
             let ConnectionHandle(handle) = connection.handle;
             self.by_handle[handle] = None;
@@ -210,6 +252,7 @@ impl Endpoint {
 fn server_config(
     options: &Options,
     provider: &Arc<CryptoProvider>,
+    token_key: &Arc<dyn HandshakeTokenKey>,
     identity: Option<Identity>,
 ) -> Result<Arc<ServerConfig>, String> {
     let identity = match identity {
@@ -217,8 +260,7 @@ fn server_config(
         None => self_signed::identity()?,
     };
     let crypto = tls::server(provider, identity, options.server == 2)?;
-    let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&random_seed());
-    let mut config = ServerConfig::new(crypto, Arc::new(token_key));
+    let mut config = ServerConfig::new(crypto, token_key.clone());
     config
         .transport_config(options.transport(false))
         // A peer's address is a node and service of the mesh: it does not move.
@@ -226,9 +268,9 @@ fn server_config(
     Ok(Arc::new(config))
 }
 
-/// quinn wants socket addresses: a remote of the host is one in a private network of its own.
-fn address(remote: u32) -> SocketAddr {
-    let [high, low] = [(remote >> 16) as u16, remote as u16];
-    let ip = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, high, low);
+/// quinn wants socket addresses: the host's 48-bit number of a remote becomes a private one.
+fn address(remote: u64) -> SocketAddr {
+    let [high, middle, low] = [32, 16, 0].map(|shift| (remote >> shift) as u16);
+    let ip = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, high, middle, low);
     SocketAddr::new(IpAddr::V6(ip), 1)
 }

@@ -1,48 +1,68 @@
-//! What the core asks of its host, and the context of the call it is in.
+//! What the core asks of its host.
 
-use std::cell::Cell;
 use std::panic;
 
-#[link(wasm_import_module = "host")]
-extern "C" {
-    /// Fills `len` bytes at `ptr` from the randomness of `endpoint`.
-    fn random(endpoint: u32, ptr: *mut u8, len: usize);
-    /// Judges the peer's chain at `chain` (length-prefixed, leaf first). Answers 0 to accept it, or
-    /// `1 << 31 | alert << 16 | length` with a reason of that many bytes written to `reason`.
-    fn verify(
-        endpoint: u32,
-        token: u32,
-        remote: u32,
-        chain: *const u8,
-        chain_len: usize,
-        reason: *mut u8,
-        reason_len: usize,
-    ) -> u32;
-    /// Takes the words of a panic; the trap follows.
-    fn panicked(ptr: *const u8, len: usize);
+#[cfg(target_arch = "wasm32")]
+use imports::{panicked, random, verify};
+#[cfg(not(target_arch = "wasm32"))]
+use native::{panicked, random, verify};
+
+#[cfg(target_arch = "wasm32")]
+mod imports {
+    #[link(wasm_import_module = "host")]
+    extern "C" {
+        /// Fills `len` bytes at `ptr` with randomness.
+        pub fn random(ptr: *mut u8, len: usize);
+        /// Judges the peer's chain at `chain` (length-prefixed, leaf first). Returns 0 to accept it, or
+        /// `1 << 31 | alert << 16 | length` with a reason of that many bytes written to `reason`.
+        pub fn verify(
+            token: u32,
+            chain: *const u8,
+            chain_len: usize,
+            reason: *mut u8,
+            reason_len: usize,
+        ) -> u32;
+        /// Takes the words of a panic; the trap follows.
+        pub fn panicked(ptr: *const u8, len: usize);
+    }
+}
+
+/// A host for tests: it accepts every certificate, and its randomness is the same in every thread.
+#[cfg(not(target_arch = "wasm32"))]
+mod native {
+    use std::cell::RefCell;
+
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    thread_local! {
+        static RANDOM: RefCell<StdRng> = RefCell::new(StdRng::seed_from_u64(1));
+    }
+
+    pub unsafe fn random(ptr: *mut u8, len: usize) {
+        let bytes = std::slice::from_raw_parts_mut(ptr, len);
+        RANDOM.with_borrow_mut(|random| random.fill_bytes(bytes));
+    }
+
+    pub unsafe fn verify(
+        _token: u32,
+        _chain: *const u8,
+        _chain_len: usize,
+        _reason: *mut u8,
+        _reason_len: usize,
+    ) -> u32 {
+        0
+    }
+
+    pub unsafe fn panicked(_ptr: *const u8, _len: usize) {}
 }
 
 /// Longest reason that the host may give for a refusal.
 const REASON_BYTES: usize = 512;
 
-thread_local! {
-    static ENDPOINT: Cell<u32> = const { Cell::new(0) };
-    static REMOTE: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Names the endpoint that the core works for from here on.
-pub fn enter(endpoint: u32) {
-    ENDPOINT.set(endpoint);
-}
-
-/// Names the remote whose datagram is being processed.
-pub fn set_remote(remote: u32) {
-    REMOTE.set(remote);
-}
-
 pub fn fill_random(bytes: &mut [u8]) {
     // SAFETY: the host writes within the slice, during the call.
-    unsafe { random(ENDPOINT.get(), bytes.as_mut_ptr(), bytes.len()) }
+    unsafe { random(bytes.as_mut_ptr(), bytes.len()) }
 }
 
 /// Why the host refuses a peer's certificate.
@@ -58,9 +78,7 @@ pub fn verify_peer(token: u32, chain: &[u8]) -> Result<(), Refusal> {
     // SAFETY: the host reads and writes within the two slices, during the call.
     let answer = unsafe {
         verify(
-            ENDPOINT.get(),
             token,
-            REMOTE.get(),
             chain.as_ptr(),
             chain.len(),
             reason.as_mut_ptr(),

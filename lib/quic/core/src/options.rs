@@ -18,7 +18,6 @@ pub struct Options {
     /// What the windows may grow to.
     pub receive_window_bytes: u32,
     pub send_window_bytes: u32,
-    pub max_half_open: u32,
     /// 0: no server, 1: server, 2: server that wants client certificates.
     pub server: u32,
 }
@@ -28,7 +27,7 @@ const SMALLEST_MTU: u16 = 1200;
 /// The search for a path's MTU ends when the next step would gain less: from 1200 it reaches a Go
 /// peer's 1452 in one step and 16 KB in six, where a finer search would take more round trips.
 const MTU_STEP: u16 = 252;
-/// A probe is lost to a full queue as easily as to a narrow path, so the search starts again soon.
+/// A full queue loses a probe as easily as a narrow path does, so the search starts again soon.
 const MTU_SEARCH_INTERVAL: Duration = Duration::from_secs(30);
 const MTU_BLACK_HOLE_COOLDOWN: Duration = Duration::from_secs(10);
 /// Before the first round trip is measured: a mesh hop is near, and a lost first packet costs three
@@ -38,10 +37,10 @@ const INITIAL_RTT: Duration = Duration::from_millis(100);
 const ACK_EVERY: u32 = 9;
 
 impl Options {
-    pub const FIELDS: usize = 7;
+    pub const FIELDS: usize = 6;
 
     pub fn from_words(words: &[u32; Self::FIELDS]) -> Self {
-        let [max_datagram_bytes, idle_timeout_ms, keep_alive_ms, receive_window_bytes, send_window_bytes, max_half_open, server] =
+        let [max_datagram_bytes, idle_timeout_ms, keep_alive_ms, receive_window_bytes, send_window_bytes, server] =
             *words;
         Self {
             max_datagram_bytes: max_datagram_bytes.clamp(SMALLEST_MTU.into(), u16::MAX.into())
@@ -50,7 +49,6 @@ impl Options {
             keep_alive_ms,
             receive_window_bytes,
             send_window_bytes,
-            max_half_open,
             server,
         }
     }

@@ -29,7 +29,7 @@ const EXPLICIT_0: u8 = 0xa0;
 
 /// X.509 version 3.
 const VERSION_3: u8 = 2;
-/// Nobody checks the dates of this certificate; these are always in order.
+/// Nobody checks the dates of this certificate, but these are valid at any time.
 const NOT_BEFORE: &[u8] = b"000101000000Z";
 /// "No well-defined expiration date" (RFC 5280, 4.1.2.5).
 const NOT_AFTER: &[u8] = b"99991231235959Z";

@@ -1,5 +1,5 @@
 //! A TLS session as quinn-proto wants it: quinn's own for rustls, plus the host's alert and words
-//! when the host refused a certificate, and no server name on the wire (a node id is none).
+//! when the host refused a certificate, and no server name on the wire (a node id is not one).
 
 use std::any::Any;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! TLS set-up for both sides: TLS 1.3 only, ALPN `netceptor`, no resumption, and a clock that nobody
-//! asks.
+//! reads.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::verifier::HostVerifier;
 const ALPN: &[u8] = b"netceptor";
 
 /// The host's check for client certificates, in the numbering of `verify`; a dialled connection
-/// brings a number of its own.
+/// has a number of its own.
 const SERVER_TOKEN: u32 = 0;
 
 /// Our own chain, leaf first, and its key.
@@ -44,7 +44,7 @@ impl Identity {
     }
 }
 
-/// The host decides what is in date; rustls needs some time for the verifiers, which ignore it.
+/// The host decides what is in date; rustls wants a time for its verifiers, and ours ignore it.
 #[derive(Debug)]
 struct NoTime;
 

@@ -1,4 +1,4 @@
-//! Certificate checks: signatures are checked here, trust is the host's to judge.
+//! Certificate checks: signatures are checked here, trust is for the host to judge.
 
 use std::cell::RefCell;
 use std::sync::Arc;

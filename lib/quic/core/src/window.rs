@@ -5,8 +5,8 @@ use std::cell::Cell;
 
 /// What each window begins with.
 const INITIAL_BYTES: u64 = 512 * 1024;
-/// What all windows of this core may grow by, together; WebAssembly has 4 GB at most.
-const SHARED_GROWTH_BYTES: u64 = 1024 * 1024 * 1024;
+/// What all windows of this endpoint may grow by, together; WebAssembly has 4 GB at most.
+const SHARED_GROWTH_BYTES: u64 = 512 * 1024 * 1024;
 
 thread_local! {
     static GROWTH_LEFT: Cell<u64> = const { Cell::new(SHARED_GROWTH_BYTES) };
@@ -35,7 +35,7 @@ impl Window {
         max_bytes.min(INITIAL_BYTES)
     }
 
-    /// Counts bytes that went through. Answers the new size when it grows.
+    /// Counts bytes that went through. Returns the new size when it grows.
     pub fn pass(&mut self, bytes: u64) -> Option<u64> {
         self.passed_bytes += bytes;
         let growth = self.bytes.min(self.max_bytes - self.bytes);

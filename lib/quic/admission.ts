@@ -1,0 +1,93 @@
+/**
+ * Who may begin and hold connections when places are scarce. Any node of the mesh can send as many
+ * handshakes as it likes, in other nodes' names too, so nobody's share may depend on others'
+ * restraint.
+ */
+
+/** Things that nodes have with us, by node, the oldest first. */
+export class ByNode<Item> {
+  readonly #items = new Map<string, Set<Item>>();
+  #size = 0;
+
+  /** Of all nodes together. */
+  get size(): number {
+    return this.#size;
+  }
+
+  add(node: string, item: Item): void {
+    let ofNode = this.#items.get(node);
+    if (!ofNode) this.#items.set(node, ofNode = new Set());
+    if (!ofNode.has(item)) this.#size++;
+    ofNode.add(item);
+  }
+
+  delete(node: string, item: Item): void {
+    const ofNode = this.#items.get(node);
+    if (!ofNode?.delete(item)) return;
+    this.#size--;
+    if (ofNode.size === 0) this.#items.delete(node);
+  }
+
+  /** How many `node` has. */
+  count(node: string): number {
+    return this.#items.get(node)?.size ?? 0;
+  }
+
+  /** What the node with the most has. */
+  heaviest(): ReadonlySet<Item> {
+    let heaviest: ReadonlySet<Item> = new Set();
+    for (const ofNode of this.#items.values()) {
+      if (ofNode.size > heaviest.size) heaviest = ofNode;
+    }
+    return heaviest;
+  }
+}
+
+/** A place for one more thing: a free one, or that of another thing, which has to go. */
+export type Place<Item> = "free" | { readonly evict: Item };
+
+/**
+ * A place for one more thing of `node` among those that are `taken`; undefined when it has its share.
+ *
+ * When all are taken, a thing of the node with the most gives way: a node that floods loses its own,
+ * and everybody else gets in. `choose` says which, given them all, the oldest first.
+ */
+export function findPlace<Item>(
+  taken: ByNode<Item>,
+  node: string,
+  limits: { readonly max: number; readonly maxPerNode?: number },
+  choose: (items: readonly Item[]) => Item | undefined,
+): Place<Item> | undefined {
+  const { max, maxPerNode = max } = limits;
+  const count = taken.count(node);
+  if (count >= maxPerNode) return undefined;
+  if (taken.size < max) return "free";
+  const heaviest = taken.heaviest();
+  if (count >= heaviest.size) return undefined;
+  const evict = choose([...heaviest]);
+  return evict === undefined ? undefined : { evict };
+}
+
+/** What to do about a new handshake. */
+export type Judgement<Handshake> =
+  | { readonly verdict: "accept"; readonly place: Place<Handshake> }
+  /** It shall prove its address and come again. */
+  | { readonly verdict: "retry" }
+  /** Nothing is answered, so it comes again by itself. */
+  | { readonly verdict: "ignore" };
+
+/**
+ * Judges a new handshake of `node`, given those that are not complete; `proven` when it has shown
+ * that it gets what is sent to its address, without which it may be anybody's. The oldest gives way
+ * to one of another node. A node that has the most itself is ignored for now: its older handshakes
+ * are nearer to their end.
+ */
+export function judgeHandshake<Handshake>(
+  halfOpen: ByNode<Handshake>,
+  { node, proven }: { readonly node: string; readonly proven: boolean },
+  limits: { readonly maxHalfOpen: number; readonly maxUnproven: number },
+): Judgement<Handshake> {
+  if (!proven && halfOpen.size >= limits.maxUnproven) return { verdict: "retry" };
+  const place = findPlace(halfOpen, node, { max: limits.maxHalfOpen }, ([oldest]) => oldest);
+  return place === undefined ? { verdict: "ignore" } : { verdict: "accept", place };
+}
