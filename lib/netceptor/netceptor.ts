@@ -136,7 +136,16 @@ export class Netceptor implements Mesh, AsyncDisposable {
     const packets = this.#packets;
     registerReservedServices({ selfId: nodeId, log, clock, drops, services, packets });
     const advertisements = this.#advertisements;
-    this.#streams = new Streams({ log, clock, random, nodes, services, packets, advertisements });
+    this.#streams = new Streams({
+      log,
+      clock,
+      random,
+      drops,
+      nodes,
+      services,
+      packets,
+      advertisements,
+    });
   }
 
   /**

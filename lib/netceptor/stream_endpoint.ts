@@ -18,7 +18,7 @@ import {
   SOURCE_SERVICE_AT,
   type Unreachable,
 } from "../wire/mod.ts";
-import { DropLog } from "./drop_log.ts";
+import type { DropLog } from "./drop_log.ts";
 import type { MeshNode, NodeTable } from "./node_table.ts";
 import type { PacketSwitch } from "./packet_switch.ts";
 import type { ServiceRegistry } from "./service_registry.ts";
@@ -31,6 +31,7 @@ export interface StreamEndpointDeps {
   readonly nodes: NodeTable;
   readonly services: ServiceRegistry;
   readonly packets: PacketSwitch;
+  readonly drops: DropLog;
 }
 
 /** What makes an endpoint one that accepts connections. */
@@ -50,7 +51,6 @@ export class StreamEndpoint implements Disposable {
   readonly #acceptor: StreamAcceptor | undefined;
   readonly #registration: { readonly service: Service } & Disposable;
   readonly #addresses: StreamAddresses;
-  readonly #drops: DropLog;
   #endpoint: Endpoint | undefined;
   #starting: Promise<Endpoint> | undefined;
   #early: { readonly key: string; readonly datagram: Uint8Array }[] = [];
@@ -59,7 +59,6 @@ export class StreamEndpoint implements Disposable {
   /** `service` "" stands for a new ephemeral one. Throws when it is too long or taken. */
   constructor(deps: StreamEndpointDeps, service: string, acceptor?: StreamAcceptor) {
     this.#deps = deps;
-    this.#drops = new DropLog(deps.log, deps.clock);
     this.#acceptor = acceptor;
     this.#registration = deps.services.register(service, {
       receive: (packet, from) => this.#receive(packet, from),
@@ -153,10 +152,10 @@ export class StreamEndpoint implements Disposable {
             `Service ${this.service} goes on with its earlier certificate: ${message}`,
           ),
         onRefused: (_key, reason) =>
-          this.#drops.count(`Service ${this.service} refused a stream`, reason),
+          this.#deps.drops.countLimit("stream refused", `service ${this.service}: ${reason}`),
       }),
       onError: ({ message }) =>
-        this.#drops.count(`Streams of service ${this.service} failed`, message),
+        this.#deps.drops.count("streams failed", `service ${this.service}: ${message}`),
     });
     if (this.#closed) {
       endpoint.close();

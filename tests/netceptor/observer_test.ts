@@ -92,7 +92,9 @@ Deno.test("an observer that throws does no harm", async () => {
   const broken = () => {
     throw new Error("broken observer");
   };
-  const node = mesh.add("node", {}, { linkUp: broken, routesChanged: broken, dropped: broken });
+  const node = mesh.add("node", {}, {
+    observer: { linkUp: broken, routesChanged: broken, dropped: broken },
+  });
   const other = mesh.add("other");
   mesh.link(node, other);
   await mesh.converge();

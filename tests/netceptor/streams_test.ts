@@ -304,7 +304,7 @@ Deno.test("a QUIC core that breaks ends its service's streams, is told in the lo
   const dialling = near.netceptor.dial("far", "echo");
   await mesh.clock.advance(50);
   random.fill = fill;
-  ok(far.log.has("Streams of service echo failed: the QUIC core broke down"));
+  ok(far.log.has("streams failed: service echo: the QUIC core broke down"));
   equal(far.log.lines.filter((line) => line.startsWith("ERROR")).length, 1);
 
   const next = await inTime(mesh.clock, dialling);
