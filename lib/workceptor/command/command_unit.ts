@@ -44,6 +44,9 @@ export interface CommandUnitDeps extends UnitDeps {
 /** How long `cancel` waits for an obedient job's end, so that its reply finds it ended. */
 const CANCEL_REPLY_MS = 500;
 
+/** How long the end of the daemon waits for a job to be killed that no later daemon will find. */
+const LAST_STOP_MS = 15_000;
+
 export class CommandUnit implements Unit {
   readonly ledger: UnitLedger;
   readonly signWork = false;
@@ -53,6 +56,8 @@ export class CommandUnit implements Unit {
   /** Cuts the grace of a job that is being stopped short. */
   readonly #insist = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
+  /** The one of the tasks that ends the job's processes. */
+  #stopTask: Promise<void> = Promise.resolve();
   #phase: CommandPhase<Job> = { is: "waiting" };
 
   constructor(deps: CommandUnitDeps, ledger: UnitLedger) {
@@ -142,15 +147,12 @@ export class CommandUnit implements Unit {
     const phase = this.#phase;
     if (phase.is === "running" || phase.is === "stopping") {
       // A supervisor that has not taken its unit yet would find that the next daemon did.
-      const held = new AbortController();
-      const giveUp = sleep(this.#deps.clock, TAKING_MS, { signal: held.signal }).catch(() => {});
-      await Promise.race([phase.job.interruptible, giveUp]);
-      held.abort();
+      await this.#atMost(TAKING_MS, phase.job.interruptible);
     }
     if (this.ledger.removed) {
-      // No later daemon will know of this one's job.
+      // No later daemon will know of this unit's job.
       this.#insist.abort();
-      await this.idle();
+      await this.#atMost(LAST_STOP_MS, this.#stopTask);
     }
     this.#ending.abort(new Error("the node is shutting down"));
     await this.idle();
@@ -213,11 +215,13 @@ export class CommandUnit implements Unit {
       case "record wish":
         return await recordWish(ledger, step.wish);
       case "follow":
-        return this.#run(async (signal) => {
+        this.#run(async (signal) => {
           await this.#on({ is: "ended", outcome: await step.job.follow(signal) });
         });
+        return;
       case "stop":
-        return this.#run((signal) => this.#stop(step.job, signal));
+        this.#stopTask = this.#run((signal) => this.#stop(step.job, signal));
+        return;
       case "insist":
         return this.#insist.abort();
       case "end":
@@ -249,7 +253,7 @@ export class CommandUnit implements Unit {
     await this.#on({ is: "stopped", left });
   }
 
-  /** Repeats what must be done in the end, whatever the machine lacks at the moment. */
+  /** Tries until it works: the machine may be short of something (file descriptors) for a while. */
   async #untilDone<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     while (true) {
       try {
@@ -277,11 +281,20 @@ export class CommandUnit implements Unit {
   }
 
   /** Runs something that ends with the unit; what goes wrong in it is told to the log. */
-  #run(task: (signal: AbortSignal) => Promise<void>): void {
+  #run(task: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { signal } = this.#ending;
     const running = task(signal).catch((error) => {
       if (!signal.aborted) this.#deps.log.error(`[${this.ledger.id}] ${messageOf(error)}`);
     }).finally(() => this.#tasks.delete(running));
     this.#tasks.add(running);
+    return running;
+  }
+
+  /** Waits for `promise`, which never rejects, but no longer than `timeoutMs`. */
+  async #atMost(timeoutMs: number, promise: Promise<unknown>): Promise<void> {
+    const held = new AbortController();
+    const giveUp = sleep(this.#deps.clock, timeoutMs, { signal: held.signal }).catch(() => {});
+    await Promise.race([promise, giveUp]);
+    held.abort();
   }
 }

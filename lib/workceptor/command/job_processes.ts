@@ -25,7 +25,7 @@ export interface Candidate extends ProcessEntry {
  * The processes in `table` that are the job's: those that carry its mark, those we recognize (the
  * supervisor, the command, and `known` from an earlier look), the others in its group or session,
  * and all descendants of these. `self` is this process, which a job may have started (by an
- * upgrade, say), but which is none of its own.
+ * upgrade, say), but which does not belong to it.
  */
 export function jobProcesses(
   table: readonly Candidate[],

@@ -1,6 +1,6 @@
 /**
- * Who a process is, beyond its pid: pids are used again, so a pid alone must never be signalled
- * or taken for alive by a daemon that did not start it.
+ * Who a process is, beyond its pid: pids are reused, so a daemon that did not start a process
+ * must never signal it, or believe it alive, by its pid alone.
  */
 
 export interface ProcessIdentity {

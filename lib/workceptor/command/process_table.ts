@@ -1,8 +1,8 @@
 /** Reads about all processes of this machine, as far as it shows them to us. */
 
 /**
- * Processes read in one turn of the event loop, a few hundredths of a millisecond each: waiting for
- * each one's file would take far longer, for nothing that a disk has to do with.
+ * Processes read in one turn of the event loop, a few hundredths of a millisecond each: reading
+ * each file asynchronously takes far longer, and none of them is on a disk.
  */
 const BATCH = 64;
 

@@ -4,7 +4,7 @@
  * adds its working directory.
  */
 
-/** What no shell loses. */
+/** Names that every shell hands on. */
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Variables that dash or bash set themselves, or do not hand on. */
@@ -12,11 +12,11 @@ const SHELLS_OWN = /^(IFS|OPTIND|PPID|LINENO|PS1|UID|EUID|SHELLOPTS|BASHOPTS|BAS
 
 /**
  * Set by a shell as well, but it lets itself be corrected. (So would `_` have to be, in bash, which
- * sets it anew for every command; nobody misses it.)
+ * sets it anew for every command; nobody relies on it.)
  */
 const CORRECTED = ["PWD", "OLDPWD", "SHLVL"];
 
-/** Takes entries that are no variables as arguments; it has been there on every system for ages. */
+/** Takes entries that cannot be variables as arguments; every system has it, and has it here. */
 const ENV_PROGRAM = "/usr/bin/env";
 
 /**

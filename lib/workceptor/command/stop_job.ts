@@ -4,7 +4,7 @@ import { findJobProcesses, type JobTrace } from "./job_processes.ts";
 import { isRunning, isSameProcess, type ProcessEntry } from "./process_identity.ts";
 import { signalGroup, signalProcess } from "./signals.ts";
 
-/** A process' end is told by nobody; it is looked for at these intervals, each twice the last. */
+/** Nothing announces the end of a process: it is polled for, at intervals that double. */
 const FIRST_CHECK_MS = 5;
 const MAX_CHECK_MS = 100;
 
@@ -13,11 +13,11 @@ const DEATH_MS = 2_000;
 
 /**
  * Rounds of killing. One is enough unless a process escapes from it, which a stopped one cannot;
- * those of another user, which can neither be stopped nor killed, take all of them.
+ * those of another user, which can be neither stopped nor killed, take all of them.
  */
 const KILL_ROUNDS = 3;
 
-/** For how long processes that fork faster than they can be stopped are run after. */
+/** How long to chase processes that fork faster than they can be stopped. */
 const CHASE_MS = 2_000;
 
 export interface StopOptions {
@@ -83,7 +83,7 @@ async function killJob(
   return left;
 }
 
-/** Stops the job's processes, until there is none that is not stopped, and resolves to them. */
+/** Stops (SIGSTOP) the job's processes until every one of them is, and resolves to them. */
 async function freeze(
   trace: JobTrace,
   { clock, known }: { clock: Clock; known: readonly ProcessEntry[] },
