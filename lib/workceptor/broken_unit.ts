@@ -9,7 +9,7 @@ import { UnitState } from "../control/work_service.ts";
 import type { UnitRecord } from "./unit_record.ts";
 import { details, UNKNOWN_WORK_TYPE } from "./work_texts.ts";
 
-/** What is told of such a unit; nothing of it is written to disk. */
+/** What is shown of such a unit; it is never written to disk. */
 export function brokenRecord(problem: unknown): UnitRecord {
   const Detail = problem instanceof Deno.errors.NotFound
     ? details.noStatus

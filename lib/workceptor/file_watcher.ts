@@ -1,17 +1,17 @@
 /**
- * Tells when a file changes. The kernel gives a user few watches (128 inotify instances by
- * default, for all programs), so only some files are watched by it; beyond those, and where
- * watching fails, the callback comes by the clock.
+ * Tells when a file changes. The kernel gives each user few watches (128 inotify instances by
+ * default, for all programs together), so it watches only some of the files; beyond those, and
+ * where watching fails, the callback is called at regular intervals.
  *
- * A watch on a file that is written all the time costs more than the writes: every one of them is
- * an event. Watch what is quiet, and stop at the first news.
+ * A watch on a file that is written all the time costs more than the writes, as each of them is an
+ * event. Watch quiet files, and stop at the first event.
  */
 import type { Clock } from "../base/clock.ts";
 
-/** Watches by the kernel at one time, well below the usual limit of 128 for all of a user. */
+/** Kernel watches at one time: well below the usual limit of 128 for all programs of a user. */
 const MAX_KERNEL_WATCHES = 48;
 
-/** How often an unwatched file is taken for changed: what a person takes for at once. */
+/** How often a file without a kernel watch counts as changed: people notice no delay. */
 const FALLBACK_INTERVAL_MS = 100;
 
 export class FileWatcher {
@@ -33,7 +33,7 @@ export class FileWatcher {
       try {
         return this.#watchByKernel(Deno.watchFs(path, { recursive: false }), onChange);
       } catch {
-        // The limit is the user's, not ours alone; a file that is not there ends here, too.
+        // Other programs share the limit. A file that does not exist ends up here, too.
       }
     }
     return this.#watchByClock(onChange);

@@ -1,4 +1,4 @@
-/** A unit between its creation and its start: takes the payload and hands it over. */
+/** A unit between its creation and its start, while its payload comes in. */
 import { writeFully } from "../base/durable_file.ts";
 import { ControlError } from "../control/control_error.ts";
 import type { PendingUnit } from "../control/work_service.ts";
@@ -36,7 +36,7 @@ export class IncomingPayload implements PendingUnit {
     return this.#unit.abandon(reason);
   }
 
-  /** Takes no more; may be repeated. */
+  /** Takes no more payload. May be repeated. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;

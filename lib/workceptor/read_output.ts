@@ -8,14 +8,14 @@ const FIRST_BUFFER_BYTES = 64 * 1024;
 const BUFFER_BYTES = 512 * 1024;
 
 /**
- * At the end of what is there the next look comes after 2 ms, then after twice as long each time:
- * a job that prints a line at a time must not cost a read and a write for each, and one that
- * writes all the time must not be watched. After this long without news it is watched instead.
+ * At the end of the file the next read comes after 2 ms, then after twice as long each time: a job
+ * that prints line by line must not cost a read and a write for each line, and one that writes all
+ * the time must not be watched. After `MAX_PAUSE_MS` without growth the file is watched instead.
  */
 const FIRST_PAUSE_MS = 2;
 const MAX_PAUSE_MS = 64;
 
-/** How long growth may go unnoticed if a notification is lost. */
+/** How long growth goes unnoticed at most when a notification is lost. */
 const SAFETY_INTERVAL_MS = 1_000;
 
 export interface OutputSource {
@@ -81,7 +81,7 @@ export async function* readOutput(
       await ledger.changes.past(version, { clock, timeoutMs: pauseMs, signal });
       pauseMs *= 2;
     } else if (watch === undefined && file !== undefined) {
-      // Growth before the watch began is not told: it is looked for once more.
+      // Growth before the watch began raises no event, so read once more.
       watch = source.watchOutput();
     } else {
       await ledger.changes.past(version, { clock, timeoutMs: SAFETY_INTERVAL_MS, signal });

@@ -20,7 +20,7 @@ export const refusals = {
   /** The original cuts `ERROR:` off the remote's line and keeps the blank: hence two of them. */
   remoteCancel: (remoteText: string) => `error cancelling remote unit:  ${remoteText}`,
 
-  // The original has no words for these.
+  // The original has no texts for these.
   badUnitId: (id: string, maxLength: number) =>
     `workUnitID must be 1 to ${maxLength} letters and digits, got ${JSON.stringify(id)}`,
   badNode: (node: string) => `node must be the id of a node, got ${JSON.stringify(node)}`,
