@@ -24,11 +24,14 @@ export class RemoteNodes implements Disposable {
   }
 
   /** Runs a short exchange that bears repetition over a connection that is shared with others. */
-  run<T>(
+  // deno-lint-ignore require-await -- what it throws shall be a rejection
+  async run<T>(
     target: RemoteTarget,
     exchange: (client: ControlClient) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
+    // A connection outlives its route for a while, but nothing would come over it.
+    this.#checkRoute(target);
     return this.#lines.run(target, exchange, signal);
   }
 
@@ -40,13 +43,15 @@ export class RemoteNodes implements Disposable {
     target: RemoteTarget,
     options: { signal: AbortSignal; urgent?: boolean },
   ): Promise<ControlClient> {
-    const { mesh } = this.#access;
-    const dial = () => {
-      if (!mesh.hasRoute(target.RemoteNode)) throw new Error("no route to node");
+    this.#checkRoute(target);
+    return await this.#dials.dial(target.RemoteNode, () => {
+      this.#checkRoute(target);
       return connectToRemote(this.#access, target, options.signal);
-    };
-    // Without a route there is nothing to wait for.
-    if (!mesh.hasRoute(target.RemoteNode)) return dial();
-    return await this.#dials.dial(target.RemoteNode, dial, options);
+    }, options);
+  }
+
+  /** Without a route there is nothing to wait for. */
+  #checkRoute({ RemoteNode }: RemoteTarget): void {
+    if (!this.#access.mesh.hasRoute(RemoteNode)) throw new Error("no route to node");
   }
 }

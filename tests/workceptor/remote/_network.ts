@@ -24,11 +24,12 @@ class Pipe {
   #changed = Promise.withResolvers<void>();
   /** Bytes that still pass before the stream breaks. */
   left = Infinity;
+  #stalled = false;
 
   async read(into: Uint8Array): Promise<number | null> {
-    while (this.#size === 0) {
+    while (this.#size === 0 || this.#stalled) {
       if (this.#readFailure) throw this.#readFailure;
-      if (this.#ended) return null;
+      if (this.#ended && this.#size === 0 && !this.#stalled) return null;
       await this.#changed.promise;
     }
     const chunk = this.#chunks[0]!;
@@ -75,6 +76,12 @@ class Pipe {
   /** Only the reader learns that the stream is broken. */
   breakReader(error: Error): void {
     this.#readFailure ??= error;
+    this.#notify();
+  }
+
+  /** What is written arrives no more until this ends. */
+  stall(stalled: boolean): void {
+    this.#stalled = stalled;
     this.#notify();
   }
 
@@ -220,6 +227,14 @@ export class Network implements AsyncDisposable {
   setUp(up: boolean): void {
     this.#up = up;
     this.#routesChanged();
+  }
+
+  /** Has nothing arrive over the streams that there are; or lets it arrive again. */
+  stall(stalled: boolean): void {
+    for (const { there, back } of this.#streams) {
+      there.stall(stalled);
+      back.stall(stalled);
+    }
   }
 
   /** Breaks every stream there is. */

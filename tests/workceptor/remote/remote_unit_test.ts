@@ -345,6 +345,48 @@ Deno.test("cancel and release of a unit whose node is away are pending, and done
   assert.deepEqual(Object.keys(await far.list()), [cancelled]);
 });
 
+Deno.test("without a route nothing is waited for, whatever connections there are", async () => {
+  await using pair = await startPair();
+  const { near, far, network } = pair;
+  const ids: string[] = [];
+  for (let i = 0; i < 3; i++) ids.push(await submitScript(near, "sleep 100", { node: "far" }));
+  for (const id of ids) await running(near, id);
+  const [cancelled, released, forced] = ids as [string, string, string];
+  network.stall(true);
+  network.setUp(false);
+  const start = performance.now();
+  assert.deepEqual(await near.cancel(cancelled, auth), { pending: true });
+  assert.deepEqual(await near.release(released, { ...auth, force: false }), { pending: true });
+  assert.deepEqual(await near.release(forced, { ...auth, force: true }), { pending: false });
+  assert.ok(performance.now() - start < 5_000, "it waited for a connection to die");
+  network.stall(false);
+  network.setUp(true);
+  assert.equal((await completed(near, cancelled)).StateName, "Canceled");
+  await eventually(async () => Object.keys(await near.list()).join() === cancelled);
+  assert.ok(!(released in await far.list()));
+  await far.release(forced, { ...auth, force: true });
+});
+
+Deno.test("whoever waits for a cancel is answered when the route is lost", async () => {
+  await using pair = await startPair();
+  const { near, network } = pair;
+  const id = await submitScript(near, "sleep 100", { node: "far" });
+  await running(near, id);
+  network.stall(true);
+  const cancelled = near.cancel(id, auth);
+  await eventually(async () => {
+    const { LocalCancelled } = (await near.status(id)).ExtraData as typeof unusedExtra;
+    return LocalCancelled;
+  });
+  const start = performance.now();
+  network.setUp(false);
+  assert.deepEqual(await cancelled, { pending: true });
+  assert.ok(performance.now() - start < 5_000, "it waited for a connection to die");
+  network.stall(false);
+  network.setUp(true);
+  assert.equal((await completed(near, id)).StateName, "Canceled");
+});
+
 Deno.test("a pending cancel and a pending release survive a restart", async () => {
   await using pair = await startPair();
   const { far, network, path } = pair;
