@@ -43,6 +43,12 @@ export interface ResultsOptions {
 /** A unit's output as it arrives; whoever got it closes it. */
 export type ResultsStream = Pick<ByteConn, "read" | "close">;
 
+export interface ConnectOptions {
+  /** Bytes that one reply may have; default 64 MiB. */
+  maxReplyBytes?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Bound of one reply. Generous: `work list` of a node with tens of thousands of units, or the
  * status of a large mesh, is one line.
@@ -60,24 +66,24 @@ const ERROR_PREFIX = "ERROR:";
  * anyone's guess. A failed command (`ControlError`) leaves it open for the next.
  */
 export class ControlClient implements Disposable {
-  #lines: LineReader;
+  readonly #lines: LineReader;
+  readonly #maxReplyBytes: number;
   #node: string;
 
-  private constructor(lines: LineReader, node: string) {
+  private constructor(lines: LineReader, node: string, maxReplyBytes: number) {
     this.#lines = lines;
     this.#node = node;
+    this.#maxReplyBytes = maxReplyBytes;
   }
 
   /**
    * Takes over `conn` and reads the greeting. On failure `conn` is closed and a
    * `ControlProtocolError` says what came instead.
    */
-  static async connect(
-    conn: ByteConn,
-    options: { signal?: AbortSignal | undefined } = {},
-  ): Promise<ControlClient> {
+  static async connect(conn: ByteConn, options: ConnectOptions = {}): Promise<ControlClient> {
+    const { maxReplyBytes = MAX_REPLY_BYTES, signal } = options;
     const lines = new LineReader(conn);
-    return new ControlClient(lines, await readGreeting(lines, options.signal));
+    return new ControlClient(lines, await readGreeting(lines, signal), maxReplyBytes);
   }
 
   /** The node that answers, from its greeting. */
@@ -100,7 +106,7 @@ export class ControlClient implements Disposable {
   }
 
   /**
-   * Submits a unit with its payload; afterwards the connection is at its end and closed. A server
+   * Submits a unit with its payload, which uses the connection up: it is closed afterwards. A server
    * that refuses while the payload is still on its way makes the call throw its `ControlError`.
    */
   async submit(
@@ -198,7 +204,7 @@ export class ControlClient implements Disposable {
       // from a terminal.
       return await abortable(exchange(signal), signal);
     } catch (error) {
-      // The closed connection fails in its own words: the caller is told of its own abort.
+      // The closed connection fails in words of its own; the caller gets the reason of its abort.
       if (signal?.aborted) throw signal.reason;
       throw error;
     } finally {
@@ -213,7 +219,7 @@ export class ControlClient implements Disposable {
   }
 
   async #reply(signal: AbortSignal | undefined): Promise<string> {
-    const line = await this.#lines.readLine({ maxBytes: MAX_REPLY_BYTES, signal });
+    const line = await this.#lines.readLine({ maxBytes: this.#maxReplyBytes, signal });
     if (line === null) {
       throw new ControlProtocolError("the node closed the connection without a reply");
     }
@@ -259,7 +265,7 @@ const PEER_CLOSED = [Deno.errors.BrokenPipe, Deno.errors.ConnectionReset];
 async function readGreeting(lines: LineReader, signal: AbortSignal | undefined): Promise<string> {
   try {
     await lines.ready({ signal });
-    // Not every stranger ends its first line, so it is told by its first bytes.
+    // A stranger may never end its first line, but its first bytes already give it away.
     const start = lines.peek().slice(0, GREETING_START.length);
     if (!GREETING_START.startsWith(latin1(start))) throw notAGreeting(lines.peek());
     const line = await lines.readLine({ maxBytes: MAX_GREETING_BYTES, signal });

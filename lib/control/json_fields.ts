@@ -69,7 +69,7 @@ export function integerMember(fields: Fields, name: string): number {
 
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** Reads what Go's `strconv.ParseInt(text, 10, 64)` does, with its words for what it does not. */
+/** Reads what Go's `strconv.ParseInt(text, 10, 64)` does, and refuses the rest in its words. */
 export function parseInteger(text: string): number {
   if (!/^[+-]?[0-9]+$/.test(text)) {
     throw new ControlError(refusals.notAnInteger(JSON.stringify(text.slice(0, 100))));

@@ -1,11 +1,11 @@
 /**
  * One bound in bytes for the long command lines of all clients from the network, shared fairly:
- * when there is no room, whoever holds the most gives way, so that a node with one line gets it in
- * beside another that fills the budget with many.
+ * when there is no room, whoever holds the most gives way, so that a node with a single line gets
+ * it through while another tries to fill the budget with many.
  */
 import { INITIAL_BUFFER_BYTES } from "../base/line_reader.ts";
 
-/** There is no room, and the owner of the line holds the most already. */
+/** There is no room, and the line's owner holds the most already. */
 export class LineBudgetError extends Error {
   override readonly name = "LineBudgetError";
   constructor(readonly totalBytes: number) {
@@ -40,7 +40,7 @@ export class LineBudget {
     else this.#held.delete(claim);
   }
 
-  /** Cuts the oldest claim of whoever holds the most, unless that is the one who wants more. */
+  /** Cuts the oldest claim of whoever holds the most, unless that is the one asking for more. */
   #makeWay({ owner }: LineClaim, more: number): void {
     const sums = new Map([[owner, more]]);
     for (const [claim, bytes] of this.#held) {
@@ -54,10 +54,10 @@ export class LineBudget {
   }
 }
 
-/** A line, in one place of its way, that takes its part of the budget. */
+/** What one line, while it is read or while its command runs, takes of the budget. */
 export interface LineClaim {
-  /** Whose share it is part of. */
+  /** Whose share it counts against. */
   readonly owner: string;
-  /** The budget takes it away: what it stands for must be let go at once. */
+  /** The budget takes it away: the memory that it stands for must be let go at once. */
   cut(): void;
 }

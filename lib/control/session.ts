@@ -24,7 +24,7 @@ export interface SessionDeps extends ControlDeps {
   readonly parse: (line: string) => CommandRun;
 }
 
-/** What is read into it is never looked at, so all sessions share it. */
+/** Nobody looks at what is read into it, so all sessions share it. */
 const IGNORED = new Uint8Array(64 * 1024);
 
 export class ControlSession {
@@ -54,7 +54,7 @@ export class ControlSession {
 
   /**
    * Serves the client until it is done, and closes its connection. Never rejects: what goes wrong
-   * is told to the client or, when that is gone, to the log.
+   * is reported to the client or, when it is gone, to the log.
    */
   async serve(): Promise<void> {
     const { log, mesh } = this.#deps;
@@ -85,7 +85,7 @@ export class ControlSession {
     if (command === "") return true;
     this.#isFirst = false;
     try {
-      // What its command keeps may be pieces of the line, so it counts until that is through.
+      // The command may keep slices of the line, so it counts until the command is done.
       this.#hold(this.#running, command.length);
       const reply = await this.#deps.parse(command)(this.#context);
       if (reply === undefined) return false;
@@ -145,7 +145,7 @@ export class ControlSession {
     if (this.#limits.budgeted) this.#deps.budget.resize(claim, bytes);
   }
 
-  /** The budget went to others: nothing may be waited for. */
+  /** The budget went to somebody else: the memory must be free at once, so nothing is awaited. */
   #cut(): void {
     const line = encodeLine(errorLine(refusals.tooManyLongLines));
     this.#client.write(line).catch(() => {});

@@ -48,7 +48,7 @@ export const refusals = {
   submitFieldNotString: (name: string) =>
     `submit parameters must all be strings and ${name} is not`,
 
-  // The original says what its JSON parser does, which nobody matches.
+  // The original passes on the words of its JSON parser, which no client matches.
   notJson: (problem: string) => `command is not valid JSON: ${problem}`,
   // It has no words for these: it crashes, takes any length, or ends the stream unsaid.
   tooManyValues: (max: number) => `a JSON command may hold at most ${max} values`,

@@ -1,5 +1,5 @@
 /**
- * The control service's Unix socket: nobody but whom its mode admits can connect at any moment,
+ * The control service's Unix socket: at no moment can anybody connect whom its mode does not admit,
  * two nodes never share one, and what a dead node left behind is no obstacle.
  */
 import { closeQuietly } from "../base/byte_conn.ts";

@@ -23,7 +23,7 @@ export class CtlError extends Error {
   }
 }
 
-/** The command line is not as a command takes it: told with how it would be right. */
+/** The command line is not what the command takes; shown together with its usage. */
 export class UsageError extends CtlError {
   override readonly name: string = "UsageError";
 }

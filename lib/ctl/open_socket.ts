@@ -56,8 +56,8 @@ async function findDefaultSocket(environment: Environment): Promise<SocketAddres
 }
 
 /**
- * Nobody named this socket: what stands there by itself must not be somebody else's, who would be
- * sent payloads and secrets. Both it and its folder count, as either can be replaced.
+ * The user did not name this socket, so it must not be somebody else's, who would be sent payloads
+ * and secrets. Its folder must not be either, as whoever owns that can replace the socket.
  */
 async function checkOwner(path: string): Promise<void> {
   const folder = path.slice(0, path.lastIndexOf("/"));
@@ -119,7 +119,7 @@ async function connectNetwork(
     if (tls === undefined) return await Deno.connect({ hostname, port });
     const conn = await Deno.connectTls({ hostname, port, ...tls });
     try {
-      // At once, so that a refused certificate is told as a failure to connect.
+      // At once, so that a refused certificate is reported as a failure to connect.
       await conn.handshake();
       return conn;
     } catch (error) {

@@ -25,8 +25,8 @@ export type Parsed =
   };
 
 /**
- * `env` gives the environment's value of an option that has a variable. What is wrong is told with
- * the nearest right name if there is one.
+ * `env` gives the environment's value of an option that has a variable. A message
+ * about a wrong name suggests the nearest right one.
  */
 export function parseArguments(
   root: GroupSpec,

@@ -156,3 +156,10 @@ Deno.test("aborting a submit does not wait for its payload", async () => {
   await assert.rejects(submitting, /enough/);
   await served;
 });
+
+Deno.test("client refuses a reply over its bound", async () => {
+  const [near, far] = MemoryConn.pair();
+  await writeAll(far, bytes(`Receptor Control, node foo\n{"a":"${"x".repeat(10_000)}"}\n`));
+  using client = await ControlClient.connect(near, { maxReplyBytes: 5_000 });
+  await assert.rejects(client.command("status"), /line is longer than 5000 bytes/);
+});

@@ -4,7 +4,7 @@ import { optionalString, stringMember } from "../json_fields.ts";
 import type { WorkService } from "../work_service.ts";
 import { onlyUnitId, type WorkSubcommand } from "./work_subcommand.ts";
 
-/** `force` deletes here even when the node that runs the unit cannot be told. */
+/** `force` deletes here even when the node that runs the unit cannot be reached. */
 export function workRelease(work: WorkService, { force }: { force: boolean }): WorkSubcommand {
   const release = (unitId: string, signature: string): CommandRun => async ({ caller }) => {
     const { pending } = await work.release(unitId, { caller, signature, force });

@@ -12,7 +12,7 @@ import type { WorkService } from "../work_service.ts";
 import { firstWords } from "../words.ts";
 import type { WorkSubcommand } from "./work_subcommand.ts";
 
-/** How often a silent stream to a client that has half-closed is tried for being there at all. */
+/** How often we check that the client of a silent stream, which has half-closed, is still there. */
 const LIVENESS_INTERVAL_MS = 10_000;
 const IGNORED_BUFFER_BYTES = 4096;
 
@@ -110,8 +110,8 @@ async function readAway(conn: CommandContext["conn"]): Promise<void> {
 
 /**
  * Gives a client the time to end its side, too. A kernel resets a TCP connection that is closed
- * before all that came was read, the client's end of TLS is enough for that, and what the client
- * has not read yet of the output is lost with it. A mesh stream has no such trouble.
+ * before everything that arrived was read (a TLS close is enough), and whatever the client
+ * has not read yet of the output is lost with it. A mesh stream does not have that problem.
  */
 async function lingerFor(
   clientEnd: Promise<void>,

@@ -74,7 +74,7 @@ function submit(work: WorkService, request: SubmitRequest): CommandRun {
   };
 }
 
-/** Whatever breaks off the payload also breaks the session: its rest is not made of commands. */
+/** Whatever cuts the payload short also ends the session: what follows is not commands. */
 async function takePayload(
   unit: PendingUnit,
   conn: LineReader,

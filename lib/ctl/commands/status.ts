@@ -2,7 +2,7 @@
 import type { Ctl } from "../ctl.ts";
 import { pythonDictionary, sortedJson } from "../python_text.ts";
 
-/** Members that have a place in the text; whatever else a node sends is shown as JSON. */
+/** Members that have a place in the text; anything else a node sends is shown as JSON. */
 interface Status {
   NodeID: string;
   Version: string;

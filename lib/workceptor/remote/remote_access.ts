@@ -33,6 +33,9 @@ const CONTROL_SERVICE = "control";
 /** Handshake and greeting; the Go daemon waits 15 s for the one and 5 s for the other. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
+/** What another node may say of one unit: its parameters are part of its status. */
+const MAX_REPLY_BYTES = 4 * 1024 * 1024;
+
 /** TLS alert 80, internal_error: whoever sent it had trouble of its own. */
 const ALERT_INTERNAL_ERROR = 80;
 
@@ -55,7 +58,10 @@ export async function connectToRemote(
   const either = AbortSignal.any([signal, timeout.signal]);
   try {
     const conn = await access.mesh.dial(RemoteNode, CONTROL_SERVICE, { tls, signal: either });
-    const client = await ControlClient.connect(unlessEndedAbort(conn), { signal: either });
+    const client = await ControlClient.connect(unlessEndedAbort(conn), {
+      maxReplyBytes: MAX_REPLY_BYTES,
+      signal: either,
+    });
     if (client.node === RemoteNode) return client;
     client.close();
     throw new Error(`expected the control service of ${RemoteNode}, got that of ${client.node}`);
