@@ -2,7 +2,7 @@
 import type { KeyObject } from "node:crypto";
 import { createPublicKey } from "node:crypto";
 import { messageOf } from "../base/error_message.ts";
-import { type Certificate, parseCertificate, publicKeyOf } from "./certificate.ts";
+import { type Certificate, parseCertificate } from "./certificate.ts";
 import { type Authority, signRequest } from "./certificate_authority.ts";
 import { type CertificateRequest, parseRequest } from "./certificate_request.ts";
 import type { CommandDeps, CommandIo } from "./command_io.ts";
@@ -10,6 +10,7 @@ import { formatIpAddress } from "./host_name.ts";
 import { parsePem } from "./pem.ts";
 import { printable } from "../base/printable.ts";
 import { readKeyBlock } from "./private_key.ts";
+import { publicKeyOf } from "./public_key.ts";
 import { readTextFile } from "./read_file.ts";
 import { readValidity, type ValidityOptions } from "./validity.ts";
 import { writeFiles } from "./write_files.ts";

@@ -1,9 +1,8 @@
 /** A certificate (RFC 5280) as the checks of this room see it. */
-import { Buffer } from "node:buffer";
-import { createPublicKey, type KeyObject } from "node:crypto";
 import { DerError, DerReader, Tag } from "./der.ts";
 import { formatName } from "./distinguished_name.ts";
 import { type NameConstraints, readNameConstraints } from "./name_constraints.ts";
+import { checkPublicKeyInfo } from "./public_key.ts";
 import {
   type AlternativeNames,
   NO_NAMES,
@@ -74,6 +73,9 @@ const VERSION = Tag.context(0, { constructed: true });
 const EXTENSIONS = Tag.context(3, { constructed: true });
 /** Of a serial number (RFC 5280, 4.1.2.2). */
 const MAX_SERIAL_BYTES = 20;
+/** The extensions of RFC 5280 itself. */
+const CERTIFICATE_EXTENSIONS = "2.5.29.";
+const CRL_DISTRIBUTION_POINTS_OID = "2.5.29.31";
 /** Bit 5 of a key usage, counted from the highest (RFC 5280, 4.2.1.3). */
 const KEY_CERT_SIGN = 0x04;
 
@@ -99,6 +101,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   validity.end();
   const subject = fields.expect(Tag.sequence).whole;
   const publicKeyInfo = fields.expect(Tag.sequence).whole;
+  checkPublicKeyInfo(publicKeyInfo);
   const extensions = version === 3 ? readExtensions(fields) : NO_EXTENSIONS;
   fields.end();
 
@@ -118,12 +121,6 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
     signature,
     ...extensions,
   };
-}
-
-/** Throws an `Error` when the key is of a kind that nobody here can use. */
-export function publicKeyOf(certificate: Pick<Certificate, "publicKeyInfo">): KeyObject {
-  const key = Buffer.from(certificate.publicKeyInfo);
-  return createPublicKey({ key, format: "der", type: "spki" });
 }
 
 function readVersion(fields: DerReader): number {
@@ -178,11 +175,29 @@ function readExtensions(fields: DerReader): Extensions {
         if (critical && result.nameConstraints.incomplete) unknownCritical.push(oid);
         break;
       default:
+        if (oid.startsWith(CERTIFICATE_EXTENSIONS)) checkUnread(oid, value);
         if (critical) unknownCritical.push(oid);
     }
   }
   result.unknownCritical = unknownCritical;
   return result;
+}
+
+/**
+ * What nothing here uses must be well-formed all the same: it is the runtime that checks the
+ * handshake's signature, and it lets one pass by a certificate in which it cannot read these.
+ */
+function checkUnread(oid: string, value: Uint8Array): void {
+  const reader = new DerReader(value);
+  const { tag, contents } = reader.element();
+  reader.end();
+  if (oid !== CRL_DISTRIBUTION_POINTS_OID) return;
+  if (tag !== Tag.sequence) throw new DerError("malformed CRL distribution points");
+  const points = new DerReader(contents);
+  while (!points.atEnd) {
+    const point = points.enter();
+    while (!point.atEnd) point.element();
+  }
 }
 
 function readBasicConstraints(fields: DerReader): BasicConstraints {

@@ -1,10 +1,10 @@
 /** Certificate requests (PKCS #10, RFC 2986): names and a public key, signed by its owner. */
-import { Buffer } from "node:buffer";
-import { createPublicKey, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { DerReader, Tag } from "./der.ts";
 import { formatName } from "./distinguished_name.ts";
 import { signingKeysOf } from "./key_pair.ts";
 import { formatPem } from "./pem.ts";
+import { publicKeyOf } from "./public_key.ts";
 import {
   type AlternativeNames,
   makeAlternativeNames,
@@ -63,8 +63,7 @@ export function parseRequest(der: Uint8Array): CertificateRequest {
   const names = fields.atEnd ? NO_NAMES : readRequestedNames(fields.enter(ATTRIBUTES));
   fields.end();
 
-  const key = Buffer.from(publicKeyInfo);
-  const publicKey = createPublicKey({ key, format: "der", type: "spki" });
+  const publicKey = publicKeyOf({ publicKeyInfo });
   checkSignature({ body: body.whole, signatureAlgorithm: algorithm, signature }, publicKey);
   return {
     subject,

@@ -46,15 +46,17 @@ export function formatIpAddress(bytes: Uint8Array): string {
 }
 
 function matchesPattern(host: string, pattern: string): boolean {
-  const hostLabels = labelsOf(host);
+  const hostLabels = labelsOf(host.replace(/\.$/, ""));
+  // The root's dot has no place in a certificate.
   const patternLabels = labelsOf(pattern);
   if (hostLabels.length !== patternLabels.length || hostLabels.includes("")) return false;
-  // A star stands for the whole first label, and for nothing else.
+  // A star stands for the whole first label of several, and for nothing else.
+  if (pattern === "*") return false;
   return patternLabels.every((label, i) => label === hostLabels[i] || (i === 0 && label === "*"));
 }
 
 function labelsOf(name: string): string[] {
-  return name.toLowerCase().replace(/\.$/, "").split(".");
+  return name.toLowerCase().split(".");
 }
 
 function parseIpv6(text: string): Uint8Array<ArrayBuffer> {

@@ -2,6 +2,7 @@
 import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import { formatPem } from "./pem.ts";
+import { MAX_RSA_BITS, MIN_RSA_BITS } from "./public_key.ts";
 
 /** A kind of key: RSA, or the NIST curve of so many bits. */
 export interface KeySpec {
@@ -12,10 +13,6 @@ export interface KeySpec {
 /** As the original has it when `bits` is 0. */
 const DEFAULT_RSA_BITS = 2048;
 const DEFAULT_EC_BITS = 256;
-/** TLS libraries refuse shorter ones. */
-const MIN_RSA_BITS = 2048;
-/** A key of this length already takes minutes. */
-const MAX_RSA_BITS = 16_384;
 
 /** The longest, 521, secures no streams over the mesh: the QUIC core cannot use such keys. */
 const EC_BITS = [256, 384];

@@ -2,7 +2,7 @@
  * Name constraints of an authority (RFC 5280, 4.2.1.10): which DNS names and addresses the
  * certificates below it may have. Node ids cannot be constrained, in the original neither.
  */
-import { DerError, type DerReader, Tag } from "./der.ts";
+import { DerError, DerReader, Tag } from "./der.ts";
 import { formatIpAddress } from "./host_name.ts";
 import type { AlternativeNames } from "./receptor_names.ts";
 
@@ -27,9 +27,14 @@ const IP_ADDRESS = Tag.context(7, { constructed: false });
 
 /** Reads the contents of the extension. Throws a `DerError` when they are malformed. */
 export function readNameConstraints(fields: DerReader): NameConstraints {
-  const permitted = fields.nextTag === PERMITTED ? readSubtrees(fields.enter(PERMITTED)) : NONE;
-  const excluded = fields.nextTag === EXCLUDED ? readSubtrees(fields.enter(EXCLUDED)) : NONE;
+  const permittedList = fields.optional(PERMITTED) ?? NOTHING;
+  const excludedList = fields.optional(EXCLUDED) ?? NOTHING;
   fields.end();
+  if (permittedList.length + excludedList.length === 0) {
+    throw new DerError("empty name constraints");
+  }
+  const permitted = readSubtrees(new DerReader(permittedList));
+  const excluded = readSubtrees(new DerReader(excludedList));
   return { permitted, excluded, incomplete: permitted.incomplete || excluded.incomplete };
 }
 
@@ -38,12 +43,16 @@ export function findForbiddenName(
   { permitted, excluded }: NameConstraints,
   names: AlternativeNames,
 ): string | undefined {
+  const constrained = permitted.dnsNames.length + excluded.dnsNames.length > 0;
   for (const name of names.dnsNames) {
-    const allowed = isAllowed(permitted.dnsNames, excluded.dnsNames, (it) => isBelow(name, it));
+    if (constrained && !isDomain(name)) return `malformed DNS name "${name}" cannot be compared`;
+    const allowed = !excluded.dnsNames.some((it) => isBelow(name, it) || isOneOf(it, name)) &&
+      (permitted.dnsNames.length === 0 || permitted.dnsNames.some((it) => isBelow(name, it)));
     if (!allowed) return `DNS name "${name}" is not permitted by the constraints of the CA`;
   }
   for (const address of names.ipAddresses) {
-    const allowed = isAllowed(permitted.ipRanges, excluded.ipRanges, (it) => isIn(address, it));
+    const allowed = !excluded.ipRanges.some((it) => isIn(address, it)) &&
+      (permitted.ipRanges.length === 0 || permitted.ipRanges.some((it) => isIn(address, it)));
     if (!allowed) {
       return `IP address "${
         formatIpAddress(address)
@@ -53,7 +62,7 @@ export function findForbiddenName(
   return undefined;
 }
 
-const NONE = { dnsNames: [], ipRanges: [], incomplete: false };
+const NOTHING = new Uint8Array();
 
 function readSubtrees(list: DerReader): Subtrees & { incomplete: boolean } {
   const dnsNames: string[] = [];
@@ -63,10 +72,13 @@ function readSubtrees(list: DerReader): Subtrees & { incomplete: boolean } {
     const subtree = list.enter();
     const { tag, contents } = subtree.element();
     if (tag === DNS_NAME) {
-      dnsNames.push(new TextDecoder().decode(contents).toLowerCase());
+      dnsNames.push(readDomain(contents));
     } else if (tag === IP_ADDRESS) {
       if (contents.length !== 8 && contents.length !== 32) {
         throw new DerError(`IP range of ${contents.length} bytes`);
+      }
+      if (!isMask(contents.subarray(contents.length / 2))) {
+        throw new DerError("IP range whose mask has gaps");
       }
       ipRanges.push(contents);
     } else {
@@ -78,20 +90,35 @@ function readSubtrees(list: DerReader): Subtrees & { incomplete: boolean } {
   return { dnsNames, ipRanges, incomplete };
 }
 
-function isAllowed<T>(
-  permitted: readonly T[],
-  excluded: readonly T[],
-  matches: (constraint: T) => boolean,
-): boolean {
-  return !excluded.some(matches) && (permitted.length === 0 || permitted.some(matches));
+/** One that no name could ever match would constrain nothing: it must not pass for a constraint. */
+function readDomain(bytes: Uint8Array): string {
+  const text = new TextDecoder("latin1").decode(bytes).toLowerCase();
+  if (text === "" || isDomain(text.replace(/^\./, ""))) return text;
+  throw new DerError(`malformed DNS name ${JSON.stringify(text)} in name constraints`);
 }
 
 function isBelow(name: string, constraint: string): boolean {
-  const lower = name.toLowerCase().replace(/\.$/, "");
+  const lower = name.toLowerCase();
   if (constraint === "") return true;
   return constraint.startsWith(".")
     ? lower.endsWith(constraint)
     : lower === constraint || lower.endsWith(`.${constraint}`);
+}
+
+/** Whether `name` is one of those that the certificate's `pattern`, such as `*.example`, is for. */
+function isOneOf(name: string, pattern: string): boolean {
+  return pattern.startsWith("*.") && name.replace(/^[^.]*/, "*") === pattern.toLowerCase();
+}
+
+/** Labels of printable characters, none of them empty: what can be compared at all. */
+function isDomain(name: string): boolean {
+  return /^([!-\-/-~]+\.)*[!-\-/-~]+$/.test(name);
+}
+
+/** Only the first bits of an address count: the others of the mask are 0. */
+function isMask(mask: Uint8Array): boolean {
+  const bits = mask.reduce((text, byte) => text + byte.toString(2).padStart(8, "0"), "");
+  return /^1*0*$/.test(bits);
 }
 
 function isIn(address: Uint8Array, range: Uint8Array): boolean {

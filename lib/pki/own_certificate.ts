@@ -3,10 +3,11 @@ import type { Buffer } from "node:buffer";
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { messageOf } from "../base/error_message.ts";
 import type { Identity } from "../quic/tls.ts";
-import { type Certificate, parseCertificate, publicKeyOf } from "./certificate.ts";
+import { type Certificate, parseCertificate } from "./certificate.ts";
 import { formatPem, parsePem } from "./pem.ts";
 import { printableList } from "../base/printable.ts";
 import { parsePrivateKey } from "./private_key.ts";
+import { publicKeyOf } from "./public_key.ts";
 import { readTextFile } from "./read_file.ts";
 
 export interface CertificateFiles {
@@ -100,7 +101,7 @@ function parseCertificateChain(text: string, file: string): [Certificate, ...Cer
 }
 
 function checkKeyPair(leaf: Certificate, key: KeyObject, { cert, key: keyFile }: CertificateFiles) {
-  const certified = publicKeyOf(leaf);
+  const certified = usableKeyOf(leaf, cert);
   const ours = createPublicKey(key);
   if (certified.asymmetricKeyType !== ours.asymmetricKeyType) {
     throw new Error(
@@ -113,6 +114,16 @@ function checkKeyPair(leaf: Certificate, key: KeyObject, { cert, key: keyFile }:
     throw new Error(
       `tls: private key does not match public key: key=${keyFile} is not the key of cert=${cert}`,
     );
+  }
+}
+
+function usableKeyOf(leaf: Certificate, file: string): KeyObject {
+  try {
+    return publicKeyOf(leaf);
+  } catch (cause) {
+    throw new Error(`tls: cannot use the certificate in cert=${file}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -5,9 +5,10 @@
  */
 import { messageOf } from "../base/error_message.ts";
 import { CertificateRefused } from "../quic/tls.ts";
-import { type Certificate, KeyPurpose, parseCertificate, publicKeyOf } from "./certificate.ts";
+import { type Certificate, KeyPurpose, parseCertificate } from "./certificate.ts";
 import { findForbiddenName } from "./name_constraints.ts";
 import { printable, printableList } from "../base/printable.ts";
+import { publicKeyOf } from "./public_key.ts";
 import { sameBytes } from "./same_bytes.ts";
 import { checkSignature } from "./signature.ts";
 import { formatTime } from "./time.ts";
@@ -69,7 +70,21 @@ export function parseChain(chain: readonly Uint8Array[]): [Certificate, ...Certi
       Alert.unsupportedCertificate,
     );
   }
+  checkKey(leaf!);
   return [leaf!, ...others];
+}
+
+/** The peer proves that it has this key: one that others can find out proves nothing. */
+function checkKey(leaf: Certificate): void {
+  try {
+    publicKeyOf(leaf);
+  } catch (cause) {
+    throw new CertificateRefused(
+      `certificate "${printable(leaf.subjectText)}": ${messageOf(cause)}`,
+      Alert.unsupportedCertificate,
+      { cause },
+    );
+  }
 }
 
 /**

@@ -10,6 +10,7 @@ import { OPENSSH_LABEL, rsaKeyFromOpenSsh } from "./openssh_key.ts";
 import { parsePem, type PemBlock } from "./pem.ts";
 import { printable, printableList } from "../base/printable.ts";
 import { privateKeyBlocks, readKeyBlock } from "./private_key.ts";
+import { checkKeyStrength } from "./public_key.ts";
 import { readTextFile } from "./read_file.ts";
 
 const ALGORITHM = "RS512";
@@ -85,7 +86,8 @@ function loadOpenSshKey({ der }: PemBlock, file: string): KeyObject {
     if (!(cause instanceof SyntaxError)) throw cause;
     throw new SyntaxError(`${file} ${cause.message}`, { cause });
   }
-  return createPrivateKey({ key: Buffer.from(pkcs1), format: "der", type: "pkcs1" });
+  const key = createPrivateKey({ key: Buffer.from(pkcs1), format: "der", type: "pkcs1" });
+  return rsaOnly(key, file);
 }
 
 /** The key of `work-verification`. Throws an `Error` that says what is wrong with the file. */
@@ -165,8 +167,16 @@ function base64url(segment: string, what: string): Uint8Array {
 }
 
 function rsaOnly(key: KeyObject, file: string): KeyObject {
-  if (key.asymmetricKeyType === "rsa") return key;
+  if (key.asymmetricKeyType === "rsa") return strongOnly(key, file);
   throw new Error(`${file} holds a key of type ${key.asymmetricKeyType}, RSA is wanted`);
+}
+
+function strongOnly(key: KeyObject, file: string): KeyObject {
+  try {
+    return checkKeyStrength(key);
+  } catch (cause) {
+    throw new Error(`${file}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 function refuse(reason: string): never {

@@ -6,7 +6,7 @@ import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import { Buffer } from "node:buffer";
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
-import { der, derOid, Tag } from "../../lib/pki/der.ts";
+import { der, derOid, DerReader, Tag } from "../../lib/pki/der.ts";
 import { formatPem } from "../../lib/pki/pem.ts";
 
 /** The day on which the tests' certificates are looked at, in milliseconds since 1970. */
@@ -20,6 +20,12 @@ export const ALGORITHMS = {
     hash: "SHA-256",
     publicExponent: new Uint8Array([1, 0, 1]),
     modulusLength: 2048,
+  },
+  shortRsa: {
+    name: "RSASSA-PKCS1-v1_5",
+    hash: "SHA-256",
+    publicExponent: new Uint8Array([1, 0, 1]),
+    modulusLength: 1024,
   },
   rsaSha1: {
     name: "RSASSA-PKCS1-v1_5",
@@ -122,6 +128,31 @@ export async function makeCertificate(options: CertificateOptions): Promise<Issu
   });
   const bytes = new Uint8Array(certificate.rawData);
   return { commonName, keys, kind, ...await issued(bytes, keys) };
+}
+
+/** The fields of what is signed in a certificate, by their place from the front. */
+export const Field = { version: 0, serialNumber: 1, subject: 5, publicKeyInfo: 6 } as const;
+
+/** `template` with other fields than it has, each a whole element; well signed by `issuer`. */
+export function withFields(
+  template: Issued,
+  issuer: Issued,
+  fields: Readonly<Record<number, Uint8Array>>,
+): Issued {
+  const outer = DerReader.unwrap(template.der);
+  const body = new DerReader(outer.read(Tag.sequence));
+  const algorithm = outer.expect(Tag.sequence).whole;
+  const elements: Uint8Array[] = [];
+  while (!body.atEnd) elements.push(body.element().whole);
+  const changed = der(Tag.sequence, ...elements.map((element, i) => fields[i] ?? element));
+  const signature = sign("sha256", changed, issuer.keyObject);
+  const bytes = der(
+    Tag.sequence,
+    changed,
+    algorithm,
+    der(Tag.bitString, new Uint8Array([0]), signature),
+  );
+  return { ...template, der: bytes, cert: formatPem("CERTIFICATE", bytes) };
 }
 
 /** A certificate of the first version, which the library does not make. */

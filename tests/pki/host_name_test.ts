@@ -25,6 +25,8 @@ Deno.test("a star stands for one whole first label", () => {
   for (const host of ["example.org", "a.b.example.org", ".example.org", "*.org"]) {
     assert.ok(!matches(host, "*.example.org"), host);
   }
+  assert.ok(!matches("foo", "*"));
+  assert.ok(!matches("*", "*"));
   assert.ok(!matches("foo.example.org", "f*.example.org"));
   assert.ok(!matches("foo.example.org", "foo.*.org"));
 });

@@ -313,6 +313,57 @@ Deno.test("name constraints of a CA bind host names and addresses", async () => 
   for (const [chain, message] of forbidden) refused({ chain, roots }, message, 48);
 });
 
+/** What a peer with `names` is told below an authority that excludes the names in `excluded`. */
+async function withExcluded(
+  excluded: Uint8Array<ArrayBuffer>[],
+  names: { dnsNames?: string[]; ipAddresses?: string[] },
+): Promise<string> {
+  const subtrees = excluded.map((name) => der(Tag.sequence, name));
+  const bound = await makeCertificate({
+    commonName: "Bound",
+    ca: true,
+    extensions: [extension("2.5.29.30", true, der(Tag.sequence, der(0xa1, ...subtrees)))],
+  });
+  const leaf = await makeCertificate({ commonName: "x", issuer: bound, ...names });
+  try {
+    check({ chain: [leaf, bound], roots: [bound], name: "any" });
+    return "accepted";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const dnsName = (text: string) => der(0x82, new TextEncoder().encode(text));
+
+Deno.test("a name that is excluded excludes the star that stands for it too", async () => {
+  const excluded = [dnsName("h.example")];
+  for (const name of ["h.example", "a.h.example", "*.h.example", "*.example", "*.EXAMPLE"]) {
+    assert.match(await withExcluded(excluded, { dnsNames: [name] }), /is not permitted/, name);
+  }
+  for (const name of ["g.example", "*.g.example", "example", "*.org", "h.example.org"]) {
+    assert.equal(await withExcluded(excluded, { dnsNames: [name] }), "accepted", name);
+  }
+});
+
+Deno.test("constraints that nothing could match refuse, and so do names that none could", async () => {
+  const malformed = [
+    ...["..h", "h..example", "h.example.", ".", "h example", "\u00fc.example"].map(dnsName),
+    der(0x87, new Uint8Array([192, 0, 2, 0, 255, 0, 255, 0])),
+  ];
+  for (const name of malformed) {
+    assert.match(
+      await withExcluded([name], { dnsNames: ["g.example"] }),
+      /failed to parse certificate 2 of the chain|no certificate|left out/,
+      name.toHex(),
+    );
+  }
+  assert.match(
+    await withExcluded([dnsName("h.example")], { dnsNames: ["h.example."] }),
+    /malformed DNS name/,
+  );
+  assert.match(await withExcluded([], { dnsNames: ["g.example"] }), /empty name constraints/);
+});
+
 Deno.test("critical constraints on names of other kinds are refused", async () => {
   const email = der(Tag.sequence, der(0x81, new TextEncoder().encode("example.org")));
   const bound = await makeCertificate({
@@ -327,7 +378,9 @@ Deno.test("critical constraints on names of other kinds are refused", async () =
 });
 
 Deno.test("keys of all kinds are good for CAs and nodes", async () => {
-  const kinds = Object.keys(ALGORITHMS).filter((kind) => kind !== "rsaSha1") as KeyKind[];
+  const kinds = Object.keys(ALGORITHMS).filter((kind) =>
+    !["rsaSha1", "shortRsa"].includes(kind)
+  ) as KeyKind[];
   for (const kind of kinds) {
     const root = await makeCertificate({ commonName: `${kind} CA`, kind, ca: true });
     const leaf = await makeCertificate({ commonName: kind, kind, issuer: root, nodeIds: ["foo"] });
@@ -341,6 +394,25 @@ Deno.test("keys of all kinds are good for CAs and nodes", async () => {
       48,
     );
   }
+});
+
+Deno.test("RSA keys that are too short are refused, of peers and of authorities", async () => {
+  const short = await makeCertificate({ commonName: "CA", kind: "shortRsa", ca: true });
+  const below = await makeCertificate({ commonName: "foo", issuer: short, nodeIds: ["foo"] });
+  refused(
+    { chain: [below], roots: [short] },
+    /RSA key of 1024 bits is too short: 2048 bits or more are wanted" while trying to verify/,
+    48,
+  );
+  const leaf = await makeCertificate({
+    commonName: "foo",
+    kind: "shortRsa",
+    issuer: ca,
+    nodeIds: ["foo"],
+  });
+  const message = /^certificate "CN=foo": RSA key of 1024 bits is too short/;
+  refused({ chain: [leaf] }, message, 43);
+  refused({ chain: [leaf], rules: { roots: undefined } }, message, 43);
 });
 
 Deno.test("SHA-1 is refused", async () => {

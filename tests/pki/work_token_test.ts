@@ -138,6 +138,18 @@ Deno.test("keys are read in all usual forms, and faults named with the file", as
     createPublicKey(createPrivateKey(await Deno.readTextFile(ecKey)))
       .export({ format: "pem", type: "spki" }).toString(),
   );
+  const weak = generateKeyPairSync("rsa", { modulusLength: 1024 });
+  const weakKey = await write(
+    "weak",
+    formatPem(
+      "RSA PRIVATE KEY",
+      weak.privateKey.export({ format: "der", type: "pkcs1" }),
+    ),
+  );
+  const weakPub = await write(
+    "weakpub",
+    weak.publicKey.export({ format: "pem", type: "spki" }).toString(),
+  );
   const none = folder.join("none");
   const faults: [() => unknown, RegExp][] = [
     [() => loadSigningKey(""), /^Error: cannot sign work: signing key is empty$/],
@@ -147,6 +159,8 @@ Deno.test("keys are read in all usual forms, and faults named with the file", as
       /could not load signing key file: no private key in/,
     ],
     [() => loadSigningKey(ecKey), /could not load signing key file: .* of type ec, RSA is wanted/],
+    [() => loadSigningKey(weakKey), /key file: .*weak: RSA key of 1024 bits is too short: 2048/],
+    [() => loadVerifyingKey(weakPub), /key file: .*weakpub: RSA key of 1024 bits is too short/],
     [() => loadVerifyingKey(""), /could not verify signature: verifying key not specified$/],
     [
       () => loadVerifyingKey(none),
