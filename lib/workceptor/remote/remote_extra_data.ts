@@ -1,9 +1,9 @@
-/** `ExtraData` of a unit that runs on another node: the original's members, and our own notes. */
+/** `ExtraData` of a unit that runs on another node: the Go daemon's members, and our own notes. */
 
 /** Work type of such a unit, on the node that submitted it. */
 export const REMOTE_WORK_TYPE = "remote";
 
-/** As `work status` shows it, in the original's order. */
+/** As `work status` shows it, in the Go daemon's order. */
 export interface RemoteExtraData {
   readonly RemoteNode: string;
   readonly RemoteWorkType: string;
@@ -20,7 +20,7 @@ export interface RemoteExtraData {
   readonly Expiration: string;
 }
 
-/** As it lies on disk: with what the original would not know of, and ignores. */
+/** As it lies on disk: with what the Go daemon would not know, and ignores. */
 export interface StoredRemoteExtraData extends RemoteExtraData {
   /** The end of the payload may have been sent: from here on the unit may run there. */
   readonly PayloadSent?: true;
@@ -73,7 +73,7 @@ export function readRemoteExtraData(value: unknown): StoredRemoteExtraData {
   const text = (name: string) => typeof members[name] === "string" ? members[name] as string : "";
   const strings = Object.entries(members.RemoteParams ?? {})
     .filter((entry): entry is [string, string] => typeof entry[1] === "string");
-  // The original writes secrets to disk; what it left there serves to send the unit.
+  // The Go daemon writes secrets to disk; what it left there serves to send the unit.
   const secrets = Array.isArray(members.SecretParams) ? members.SecretParams.map(String) : [];
   return {
     RemoteNode: text("RemoteNode"),
@@ -107,7 +107,7 @@ export function expirationTime({ Expiration }: RemoteExtraData): number | undefi
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
-/** As the original prints it: `Sat Nov 21 01:08:05`, in the node's own time zone. */
+/** As the Go daemon prints it: `Sat Nov 21 01:08:05`, in the node's own time zone. */
 export function formatExpiration(timeMs: number): string {
   const date = new Date(timeMs);
   const clock = [date.getHours(), date.getMinutes(), date.getSeconds()]

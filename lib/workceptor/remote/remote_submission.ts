@@ -139,7 +139,7 @@ export class RemoteSubmission {
 
   async #recordStarted(): Promise<void> {
     const { ledger } = this.#deps;
-    // What the original wrote of secrets has served its purpose.
+    // What the Go daemon wrote of secrets has served its purpose.
     const { RemoteParams } = visibleRemoteExtraData(ledger.extra);
     await ledger.update({ RemoteStarted: true, RemoteParams });
     this.#params = undefined;

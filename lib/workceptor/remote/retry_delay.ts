@@ -1,7 +1,7 @@
 /** How long to wait before a remote node is tried again. */
 import type { Random } from "../../base/random.ts";
 
-/** As in the original. */
+/** As in the Go daemon. */
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 60_000;
 const GROWTH = 1.5;
