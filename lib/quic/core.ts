@@ -4,6 +4,7 @@
  */
 import type { Random } from "../base/random.ts";
 import { readBlobs } from "./blobs.ts";
+import { HostKeys } from "./host_keys.ts";
 
 /** What happened to a connection since the last poll: bits (`core/src/connection.rs`). */
 export const Happened = {
@@ -108,6 +109,17 @@ type VerifyArguments = [
   reasonLength: number,
 ];
 
+/** Of the core's `sign` import (`core/src/host.rs`). */
+type SignArguments = [
+  scheme: number,
+  keyAt: number,
+  keyLength: number,
+  messageAt: number,
+  messageLength: number,
+  signatureAt: number,
+  signatureLength: number,
+];
+
 const MAILBOX_WORDS = 4;
 
 /** A running core: one WebAssembly instance, for one endpoint. */
@@ -117,6 +129,7 @@ export class Core {
   readonly #shared: SharedExports;
   readonly #host: CoreHost;
   readonly #mailboxAt: number;
+  readonly #keys = new HostKeys();
   #heap = new Uint8Array();
   #mailbox = new Uint32Array();
   #inside = false;
@@ -130,6 +143,7 @@ export class Core {
         random: (at: number, length: number) =>
           void host.random.fill(new Uint8Array(this.#shared.memory.buffer, at, length)),
         verify: (...args: VerifyArguments) => this.#verify(...args),
+        sign: (...args: SignArguments) => this.#sign(...args),
         panicked: (at: number, length: number) => {
           this.#panic = new TextDecoder().decode(this.heap().slice(at, at + length));
         },
@@ -253,5 +267,19 @@ export class Core {
     const reason = new TextEncoder().encode(verdict.reason).subarray(0, reasonLength);
     this.heap().set(reason, reasonAt);
     return (1 << 31 | (verdict.alert & 0xff) << 16 | reason.length) >>> 0;
+  }
+
+  /** Returns the length of the signature, 0 for none. */
+  #sign(
+    ...[scheme, keyAt, keyLength, messageAt, messageLength, signatureAt, signatureLength]:
+      SignArguments
+  ): number {
+    const heap = this.heap();
+    const key = heap.subarray(keyAt, keyAt + keyLength);
+    const message = heap.subarray(messageAt, messageAt + messageLength);
+    const signature = this.#keys.sign(scheme, key, message);
+    if (signature === undefined || signature.length > signatureLength) return 0;
+    heap.set(signature, signatureAt);
+    return signature.length;
   }
 }

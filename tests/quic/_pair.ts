@@ -35,6 +35,8 @@ export class Wire {
   readonly #random: Random;
   /** Cut: everything is lost. */
   cut = false;
+  /** Larger datagrams are lost. */
+  mtu: number;
   /** Sizes of what was sent, in order. */
   readonly sizes: number[] = [];
   /** Every datagram sent, when `recording`. */
@@ -47,14 +49,15 @@ export class Wire {
     this.#clock = clock;
     this.#options = options;
     this.#random = seededRandom(options.seed ?? 1);
+    this.mtu = options.mtu ?? Infinity;
   }
 
   carry(to: string, datagram: Uint8Array, deliver: (datagram: Uint8Array) => void): void {
-    const { delayMs = 1, loss = 0, duplication = 0, jitterMs = 0, mtu = Infinity } = this.#options;
+    const { delayMs = 1, loss = 0, duplication = 0, jitterMs = 0 } = this.#options;
     const copy = datagram.slice();
     this.sizes.push(copy.length);
     if (this.recording) this.recorded.push(copy);
-    if (this.cut || copy.length > mtu || this.#chance() < loss) return;
+    if (this.cut || copy.length > this.mtu || this.#chance() < loss) return;
     const waitMs = this.#pass(to, copy.length);
     if (waitMs === undefined) return;
     const copies = this.#chance() < duplication ? 2 : 1;

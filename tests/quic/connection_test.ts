@@ -169,6 +169,38 @@ Deno.test("datagrams do not grow past what the path takes", async () => {
   assert.ok(mtu > 8_000 && mtu <= 9_000, `${mtu}`);
 });
 
+Deno.test("the next connection with a remote knows what the path takes", async () => {
+  using pair = await Pair.create();
+  const first = await pair.open();
+  await pair.clock.advance(100);
+  assert.equal(first.dialled.statistics().mtu, 16_348);
+  const before = pair.wire.sizes.length;
+  const next = await pair.open();
+  await pair.clock.advance(100);
+  for (const side of [next.dialled, next.accepted]) assert.equal(side.statistics().mtu, 16_348);
+  const sent = pair.wire.sizes.slice(before).reduce((sum, size) => sum + size, 0);
+  assert.ok(sent < 10_000, `${sent} bytes for a connection that carried one`);
+  await next.near.write(new Uint8Array(200_000));
+  await next.near.closeWrite();
+  assert.equal((await pair.run(readAll(next.far))).length, 200_000);
+});
+
+Deno.test("a path that became narrower than known still carries the next connection", async () => {
+  using pair = await Pair.create();
+  await pair.open();
+  await pair.clock.advance(100);
+  pair.wire.mtu = 1_400;
+  const { near, far, dialled } = await pair.open();
+  const data = seededRandom(4).fill(new Uint8Array(1_000_000));
+  const [, received] = await pair.run(Promise.all([
+    writeAll(near, data).then(() => near.closeWrite()),
+    readAll(far),
+  ]));
+  assert.deepEqual(received, data);
+  assert.ok(pair.clock.now() < 10_000, `${pair.clock.now()} ms`);
+  assert.ok(dialled.statistics().mtu <= 1_400);
+});
+
 Deno.test("sending pauses while the link takes no more, and goes on with resume", async () => {
   let open = true;
   using pair = await Pair.create({ client: { writable: () => open } });

@@ -58,6 +58,7 @@ const MOST_PARTS: usize = 64;
 pub struct Connection {
     pub handle: ConnectionHandle,
     pub quic: quinn_proto::Connection,
+    pub remote: u64,
     /// Whether quinn's endpoint still knows `handle`.
     pub registered: bool,
     /// Why it ended, once `LOST`.
@@ -78,10 +79,16 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(handle: ConnectionHandle, quic: quinn_proto::Connection, options: &Options) -> Self {
+    pub fn new(
+        handle: ConnectionHandle,
+        quic: quinn_proto::Connection,
+        remote: u64,
+        options: &Options,
+    ) -> Self {
         Self {
             handle,
             quic,
+            remote,
             registered: true,
             ending: None,
             receive_window: Window::new(options.receive_window_bytes.into()),

@@ -16,6 +16,7 @@ use slab::Slab;
 
 use crate::connection::{happened, Connection};
 use crate::entropy::{initial_destination_id, random_seed, SeededConnectionIds};
+use crate::mtus::Mtus;
 use crate::options::Options;
 use crate::self_signed;
 use crate::tls::{self, Identity};
@@ -48,11 +49,15 @@ pub struct Endpoint {
     /// Seals the tokens in Retry packets. It outlives a renewal of the certificate between a client's
     /// first two packets: a client follows only one Retry.
     token_key: Arc<dyn HandshakeTokenKey>,
+    /// What paths take, so that only the first connection with a remote has to find out: the search
+    /// takes 80 KB of padding each way, more than most streams carry.
+    mtus: Mtus,
+    server: Option<Arc<ServerConfig>>,
     connections: Slab<Connection>,
     /// Connection by quinn's handle.
     by_handle: Vec<Option<usize>>,
-    /// A handshake that waits for `admit`.
-    incoming: Option<Incoming>,
+    /// A handshake that waits for `admit`, and whose it is.
+    incoming: Option<(Incoming, u64)>,
     /// What to answer the last datagram, which was for no connection.
     answer: Option<Vec<u8>>,
     scratch: Vec<u8>,
@@ -81,10 +86,12 @@ impl Endpoint {
             _ => Some(server_config(&options, &provider, &token_key, identity)?),
         };
         Ok(Self {
-            quic: quinn_proto::Endpoint::new(Arc::new(config), server, true, None),
+            quic: quinn_proto::Endpoint::new(Arc::new(config), server.clone(), true, None),
             options,
             provider,
             token_key,
+            mtus: Mtus::default(),
+            server,
             connections: Slab::new(),
             by_handle: Vec::new(),
             incoming: None,
@@ -96,7 +103,8 @@ impl Endpoint {
     /// New handshakes are made with `identity`; connections go on as they are.
     pub fn renew(&mut self, identity: Option<Identity>) -> Result<(), String> {
         let server = server_config(&self.options, &self.provider, &self.token_key, identity)?;
-        self.quic.set_server_config(Some(server));
+        self.quic.set_server_config(Some(server.clone()));
+        self.server = Some(server);
         Ok(())
     }
 
@@ -115,13 +123,13 @@ impl Endpoint {
         let crypto = tls::client(&self.provider, token, identity)?;
         let mut config = ClientConfig::new(crypto);
         config
-            .transport_config(self.options.transport(true))
+            .transport_config(self.options.transport(true, self.mtus.get(remote)))
             .initial_dst_cid_provider(Arc::new(initial_destination_id));
         let (handle, quic) = self
             .quic
             .connect(now, config, address(remote), "")
             .map_err(|error| error.to_string())?;
-        Ok(self.register(Connection::new(handle, quic, &self.options)))
+        Ok(self.register(Connection::new(handle, quic, remote, &self.options)))
     }
 
     /// Takes one datagram; returns what it was for.
@@ -143,7 +151,7 @@ impl Endpoint {
             }
             DatagramEvent::NewConnection(incoming) => {
                 let validated = incoming.remote_address_validated();
-                self.incoming = Some(incoming);
+                self.incoming = Some((incoming, remote));
                 Some(Received::Incoming { validated })
             }
             DatagramEvent::Response(transmit) => {
@@ -155,9 +163,9 @@ impl Endpoint {
 
     /// Decides about the handshake that came last; returns its connection if it is accepted.
     pub fn admit(&mut self, now: Instant, verdict: u32) -> Option<u32> {
-        let incoming = self.incoming.take()?;
+        let (incoming, remote) = self.incoming.take()?;
         match verdict {
-            admit::ACCEPT => self.accept(now, incoming),
+            admit::ACCEPT => self.accept(now, incoming, remote),
             admit::RETRY => {
                 match self.quic.retry(incoming, &mut self.scratch) {
                     Ok(transmit) => self.keep_answer(&transmit),
@@ -174,9 +182,14 @@ impl Endpoint {
         }
     }
 
-    fn accept(&mut self, now: Instant, incoming: Incoming) -> Option<u32> {
-        match self.quic.accept(incoming, now, &mut self.scratch, None) {
-            Ok((handle, quic)) => Some(self.register(Connection::new(handle, quic, &self.options))),
+    fn accept(&mut self, now: Instant, incoming: Incoming, remote: u64) -> Option<u32> {
+        let mut config = ServerConfig::clone(self.server.as_deref()?);
+        config.transport_config(self.options.transport(false, self.mtus.get(remote)));
+        let config = Some(Arc::new(config));
+        match self.quic.accept(incoming, now, &mut self.scratch, config) {
+            Ok((handle, quic)) => {
+                Some(self.register(Connection::new(handle, quic, remote, &self.options)))
+            }
             Err(error) => {
                 if let Some(transmit) = error.response {
                     self.keep_answer(&transmit);
@@ -219,6 +232,8 @@ impl Endpoint {
                 connection.quic.handle_event(answer);
             }
         }
+        self.mtus
+            .set(connection.remote, connection.quic.current_mtu());
         connection.take_events()
     }
 
@@ -262,7 +277,6 @@ fn server_config(
     let crypto = tls::server(provider, identity, options.server == 2)?;
     let mut config = ServerConfig::new(crypto, token_key.clone());
     config
-        .transport_config(options.transport(false))
         // A peer's address is a node and service of the mesh: it does not move.
         .migration(false);
     Ok(Arc::new(config))

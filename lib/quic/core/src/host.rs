@@ -3,9 +3,9 @@
 use std::panic;
 
 #[cfg(target_arch = "wasm32")]
-use imports::{panicked, random, verify};
+use imports::{panicked, random, sign as sign_in_host, verify};
 #[cfg(not(target_arch = "wasm32"))]
-use native::{panicked, random, verify};
+use native::{panicked, random, sign as sign_in_host, verify};
 
 #[cfg(target_arch = "wasm32")]
 mod imports {
@@ -21,6 +21,17 @@ mod imports {
             chain_len: usize,
             reason: *mut u8,
             reason_len: usize,
+        ) -> u32;
+        /// Signs the message with an RSA key (PKCS #8) as TLS's `scheme` says. Returns the length of
+        /// the signature written to `signature`, or 0 when it cannot.
+        pub fn sign(
+            scheme: u32,
+            key: *const u8,
+            key_len: usize,
+            message: *const u8,
+            message_len: usize,
+            signature: *mut u8,
+            signature_len: usize,
         ) -> u32;
         /// Takes the words of a panic; the trap follows.
         pub fn panicked(ptr: *const u8, len: usize);
@@ -50,6 +61,18 @@ mod native {
         _chain_len: usize,
         _reason: *mut u8,
         _reason_len: usize,
+    ) -> u32 {
+        0
+    }
+
+    pub unsafe fn sign(
+        _scheme: u32,
+        _key: *const u8,
+        _key_len: usize,
+        _message: *const u8,
+        _message_len: usize,
+        _signature: *mut u8,
+        _signature_len: usize,
     ) -> u32 {
         0
     }
@@ -93,6 +116,28 @@ pub fn verify_peer(token: u32, chain: &[u8]) -> Result<(), Refusal> {
         alert: (answer >> 16) as u8,
         reason: String::from_utf8_lossy(&reason[..len]).into_owned(),
     })
+}
+
+/// Room for the signature of an RSA key of 16,384 bits.
+const SIGNATURE_BYTES: usize = 2048;
+
+/// Has the host sign with an RSA key (PKCS #8), by the number of a TLS signature scheme.
+pub fn sign(scheme: u16, key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+    let mut signature = vec![0; SIGNATURE_BYTES];
+    // SAFETY: the host reads and writes within the three slices, during the call.
+    let len = unsafe {
+        sign_in_host(
+            scheme.into(),
+            key.as_ptr(),
+            key.len(),
+            message.as_ptr(),
+            message.len(),
+            signature.as_mut_ptr(),
+            signature.len(),
+        )
+    };
+    signature.truncate(len as usize);
+    (len > 0).then_some(signature)
 }
 
 /// Hands the words of a panic to the host before the trap.

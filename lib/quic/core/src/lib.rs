@@ -21,6 +21,8 @@ mod exports;
 #[cfg(test)]
 mod fuzz_tests;
 mod host;
+mod host_keys;
+mod mtus;
 mod options;
 #[cfg(target_arch = "wasm32")]
 mod packet_key;

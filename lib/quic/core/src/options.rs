@@ -23,7 +23,7 @@ pub struct Options {
 }
 
 /// The size that QUIC asks of any path (RFC 9000, 14).
-const SMALLEST_MTU: u16 = 1200;
+pub const SMALLEST_MTU: u16 = 1200;
 /// The search for a path's MTU ends when the next step would gain less: from 1200 it reaches a Go
 /// peer's 1452 in one step and 16 KB in six, where a finer search would take more round trips.
 const MTU_STEP: u16 = 252;
@@ -54,7 +54,8 @@ impl Options {
     }
 
     /// One client-opened bidirectional stream, nothing else; `dialler` for the side that opens it.
-    pub fn transport(&self, dialler: bool) -> Arc<TransportConfig> {
+    /// `mtu` is what the path takes as far as we know.
+    pub fn transport(&self, dialler: bool, mtu: u16) -> Arc<TransportConfig> {
         let receive_window = Window::initial_bytes(self.receive_window_bytes.into());
         let mut transport = TransportConfig::default();
         transport
@@ -69,7 +70,7 @@ impl Options {
             .receive_window(VarInt::from_u32(receive_window as u32))
             .send_window(Window::initial_bytes(self.send_window_bytes.into()))
             .initial_rtt(INITIAL_RTT)
-            .initial_mtu(SMALLEST_MTU)
+            .initial_mtu(mtu)
             .min_mtu(SMALLEST_MTU)
             .mtu_discovery_config(Some(self.mtu_discovery()))
             .ack_frequency_config(Some(ack_frequency()))

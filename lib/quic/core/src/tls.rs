@@ -11,6 +11,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
 use rustls::{CipherSuite, ClientConfig, ServerConfig};
 
+use crate::host_keys::HostKeys;
 use crate::session::{ClientSessions, ServerSessions};
 use crate::suite;
 use crate::verifier::HostVerifier;
@@ -54,7 +55,7 @@ impl TimeProvider for NoTime {
     }
 }
 
-/// ring's, with our own ChaCha20-Poly1305. That comes first: ring has no AES instructions in
+/// ring's, with the host's RSA signatures and our own ChaCha20-Poly1305. That comes first: ring has no AES instructions in
 /// WebAssembly, and its AES without them is several times slower.
 pub fn provider() -> Arc<CryptoProvider> {
     let mut provider = ring::default_provider();
@@ -62,6 +63,7 @@ pub fn provider() -> Arc<CryptoProvider> {
         .cipher_suites
         .retain(|suite| suite.suite() != CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
     provider.cipher_suites.insert(0, suite::chacha20_poly1305());
+    provider.key_provider = &HostKeys;
     Arc::new(provider)
 }
 
