@@ -20,9 +20,9 @@ export interface ConnectionOwner {
   now(): number;
   /** Pumps the connection before this turn of the event loop ends. */
   touch(connection: Connection): void;
-  /** The connection is over, and nobody reads from it any more: its memory can go. */
+  /** The connection is over and nobody reads from it any more: its memory can be freed. */
   release(connection: Connection): void;
-  /** The error of our own check behind a refused handshake, once. */
+  /** The error that our own check refused the handshake with; returned once. */
   takeRefusal(connection: Connection): Error | undefined;
 }
 
@@ -32,11 +32,11 @@ export interface ConnectionTimes {
   lingerMs: number;
 }
 
-/** What goes with an orderly end (as `pkg/netceptor/conn.go` closes). */
+/** Sent with an orderly close, as in `pkg/netceptor/conn.go`. */
 const NORMAL_CODE = 0;
 const NORMAL_REASON = "normal close";
 
-/** And with one that our side did not want; the code is the original's for all such ends. */
+/** Sent when our side fails; the original uses this code for all such closes. */
 const FAILED_CODE = 500;
 const FAILED_REASON = "internal error";
 
@@ -131,7 +131,7 @@ export class Connection {
     await this.#until(() => !this.handshaking, signal);
   }
 
-  /** For the endpoint: acts on what the core says happened (bits of `Happened`). */
+  /** For the endpoint: acts on what the core reports (bits of `Happened`). */
   handle(happened: number): void {
     if (happened & Happened.connected) {
       this.peerChain = this.#readPeerChain();
@@ -164,7 +164,7 @@ export class Connection {
     else this.close();
   }
 
-  /** For the endpoint: ends it with no word to the peer. */
+  /** For the endpoint: ends it without telling the peer. */
   abandon(error: QuicError): void {
     this.#apply({ type: "abandoned", error });
     this.#actWhenDone();

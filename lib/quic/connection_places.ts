@@ -25,13 +25,13 @@ export class ConnectionPlaces {
   /** Waiting for late packets of the peer, or for their reader. */
   readonly #over = new Set<Connection>();
 
-  /** `onRefused` is told of connections that were closed for want of places. */
+  /** `onRefused` is told of connections that were closed for lack of room. */
   constructor(limits: PlaceLimits, onRefused: (remote: string, reason: string) => void) {
     this.#limits = limits;
     this.#onRefused = onRefused;
   }
 
-  /** What to do about a new handshake, whose proof of its address it may bring. */
+  /** What to do about a new handshake; `proven` if it came with proof of its address. */
   judge(remote: string, proven: boolean): Judgement<Connection> {
     return judgeHandshake(this.#halfOpen, { node: nodeOf(remote), proven }, this.#limits);
   }

@@ -58,7 +58,7 @@ export type ConnectionEvent =
   | { readonly type: "drained" }
   /** From our side. */
   | { readonly type: "closed"; readonly error: QuicError }
-  /** Ended without a word to the peer: nobody hears it, or the core is gone. */
+  /** Ended without telling the peer: nobody would hear it, or the core is gone. */
   | { readonly type: "abandoned"; readonly error: QuicError }
   | { readonly type: "released" }
   /** From the stream and its user. */

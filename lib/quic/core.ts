@@ -18,15 +18,15 @@ export const Happened = {
   stopped: 128,
 } as const;
 
-/** Answers of `stream_read` besides a count of bytes. */
+/** Results of `stream_read` other than a count of bytes. */
 export const ReadOutcome = { nothingYet: 0, end: -1, reset: -2, noStream: -3 } as const;
 
-/** Answers of `stream_write`. */
+/** Results of `stream_write`. */
 export const WriteOutcome = { taken: 0, takenWait: 1, stopped: -1, noStream: -2 } as const;
 
-/** "No connection", as an answer of `receive`, `admit` and `connect` (all bits set, signed). */
+/** "No connection", as a result of `receive`, `admit` and `connect` (all bits set, signed). */
 export const NONE = -1;
-/** A handshake that waits for `admit`, as an answer of `receive`. */
+/** A handshake that waits for `admit`, as a result of `receive`. */
 export const INCOMING = -2;
 
 /** What `admit` does about a new handshake (`core/src/endpoint.rs`). */
@@ -83,7 +83,7 @@ interface StartExports {
   mailbox(): number;
 }
 
-/** What the core asks of its owner, from within a call: it must not be called back into. */
+/** What the core asks of its owner, during a call: the owner must not call into it then. */
 export interface CoreHost {
   readonly random: Random;
   /** The verdict on a peer's chain (leaf first) by check `token`; undefined accepts it. */
@@ -95,7 +95,7 @@ export interface CoreHost {
   coreBroke(error: CoreBroken): void;
 }
 
-/** A bug in the core, or randomness that failed, made it unusable. */
+/** A bug in the core, or a failure of its randomness, has made it unusable. */
 export class CoreBroken extends Error {
   override readonly name = "CoreBroken";
 }
@@ -164,7 +164,7 @@ export class Core {
     return this.#broken;
   }
 
-  /** The core's memory; a view is good until the next call, which may move the memory. */
+  /** The core's memory; a view is valid until the next call, which may move the memory. */
   heap(): Uint8Array {
     if (this.#heap.buffer !== this.#shared.memory.buffer) {
       this.#heap = new Uint8Array(this.#shared.memory.buffer);
@@ -179,7 +179,7 @@ export class Core {
     return bytes.length;
   }
 
-  /** Word `index` of what the last call answered besides its result. */
+  /** Word `index` of what the last call left besides its result. */
   word(index: number): number {
     if (this.#mailbox.buffer !== this.#shared.memory.buffer) {
       this.#mailbox = new Uint32Array(
@@ -191,7 +191,7 @@ export class Core {
     return this.#mailbox[index]!;
   }
 
-  /** A view of the last call's output, good until the next call. */
+  /** A view of the last call's output, valid until the next call. */
   output(): Uint8Array {
     const at = this.word(0);
     return this.heap().subarray(at, at + this.word(1));
@@ -232,8 +232,8 @@ export class Core {
   }
 
   /**
-   * The core function `action`, which may not run within another call, for which the core is not
-   * prepared, and after whose trap nothing else runs.
+   * The core function `action`, guarded: it must not run during another call, for which the core is
+   * not prepared, and nothing runs after a trap.
    */
   #guard<Args extends number[], Answer>(
     action: (...args: Args) => Answer,
@@ -259,7 +259,7 @@ export class Core {
     return error;
   }
 
-  /** Answers 0 to accept, or a set top bit, the alert shifted by 16 and the reason's length. */
+  /** Returns 0 to accept, or a set top bit, the alert shifted by 16 and the reason's length. */
   #verify(...[token, chainAt, chainLength, reasonAt, reasonLength]: VerifyArguments): number {
     const chain = readBlobs(this.heap().subarray(chainAt, chainAt + chainLength));
     const verdict = this.#host.verify(token, chain);

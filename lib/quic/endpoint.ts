@@ -148,7 +148,7 @@ export class Endpoint implements Disposable {
     }
   }
 
-  /** Ends the connections with `node` at once: it has started anew, and knows none of them. */
+  /** Ends the connections with `node` at once: it has restarted and knows none of them. */
   forgetNode(node: string): void {
     for (const connection of [...this.#connections.values()]) {
       if (nodeOf(connection.remote) !== node) continue;
@@ -219,7 +219,7 @@ export class Endpoint implements Disposable {
     return this.#connections.get(id);
   }
 
-  /** Decides whether a new handshake gets a place, whose proof of its address it may bring. */
+  /** Decides whether a new handshake gets a place; `proven` if it came with proof of its address. */
   #admit(running: Running, remote: string, proven: boolean): Connection | undefined {
     const { core } = running;
     const judgement = this.#places.judge(remote, proven);
@@ -310,7 +310,7 @@ export class Endpoint implements Disposable {
   }
 
   #serve(connection: Connection, now: number): void {
-    // The core of a connection that is released may have another under its number.
+    // Once a connection is released, its number may belong to another one.
     const isHere = () => this.#connections.get(connection.id) === connection;
     if (isHere()) this.#handle(connection, now);
     if (isHere() && connection.ended) this.#places.retire(connection);
@@ -397,7 +397,7 @@ export class Endpoint implements Disposable {
     });
   }
 
-  /** Ends all connections without a word to their peers. */
+  /** Ends all connections without telling their peers. */
   #endAll(error: QuicError): void {
     this.#setTimer(Infinity);
     for (const connection of [...this.#connections.values()]) connection.abandon(error);
@@ -405,7 +405,7 @@ export class Endpoint implements Disposable {
     this.#answers = [];
   }
 
-  /** Does what may run a function of the user. Its errors are told, and harm nothing else. */
+  /** Does what may call a function of the user's; its errors are reported and harm nothing else. */
   #attempt(what: string, action: () => void): boolean {
     try {
       action();

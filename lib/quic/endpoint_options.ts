@@ -9,22 +9,22 @@ export interface EndpointOptions {
   clock: Clock;
   random: Random;
   /**
-   * Sends one datagram to `remote`. The view is good during the call only: it may point into
+   * Sends one datagram to `remote`. The view is valid only during the call: it may point into
    * WebAssembly memory.
    */
   send(remote: string, datagram: Uint8Array): void;
   /**
-   * Whether the link towards `remote` takes more now. When it does not, sending to it pauses until
+   * Whether the link towards `remote` accepts more now. If not, sending to it pauses until
    * `resume()`.
    */
   writable?(remote: string): boolean;
   /** Accepts connections when present. Its `identity` is looked at again for each handshake. */
   server?: ServerTls | undefined;
-  /** The server's identity changed to one that is not usable: the one before it goes on. */
+  /** The server's identity changed to one that is not usable: the earlier one stays in use. */
   onIdentityRefused?(error: TypeError): void;
   /** Gets each accepted connection when its handshake is complete. */
   onConnection?(connection: Connection): void;
-  /** A connection was closed for want of places; `reason` is what the peer is told. */
+  /** A connection was closed for lack of room; `reason` is what the peer is told. */
   onRefused?(remote: string, reason: string): void;
   /**
    * For the log: one of these functions threw, which ended the connection concerned at most, or the
@@ -34,12 +34,12 @@ export interface EndpointOptions {
   /** The largest datagram to send or take, in bytes. */
   maxDatagramBytes?: number | undefined;
   limits?: Partial<EndpointLimits> | undefined;
-  /** The core's code, when it is loaded already. */
+  /** The core's code, if it has been loaded already. */
   core?: WebAssembly.Module | undefined;
 }
 
 export interface EndpointLimits {
-  /** A connection without any sign of the peer ends after this. */
+  /** A connection ends when nothing is heard from the peer for this long. */
   idleTimeoutMs: number;
   /** The dialler pings after this much silence; 0 for never. */
   keepAliveMs: number;
@@ -47,17 +47,17 @@ export interface EndpointLimits {
   /** How long a closed stream waits for the peer to take the rest. */
   lingerMs: number;
   /**
-   * Bytes received that wait for a reader, for each connection, at most. Windows begin small and
+   * At most this many received bytes wait for a reader, per connection. Windows start small and
    * grow with what goes through them (`core/src/window.rs`).
    */
   receiveWindowBytes: number;
-  /** Bytes written that wait for the peer's acknowledgement, the same. */
+  /** Likewise for written bytes that wait for the peer's acknowledgement. */
   sendWindowBytes: number;
   /** Accepted handshakes that are not complete. */
   maxHalfOpen: number;
-  /** Of these, how many may be there before a client has to prove its address (QUIC's Retry). */
+  /** With this many of them, a new client must first prove its address (QUIC's Retry). */
   maxUnproven: number;
-  /** Accepted connections at a time, of which one node may have half (`admission.ts`). */
+  /** Accepted connections at a time, at most half of them from one node (`admission.ts`). */
   maxConnections: number;
 }
 
@@ -80,7 +80,7 @@ export const DEFAULT_LIMITS: Readonly<EndpointLimits> = {
 /** A server's kind, as the core knows it (`core/src/options.rs`). */
 const ServerKind = { none: 0, open: 1, wantsClientCertificate: 2 } as const;
 
-/** Of the key of stateless resets (`core/src/endpoint.rs`). */
+/** Size of the key of stateless resets (`core/src/endpoint.rs`). */
 export const RESET_KEY_BYTES = 32;
 
 /** The argument of the core's `endpoint_new`: options as 32-bit words, the reset key, the identity. */

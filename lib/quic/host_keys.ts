@@ -1,6 +1,6 @@
 /**
  * RSA signatures for the core, which would take several times as long in WebAssembly. They are made
- * within the handshake, so at once.
+ * synchronously, in the middle of a handshake.
  */
 import { Buffer } from "node:buffer";
 import { constants, createPrivateKey, type KeyObject, sign } from "node:crypto";
@@ -11,7 +11,7 @@ const HASHES: ReadonlyMap<number, { readonly name: string; readonly bytes: numbe
   [0x0805, { name: "sha384", bytes: 48 }],
   [0x0806, { name: "sha512", bytes: 64 }],
 ]);
-/** A node has few keys at a time. */
+/** A node uses few keys at a time. */
 const MOST_KEYS = 8;
 
 export class HostKeys {
@@ -28,12 +28,12 @@ export class HostKeys {
         saltLength: hash.bytes,
       });
     } catch {
-      // The core signs by itself then, or says why it cannot.
+      // The core then signs by itself, or reports why it cannot.
       return undefined;
     }
   }
 
-  /** Parsing a key takes long, too. */
+  /** Keeps parsed keys, since parsing is slow too. */
   #keyOf(der: Uint8Array): KeyObject {
     const known = this.#keys.find((entry) => entry.der.equals(der));
     if (known !== undefined) return known.key;

@@ -1,9 +1,9 @@
 /** Loads the code of the QUIC core, once in a realm and only when something first needs it. */
 
-/** Where the core lies: beside this module, or beside the bundle that it became part of. */
+/** Where the core is: beside this module, or beside the bundle that includes it. */
 export const coreUrl = new URL("./core.wasm", import.meta.url);
 
-/** Keeps what `readModule` gave for its users. */
+/** Calls `readModule` once and shares what it returned. */
 export class CoreLoader {
   #module: Promise<WebAssembly.Module> | undefined;
 

@@ -57,5 +57,5 @@ export class PeerChecks {
   }
 }
 
-/** Throws when the chain of the peer at `remote` will not do. */
+/** Throws when the chain of the peer at `remote` is not acceptable. */
 export type Check = (chain: readonly Uint8Array[], remote: string) => void;

@@ -1,4 +1,4 @@
-/** Why a QUIC connection or stream ended other than as agreed. */
+/** Why a QUIC connection or stream ended. */
 
 /** What ended it. */
 export type QuicEnding =
@@ -36,7 +36,7 @@ export class QuicError extends Error {
     return (this.ending === "closed" || this.ending === "closed-by-peer") && this.code === 0;
   }
 
-  /** The TLS alert behind a refused handshake; an application's codes are numbers of its own. */
+  /** The TLS alert that refused a handshake; application codes are a separate set of numbers. */
   get alert(): number | undefined {
     if (this.ending !== "refused" && this.ending !== "refused-by-peer") return undefined;
     return this.code >= 0x100 && this.code <= 0x1ff ? this.code - 0x100 : undefined;
@@ -77,7 +77,7 @@ const ENDINGS: readonly QuicEnding[] = [
   "other",
 ];
 
-/** An error from what the core tells: the kind by number, the code, and words. */
+/** An error from what the core reports: the number of the kind, the code, and words. */
 export function endingError(kind: number, code: number, words: string, cause?: unknown): QuicError {
   const ending = ENDINGS[kind] ?? "other";
   const options = cause === undefined ? undefined : { cause };
@@ -99,7 +99,7 @@ function message(ending: QuicEnding, code: number, words: string): string {
   }
 }
 
-/** The core's words give an alert by its number: `error 48`. */
+/** The core's words name an alert by its number: `error 48`. */
 function nameAlert(code: number, words: string): string {
   const alert = code - 0x100;
   const name = ALERTS.get(alert);

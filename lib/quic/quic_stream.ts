@@ -14,7 +14,7 @@ export interface StreamOwner {
   streamClosed(): void;
   /** Nothing more can be read; `byPeer` says whether the peer ended its direction. */
   readingEnded(byPeer: boolean): void;
-  /** The peer wants none of what we wrote, or has it all. */
+  /** The peer has all that we wrote, or wants none of it. */
   writingEnded(): void;
 }
 
@@ -22,7 +22,7 @@ export interface StreamOwner {
 const MOST_WRITTEN_BYTES = 256 * 1024;
 /**
  * What a closed stream still takes and drops until the peer has read our end of the stream and ends
- * its own; from here on the peer is told that nobody reads.
+ * its own; beyond that the peer is told that nobody reads.
  */
 const MOST_DROPPED_BYTES = 64 * 1024;
 
@@ -35,7 +35,7 @@ export class QuicStream implements ByteConn {
   /** How reading ended: `null` at the peer's end of stream. */
   #readEnd: Error | null | undefined;
   #closed = false;
-  /** Bytes that a closed stream may still drop; undefined when it no longer looks. */
+  /** Bytes that a closed stream may still drop; undefined once it has stopped reading. */
   #mayDrop: number | undefined;
 
   constructor(owner: StreamOwner) {
@@ -115,7 +115,7 @@ export class QuicStream implements ByteConn {
   }
 
   /**
-   * Ends both directions: what was written still goes out, what comes is dropped. The connection
+   * Ends both directions: what was written is still sent, and what arrives is dropped. The connection
    * closes ("normal close") when the peer has ended its direction too, or after a time.
    */
   close(): void {
@@ -131,7 +131,7 @@ export class QuicStream implements ByteConn {
     this.#wake();
   }
 
-  /** Reads for nobody, until the peer's end of the stream. */
+  /** Reads and discards, up to the peer's end of the stream. */
   #drop(): void {
     const { core, id } = this.#owner;
     while (this.#mayDrop !== undefined && !this.#owner.ended) {

@@ -1,6 +1,6 @@
 /**
  * Numbers for remote keys ("node:service"), since the core wants its peers' addresses short. A key
- * has the same number always: the core signs it into what a client must send back.
+ * always has the same number: the core seals it into the token that a client must return.
  */
 import { createHmac } from "node:crypto";
 import type { Random } from "../base/random.ts";
@@ -11,26 +11,26 @@ const NUMBER_BYTES = 6;
 
 export class Remotes {
   readonly #secret: Uint8Array;
-  /** Of the connections' remotes, so that their datagrams cost a look-up only. */
+  /** The remotes of connections, whose datagrams need only a look-up. */
   readonly #known = new Map<string, { readonly number: number; users: number }>();
 
   constructor(random: Random) {
     this.#secret = random.fill(new Uint8Array(SECRET_BYTES));
   }
 
-  /** The number of `key`, which nobody else can foresee. */
+  /** The number of `key`, which nobody else can predict. */
   number(key: string): number {
     return this.#known.get(key)?.number ?? this.#compute(key);
   }
 
-  /** A connection talks to `key`. */
+  /** A connection with `key` begins. */
   retain(key: string): void {
     const remote = this.#known.get(key);
     if (remote) remote.users += 1;
     else this.#known.set(key, { number: this.#compute(key), users: 1 });
   }
 
-  /** And no more. */
+  /** A connection with `key` is gone. */
   release(key: string): void {
     const remote = this.#known.get(key);
     if (remote && --remote.users === 0) this.#known.delete(key);
