@@ -7,6 +7,13 @@
 export interface Session {
   /** For logs and errors, such as `tcp 192.0.2.1:27199`. */
   readonly description: string;
+  /** IP address of the stranger who connected to a listener; undefined when we dialled. */
+  readonly acceptedFrom?: string | undefined;
+  /**
+   * Present while the address may be forged: what is sent is then lost unless as many bytes came
+   * before. To be called when the neighbour has shown that what is sent there arrives.
+   */
+  confirmAddress?(): void;
   /**
    * The next batch of whole messages, at least one, or `null` when the neighbour closed or we did.
    * The views are valid until the next call, and the receiver may write into them. Rejects when

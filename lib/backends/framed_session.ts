@@ -6,14 +6,20 @@ import type { Session } from "./backend.ts";
 
 export class FramedSession implements Session {
   readonly description: string;
+  readonly acceptedFrom: string | undefined;
   readonly #conn: Pick<ByteConn, "read" | "write" | "close">;
   readonly #reader = new FrameReader();
   #closed = false;
 
-  /** Takes over `conn`, which `close` closes. */
-  constructor(conn: Pick<ByteConn, "read" | "write" | "close">, description: string) {
+  /** Takes over `conn`, which `close` closes. `acceptedFrom`: see `Session`. */
+  constructor(
+    conn: Pick<ByteConn, "read" | "write" | "close">,
+    description: string,
+    acceptedFrom?: string,
+  ) {
     this.#conn = conn;
     this.description = description;
+    this.acceptedFrom = acceptedFrom;
   }
 
   async receive(): Promise<readonly Uint8Array<ArrayBuffer>[] | null> {

@@ -1,5 +1,4 @@
 /** Links over TCP, plain or secured by TLS: `tcp-listener` and `tcp-peer`. */
-import type { ByteConn } from "../base/byte_conn.ts";
 import type { Backend, OnSession, Session } from "./backend.ts";
 import { FramedSession } from "./framed_session.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
@@ -45,11 +44,13 @@ export class TcpListener implements Backend, Disposable {
   }
 
   async #open(conn: Deno.TcpConn): Promise<Session> {
-    if (this.#tls === undefined) return sessionOver("tcp", conn, conn);
-    const from = `tcp ${formatHostPort(hostPortOf(conn.remoteAddr))}`;
+    const remote = hostPortOf(conn.remoteAddr);
+    const shown = formatHostPort(remote);
+    if (this.#tls === undefined) return new FramedSession(conn, `tcp ${shown}`, remote.host);
     // The runtime's TLS takes longer to load than the rest of the node together.
     const { acceptTls } = await import("./tls.ts");
-    return sessionOver("tls", conn, await acceptTls(conn, this.#tls, { from }));
+    const secured = await acceptTls(conn, this.#tls, { from: `tcp ${shown}` });
+    return new FramedSession(secured, `tls ${shown}`, remote.host);
   }
 }
 
@@ -87,14 +88,12 @@ export class TcpPeer implements Backend {
 
   async #dial(signal: AbortSignal): Promise<Session> {
     const conn = await connectTcp(this.#address, signal);
-    if (this.#tls === undefined) return sessionOver("tcp", conn, conn);
+    const remote = formatHostPort(hostPortOf(conn.remoteAddr));
+    if (this.#tls === undefined) return new FramedSession(conn, `tcp ${remote}`);
     const { host } = this.#address;
     const from = `tcp ${formatHostPort(this.#address)}`;
     const { connectTls } = await import("./tls.ts");
-    return sessionOver("tls", conn, await connectTls(conn, this.#tls, { host, from, signal }));
+    const secured = await connectTls(conn, this.#tls, { host, from, signal });
+    return new FramedSession(secured, `tls ${remote}`);
   }
-}
-
-function sessionOver(carrier: "tcp" | "tls", conn: Deno.TcpConn, stream: ByteConn): Session {
-  return new FramedSession(stream, `${carrier} ${formatHostPort(hostPortOf(conn.remoteAddr))}`);
 }

@@ -5,9 +5,11 @@
 import { abortable } from "../base/abortable.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
+import { Shares } from "../base/shares.ts";
 import type { Backend, OnSession, Session } from "./backend.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
 import { listenAddresses, ListenError } from "./listen_address.ts";
+import { networkOf } from "./network_of.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
 import type { BindOptions, ListenerDeps } from "./socket_listener.ts";
 import { UdpSession } from "./udp_session.ts";
@@ -15,8 +17,8 @@ import { resolveHost, UdpSocket } from "./udp_socket.ts";
 
 /**
  * Sessions of one listener at once. Anybody can send a datagram under any number of addresses: a
- * new neighbour takes the place of the oldest that sent a single one, and only without such it is
- * turned away.
+ * new neighbour takes the place of the oldest that sent a single one, else of the oldest at the
+ * address with most sessions, and only when that is its own it is turned away.
  */
 const MAX_SESSIONS = 4096;
 
@@ -32,6 +34,8 @@ export class UdpListener implements Backend, AsyncDisposable {
   readonly #sessions = new Map<string, UdpSession>();
   /** Keys of those that sent a single datagram so far, oldest first. */
   readonly #unproven = new Set<string>();
+  /** Keys by where they are. */
+  readonly #shares = new Shares<string>();
   #turnedAway = 0;
 
   private constructor({ log }: ListenerDeps, socket: UdpSocket, maxSessions: number) {
@@ -100,25 +104,30 @@ export class UdpListener implements Backend, AsyncDisposable {
       if (known.received === 1) this.#unproven.delete(key);
       return known;
     }
-    if (signal.aborted || !this.#makeRoom()) return undefined;
+    if (signal.aborted || !this.#makeRoom(remote.host)) return undefined;
     const session = new UdpSession({
       socket: this.#socket,
       remote,
       log: this.#log,
+      accepted: true,
       onClose: () => {
         this.#sessions.delete(key);
         this.#unproven.delete(key);
+        this.#shares.delete(key);
       },
     });
     this.#sessions.set(key, session);
     this.#unproven.add(key);
+    this.#shares.put(key, networkOf(remote.host), 1);
     open(session);
     return session;
   }
 
-  #makeRoom(): boolean {
+  #makeRoom(host: string): boolean {
     if (this.#sessions.size < this.#maxSessions) return true;
-    const [oldest] = this.#unproven;
+    const largest = this.#shares.oldestOfLargest()!;
+    const isLarger = largest.shareSize > this.#shares.sizeOf(networkOf(host)) + 1;
+    const [oldest = isLarger ? largest.item : undefined] = this.#unproven;
     if (oldest === undefined) {
       if (this.#turnedAway++ === 0) {
         this.#log.warning(`${this.description}: no room for more than ${this.#maxSessions} links`);

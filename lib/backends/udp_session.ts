@@ -17,16 +17,26 @@ export interface UdpSessionOptions {
   readonly socket: Pick<UdpSocket, "send">;
   readonly remote: HostPort;
   readonly log: Log;
+  /** Whether `remote` is what datagrams to a listener said, which anybody can forge. */
+  readonly accepted?: boolean | undefined;
   /** Called once, when it is closed. */
   readonly onClose: () => void;
 }
 
 export class UdpSession implements Session {
   readonly description: string;
+  readonly acceptedFrom: string | undefined;
+  /** See `Session`; only on one that was accepted. */
+  readonly confirmAddress?: () => void;
   readonly #options: UdpSessionOptions;
   #messages: Uint8Array<ArrayBuffer>[] = [];
   #queuedBytes = 0;
   #received = 0;
+  /**
+   * Bytes that may still be sent. Until the address is confirmed they are no more than came, or
+   * the node would turn the small datagrams of somebody else into many large ones for a victim.
+   */
+  #credit = Infinity;
   #droppedIn = 0;
   #droppedOut = 0;
   #closed = false;
@@ -35,6 +45,10 @@ export class UdpSession implements Session {
   constructor(options: UdpSessionOptions) {
     this.#options = options;
     this.description = `udp ${formatHostPort(options.remote)}`;
+    if (!options.accepted) return;
+    this.acceptedFrom = options.remote.host;
+    this.#credit = 0;
+    this.confirmAddress = () => this.#credit = Infinity;
   }
 
   /** Datagrams that the neighbour sent so far. */
@@ -55,6 +69,7 @@ export class UdpSession implements Session {
   /** Takes what came from the neighbour. */
   put(datagram: Uint8Array<ArrayBuffer>): void {
     this.#received++;
+    this.#credit += datagram.length;
     const cost = datagram.length + DATAGRAM_OVERHEAD_BYTES;
     if (this.#closed || this.#queuedBytes + cost > MAX_QUEUED_BYTES) {
       this.#droppedIn++;
@@ -82,6 +97,9 @@ export class UdpSession implements Session {
     const { socket, remote } = this.#options;
     for (const message of messagesIn(frames)) {
       if (this.#closed) throw new Error(`${this.description} is closed`);
+      // Lost without a word, since it is sent again until the address is confirmed.
+      if (message.length > this.#credit) continue;
+      this.#credit -= message.length;
       // One after the other: all at once they would overtake each other when the system is busy.
       if (!await socket.send(message, remote)) this.#drop(message);
     }

@@ -69,7 +69,8 @@ export class WebSocketListener implements Backend, Disposable {
   }
 
   async #open(conn: Deno.TcpConn): Promise<Session> {
-    const remote = formatHostPort(hostPortOf(conn.remoteAddr));
+    const { host, port } = hostPortOf(conn.remoteAddr);
+    const remote = formatHostPort({ host, port });
     let stream: ByteConn = conn;
     if (this.#tls !== undefined) {
       // The runtime's TLS takes long to load.
@@ -79,7 +80,8 @@ export class WebSocketListener implements Backend, Disposable {
     try {
       const upgraded = await acceptUpgrade(stream, this.#path);
       const carrier = this.#tls === undefined ? "ws" : "wss";
-      return new WebSocketSession(upgraded, { description: `${carrier} ${remote}` });
+      const description = `${carrier} ${remote}`;
+      return new WebSocketSession(upgraded, { description, acceptedFrom: host });
     } catch (error) {
       closeQuietly(stream);
       throw error;

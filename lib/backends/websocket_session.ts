@@ -10,10 +10,13 @@ export interface WebSocketSessionOptions {
   readonly description: string;
   /** Present on the client's side, which masks what it sends. */
   readonly masks?: Random | undefined;
+  /** See `Session`. */
+  readonly acceptedFrom?: string | undefined;
 }
 
 export class WebSocketSession implements Session {
   readonly description: string;
+  readonly acceptedFrom: string | undefined;
   readonly #conn: ByteConn;
   readonly #reader: WebSocketReader;
   readonly #writer: WebSocketWriter;
@@ -26,9 +29,10 @@ export class WebSocketSession implements Session {
   #pingDue: Uint8Array<ArrayBuffer> | undefined;
 
   /** Takes over `conn`, whose handshake is done; `close` closes it. */
-  constructor(conn: ByteConn, { description, masks }: WebSocketSessionOptions) {
+  constructor(conn: ByteConn, { description, masks, acceptedFrom }: WebSocketSessionOptions) {
     this.#conn = conn;
     this.description = description;
+    this.acceptedFrom = acceptedFrom;
     this.#reader = new WebSocketReader({ masked: masks === undefined });
     this.#writer = new WebSocketWriter(masks);
   }

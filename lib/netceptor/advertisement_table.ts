@@ -19,7 +19,7 @@ import {
   MAX_CLOCK_AHEAD_MS,
   WITHDRAWN_KEPT_MS,
 } from "./limits.ts";
-import { Shares } from "./shares.ts";
+import { Shares } from "../base/shares.ts";
 
 /** What `enter` made of an advertisement. */
 export type AdvertisementOutcome =
@@ -149,7 +149,7 @@ export class AdvertisementTable {
    * when that is not more than `via` brought. Others cannot use up the services of a node that way.
    */
   #oldestOfBusiest(entries: readonly Entry[], via: string): Entry | undefined {
-    const byNeighbour = Map.groupBy(entries, (entry) => this.#shares.neighbourOf(entry)!);
+    const byNeighbour = Map.groupBy(entries, (entry) => this.#shares.ownerOf(entry)!);
     let busiest = byNeighbour.get(via) ?? [];
     for (const brought of byNeighbour.values()) {
       if (brought.length > busiest.length) busiest = brought;

@@ -40,6 +40,8 @@ export const IDLE_CHECK_MS = 5 * second;
 export const SETUP_INTERVAL_MS = second;
 /** … and this many in all. */
 export const SETUP_MESSAGES = 11;
+/** How often a neighbour whose address may be forged is asked to show that it is there. */
+export const ADDRESS_CHECK_INTERVAL_MS = 100;
 /** How long a refused neighbour has to take our reject message. */
 export const REJECT_LINGER_MS = second;
 
@@ -55,8 +57,12 @@ export const QUEUE_HIGH_WATER_BYTES = 256 * KiB;
 /** Route, advert and reject messages that may wait for one link. */
 export const MAX_QUEUED_CONTROL_BYTES = 4096 * KiB;
 
-/** Links that have not said who they are yet, over all backends. */
+/** Links of one backend that strangers opened and that have not said who they are yet. */
 export const MAX_UNIDENTIFIED_LINKS = 256;
+/** The same for links from addresses that may be forged, which cost less. */
+export const MAX_UNCHECKED_ADDRESSES = 1024;
+/** What such a stranger says before it has shown that it is there is kept up to here. */
+export const MAX_HELD_BYTES = 16 * KiB;
 /** Our links as listed in our route message, which has to fit into a message of 65,535 bytes. */
 export const MAX_LISTED_BYTES = 60 * KiB;
 /** Nodes whose links are remembered. */

@@ -33,8 +33,11 @@ export interface LinkHost {
   introduce(): Uint8Array;
   /** Whether another link to this node is up. */
   isLinked(nodeId: string): boolean;
-  /** Whether a link of that cost to that node still fits into a route message of ours. */
-  hasRoomFor(nodeId: string, cost: number): boolean;
+  /**
+   * Whether `link`, with that cost to that node, fits into a route message of ours. Others may be
+   * closed for it.
+   */
+  hasRoomFor(link: Link, nodeId: string, cost: number): boolean;
   /** The neighbour is known and accepted. */
   linkUp(link: Link): void;
   /** The end of a link that was up; `reason` is for people. */
@@ -104,6 +107,11 @@ export class Link implements NextHop {
     return this.#session.description;
   }
 
+  /** See `Session`. */
+  get acceptedFrom(): string | undefined {
+    return this.#session.acceptedFrom;
+  }
+
   /** Milliseconds since it came up. */
   get upMs(): number {
     return this.#clock.now() - this.#upSinceMs;
@@ -138,10 +146,11 @@ export class Link implements NextHop {
 
   /**
    * Runs the link to its end, which `close` brings about. Never rejects. A link counts as
-   * established once the neighbour lists us: one that it refuses never gets there.
+   * established once the neighbour lists us: one that it refuses never gets there. `introduced`:
+   * the neighbour knows already who we are.
    */
-  async run(): Promise<{ established: boolean }> {
-    this.#introduce(1);
+  async run({ introduced = false } = {}): Promise<{ established: boolean }> {
+    if (!introduced) this.#introduce(1);
     let reason = "the neighbour closed the connection";
     try {
       await this.#receive();
@@ -249,7 +258,7 @@ export class Link implements NextHop {
       selfId,
       policy: this.#policy,
       isLinked: (nodeId) => this.#host.isLinked(nodeId),
-      hasRoomFor: (nodeId, cost) => this.#host.hasRoomFor(nodeId, cost),
+      hasRoomFor: (nodeId, cost) => this.#host.hasRoomFor(this, nodeId, cost),
     });
     switch (decision.kind) {
       case "reject": {

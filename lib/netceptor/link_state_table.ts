@@ -8,7 +8,7 @@
  */
 import type { RouteMessage } from "../wire/mod.ts";
 import { FORGET_NODE_AFTER_MS, MAX_CONNECTIONS_IN_MESH, MAX_NODES } from "./limits.ts";
-import { Shares } from "./shares.ts";
+import { Shares } from "../base/shares.ts";
 import type { ConnectionCosts } from "./shortest_paths.ts";
 
 /** What `apply` made of an update. */
@@ -114,7 +114,7 @@ export class LinkStateTable {
       const [from, to] = reachable.has(nodeId)
         ? [this.#unreachable, this.#reachable]
         : [this.#reachable, this.#unreachable];
-      const via = from.neighbourOf(nodeId);
+      const via = from.ownerOf(nodeId);
       if (via === undefined) continue;
       from.delete(nodeId);
       this.#enlist(to, nodeId, via);
@@ -168,7 +168,7 @@ export class LinkStateTable {
 
   /** The share in which a heard node is, or would be as a new one. */
   #shareOf(nodeId: string): Shares<string> {
-    return this.#reachable.neighbourOf(nodeId) === undefined ? this.#unreachable : this.#reachable;
+    return this.#reachable.ownerOf(nodeId) === undefined ? this.#unreachable : this.#reachable;
   }
 
   #enlist(share: Shares<string>, nodeId: string, via: string): void {

@@ -1,24 +1,48 @@
 /** All links of the node: those that are up, by neighbour, and those that are on their way. */
-import type { LinkPolicy, Session } from "../backends/mod.ts";
+import { type LinkPolicy, networkOf, type Session } from "../backends/mod.ts";
 import type { Clock } from "../base/clock.ts";
 import { formatGoDuration } from "../base/go_duration.ts";
 import type { Log } from "../base/log.ts";
+import { Shares } from "../base/shares.ts";
 import type { RouteMessage } from "../wire/mod.ts";
+import { checkAddress } from "./address_check.ts";
 import type { DropLog } from "./drop_log.ts";
-import { IDLE_CHECK_MS, MAX_LISTED_BYTES, MAX_UNIDENTIFIED_LINKS } from "./limits.ts";
+import {
+  IDLE_CHECK_MS,
+  MAX_LISTED_BYTES,
+  MAX_UNCHECKED_ADDRESSES,
+  MAX_UNIDENTIFIED_LINKS,
+} from "./limits.ts";
 import { Link, type LinkHost, type Refusal } from "./link.ts";
 import { PeriodicTask } from "./periodic_task.ts";
+import type { ServiceRegistry } from "./service_registry.ts";
 
 export interface LinkTableDeps {
   readonly selfId: string;
   readonly log: Log;
   readonly clock: Clock;
   readonly drops: DropLog;
+  readonly services: ServiceRegistry;
   /** What the node does with what its links bring. */
   readonly events: LinkHandlers;
 }
 
 export type LinkHandlers = Omit<LinkHost, "selfId" | "isLinked" | "hasRoomFor">;
+
+/** Somebody who has not said who it is. */
+interface Newcomer {
+  close(): void;
+}
+
+/** The links of one backend. */
+export interface Door {
+  readonly policy: LinkPolicy;
+  /**
+   * The strangers at a listener, by where they come from: the newest always gets in, for the oldest
+   * of where most come from. What we dial does not count.
+   */
+  readonly newcomers: Shares<Newcomer>;
+}
 
 export class LinkTable implements LinkHost, Disposable {
   readonly selfId: string;
@@ -27,7 +51,10 @@ export class LinkTable implements LinkHost, Disposable {
   readonly #up = new Map<string, Link>();
   /** Bytes that the links that are up take in a route message. */
   #listedBytes = 0;
-  readonly #unidentified = new Set<Link>();
+  /** The links that are up at listeners, by where they come from and their part of those bytes. */
+  readonly #guests = new Shares<Link>();
+  /** Where the links are counted that are not up yet. */
+  readonly #doorOf = new Map<Link, Door>();
   readonly #idleCheck: PeriodicTask;
 
   /** A link with nothing received for `maxIdleMs` is dropped. */
@@ -50,25 +77,68 @@ export class LinkTable implements LinkHost, Disposable {
   /** Runs a link over `session` until it ends or `signal` aborts. Never rejects. */
   async run(
     session: Session,
-    policy: LinkPolicy,
+    door: Door,
     signal: AbortSignal,
   ): Promise<{ established: boolean }> {
-    const { log, clock, drops } = this.#deps;
-    if (signal.aborted || this.#unidentified.size >= MAX_UNIDENTIFIED_LINKS) {
-      if (!signal.aborted) drops.countLimit("connection refused: too many are being set up");
+    if (signal.aborted) {
       session.close();
       return { established: false };
     }
-    const link = new Link({ log, clock, drops, host: this }, session, policy);
-    this.#unidentified.add(link);
+    if (session.confirmAddress === undefined) return await this.#run(session, door, signal);
+    const checked = await this.#check(session, door, signal);
+    if (checked === undefined) {
+      session.close();
+      return { established: false };
+    }
+    return await this.#run(checked, door, signal, { introduced: true });
+  }
+
+  async #run(
+    session: Session,
+    door: Door,
+    signal: AbortSignal,
+    options?: { readonly introduced: boolean },
+  ): Promise<{ established: boolean }> {
+    const { log, clock, drops } = this.#deps;
+    const link = new Link({ log, clock, drops, host: this }, session, door.policy);
+    this.#doorOf.set(link, door);
+    this.#enter(link, session, door, MAX_UNIDENTIFIED_LINKS);
     const onAbort = () => link.close();
     signal.addEventListener("abort", onAbort);
     try {
-      return await link.run();
+      return await link.run(options);
     } finally {
       signal.removeEventListener("abort", onAbort);
-      this.#unidentified.delete(link);
+      this.#leaveDoor(link);
     }
+  }
+
+  async #check(session: Session, door: Door, signal: AbortSignal): Promise<Session | undefined> {
+    this.#enter(session, session, door, MAX_UNCHECKED_ADDRESSES);
+    const onAbort = () => session.close();
+    signal.addEventListener("abort", onAbort);
+    try {
+      return await checkAddress(this.#deps, session);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      door.newcomers.delete(session);
+    }
+  }
+
+  /** Counts a newcomer; one that came before has to go when there are more than `most`. */
+  #enter(newcomer: Newcomer, { acceptedFrom }: Session, { newcomers }: Door, most: number): void {
+    if (acceptedFrom === undefined) return;
+    newcomers.put(newcomer, networkOf(acceptedFrom), 1);
+    if (newcomers.size <= most) return;
+    const { item } = newcomers.oldestOfLargest()!;
+    newcomers.delete(item);
+    this.#deps.drops.countLimit("connection closed before its set-up: there were too many");
+    item.close();
+  }
+
+  #leaveDoor(link: Link): void {
+    this.#doorOf.get(link)?.newcomers.delete(link);
+    this.#doorOf.delete(link);
   }
 
   /** Sends a control message over all links but the one to `except`. */
@@ -104,12 +174,22 @@ export class LinkTable implements LinkHost, Disposable {
     return this.#up.has(nodeId);
   }
 
-  hasRoomFor(nodeId: string, cost: number): boolean {
-    const fits = this.#listedBytes + entryBytes(nodeId, cost) <= MAX_LISTED_BYTES;
-    if (!fits) {
-      this.#deps.drops.countLimit("connection refused: too many links are up", nodeId);
+  hasRoomFor(link: Link, nodeId: string, cost: number): boolean {
+    const { drops } = this.#deps;
+    const bytes = entryBytes(nodeId, cost);
+    const { acceptedFrom } = link;
+    const host = acceptedFrom === undefined ? undefined : networkOf(acceptedFrom);
+    while (this.#listedBytes + bytes > MAX_LISTED_BYTES) {
+      const largest = this.#guests.oldestOfLargest();
+      const share = host === undefined ? 0 : this.#guests.sizeOf(host);
+      if (largest === undefined || share + bytes >= largest.shareSize) {
+        drops.countLimit("connection refused: too many links are up", nodeId);
+        return false;
+      }
+      drops.countLimit("connection closed to make room for another", "", largest.item.remoteNode);
+      largest.item.close("it made room for a neighbour at another address");
     }
-    return fits;
+    return true;
   }
 
   introduce(): Uint8Array {
@@ -117,15 +197,19 @@ export class LinkTable implements LinkHost, Disposable {
   }
 
   linkUp(link: Link): void {
-    this.#unidentified.delete(link);
+    this.#leaveDoor(link);
     this.#up.set(link.remoteNode, link);
-    this.#listedBytes += entryBytes(link.remoteNode, link.cost);
+    const bytes = entryBytes(link.remoteNode, link.cost);
+    this.#listedBytes += bytes;
+    const { acceptedFrom } = link;
+    if (acceptedFrom !== undefined) this.#guests.put(link, networkOf(acceptedFrom), bytes);
     this.#idleCheck.begin();
     this.#deps.events.linkUp(link);
   }
 
   linkDown(link: Link, reason: string): void {
     this.#up.delete(link.remoteNode);
+    this.#guests.delete(link);
     this.#listedBytes -= entryBytes(link.remoteNode, link.cost);
     this.#deps.events.linkDown(link, reason);
   }

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { guardObserver } from "../base/observer.ts";
 import type { Random } from "../base/random.ts";
+import { Shares } from "../base/shares.ts";
 import { isCost, isLocalhost, isNodeId, MAX_NODE_ID_BYTES } from "../wire/mod.ts";
 import { Advertisements } from "./advertisements.ts";
 import { type DatagramHandler, DatagramPort } from "./datagram_port.ts";
@@ -11,7 +12,7 @@ import { DropLog } from "./drop_log.ts";
 import { compileFirewall, type FirewallRule } from "./firewall.ts";
 import { MIN_IDLE_TIMEOUT_MS, REJECT_LINGER_MS } from "./limits.ts";
 import type { Link } from "./link.ts";
-import { LinkTable } from "./link_table.ts";
+import { type Door, LinkTable } from "./link_table.ts";
 import { Loopback } from "./loopback.ts";
 import type {
   AdvertisedWorkType,
@@ -156,7 +157,8 @@ export class Netceptor implements Mesh, AsyncDisposable {
     checkPolicy(policy);
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#shutdown.signal]);
-    const running = backend.run((session) => this.#links.run(session, policy, signal), signal);
+    const door: Door = { policy, newcomers: new Shares() };
+    const running = backend.run((session) => this.#links.run(session, door, signal), signal);
     const ended = running.then(() => undefined, (error: unknown) => {
       const failure = error instanceof Error ? error : new Error(String(error));
       this.#log.error(`Backend error: ${backend.description}: ${failure.message}`);
@@ -280,6 +282,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
       log: this.#log,
       clock: this.#clock,
       drops: this.#drops,
+      services: this.#services,
       events: {
         introduce: () => this.#router.introduce(),
         linkUp: (link) => {

@@ -78,12 +78,12 @@ export class FrameReader {
   }
 }
 
-/** Buffer that a batch begins with. */
+/** Buffer that a batch begins with, when its first message comes. */
 const INITIAL_BATCH_BYTES = 16 * 1024;
 
 /** Collects messages into one buffer of frames, up to a number of bytes given beforehand. */
 export class FrameBatch {
-  #buffer = new Uint8Array(INITIAL_BATCH_BYTES);
+  #buffer = new Uint8Array(0);
   #length = 0;
   readonly #maxBytes: number;
 
@@ -123,12 +123,21 @@ export class FrameBatch {
   }
 
   #grow(atLeast: number): void {
-    let capacity = this.#buffer.length;
+    let capacity = Math.max(INITIAL_BATCH_BYTES, this.#buffer.length);
     while (capacity < atLeast) capacity *= 2;
     const grown = new Uint8Array(capacity);
     grown.set(this.frames);
     this.#buffer = grown;
   }
+}
+
+/** One message of at most `MAX_MESSAGE_BYTES` in its frame. */
+export function frameOf(message: Uint8Array): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + message.length);
+  frame[0] = message.length & 0xff;
+  frame[1] = message.length >>> 8;
+  frame.set(message, FRAME_HEADER_BYTES);
+  return frame;
 }
 
 /** The messages in a buffer of whole frames, as views. Throws a `RangeError` if cut short. */

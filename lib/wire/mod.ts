@@ -28,6 +28,7 @@ export {
 export {
   FRAME_HEADER_BYTES,
   FrameBatch,
+  frameOf,
   FrameReader,
   MAX_MESSAGE_BYTES,
   messagesIn,
@@ -44,6 +45,7 @@ export {
 } from "./node_id.ts";
 export {
   decodeRouteMessage,
+  encodeIntroduction,
   encodeRouteMessage,
   isCost,
   type RouteMessage,

@@ -71,6 +71,17 @@ export function encodeRouteMessage(route: RouteMessage): Uint8Array<ArrayBuffer>
   );
 }
 
+/**
+ * The shortest message that introduces a node to a new neighbour, which takes it for one of a node
+ * that is still setting up the link.
+ */
+export function encodeIntroduction(nodeId: string): Uint8Array<ArrayBuffer> {
+  return encodeTextMessage(
+    MessageType.Route,
+    `{"NodeID":"","ForwardingNode":${JSON.stringify(nodeId)}}`,
+  );
+}
+
 function readConnections(value: unknown): Map<string, number> {
   if (!isObject(value)) throw new MalformedMessage("Connections must be an object");
   const connections = new Map<string, number>();

@@ -20,6 +20,7 @@ async function connectUdp(bindAddress = "127.0.0.1"): Promise<SessionPair> {
   const peer = new UdpPeer(deps, { address: formatHostPort(listener.address), redial: true });
   const pair = await joinBackends(listener, peer, (near) => near.send(framesOf([hello])));
   deepEqual(await collect(pair.far, 1), [hello]);
+  pair.far.confirmAddress!();
   return pair;
 }
 
@@ -33,14 +34,14 @@ class RawSocket implements AsyncDisposable {
   /** Port of who sent last. */
   lastSender = 0;
 
-  static async bind(): Promise<RawSocket> {
+  static async bind(host = "127.0.0.1"): Promise<RawSocket> {
     const raw = new RawSocket();
     raw.#socket.on("message", (bytes, { port }) => {
       raw.lastSender = port;
       raw.#received.push(new Uint8Array(bytes));
       raw.#wake();
     });
-    await new Promise<void>((resolve) => raw.#socket.bind(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => raw.#socket.bind(0, host, resolve));
     return raw;
   }
 
@@ -86,6 +87,7 @@ for (const [bindAddress, host] of [["0.0.0.0", "::1"], ["::", "127.0.0.1"]] as c
     const peer = new UdpPeer(deps, { address, redial: true });
     await using pair = await joinBackends(listener, peer, (near) => near.send(framesOf([hello])));
     deepEqual(await collect(pair.far, 1), [hello]);
+    pair.far.confirmAddress!();
     await pair.far.send(framesOf([Uint8Array.of(9)]));
     deepEqual(await collect(pair.near, 1), [Uint8Array.of(9)]);
     const { description } = pair.far;
@@ -194,6 +196,7 @@ async function startListener(maxSessions?: number) {
     log,
     sessions,
     ended,
+    received: (index: number) => (sessions[index] as UdpSession | undefined)?.received ?? 0,
     untilThereAre: (count: number) => untilCount(sessions, count),
     untilEnded: (count: number) => untilCount(ended, count),
     async [Symbol.asyncDispose]() {
@@ -215,6 +218,34 @@ Deno.test("UdpListener tells neighbours apart by their address", async () => {
   await listener.sessions[1]!.send(framesOf([Uint8Array.of(2)]));
   await listener.sessions[0]!.send(framesOf([Uint8Array.of(1)]));
   deepEqual([await one.receive(), await two.receive()], [Uint8Array.of(1), Uint8Array.of(2)]);
+});
+
+Deno.test("UdpListener sends no more than came until the address is confirmed", async () => {
+  await using listener = await startListener();
+  await using raw = await RawSocket.bind();
+  await raw.send(hello, listener.port);
+  await listener.untilThereAre(1);
+  const session = listener.sessions[0]!;
+  equal(session.acceptedFrom, "127.0.0.1");
+  await session.send(framesOf([new Uint8Array(4), Uint8Array.of(1, 2), Uint8Array.of(3, 4)]));
+  deepEqual(await raw.receive(), Uint8Array.of(1, 2));
+  session.confirmAddress!();
+  await session.send(framesOf([new Uint8Array(4)]));
+  deepEqual(await raw.receive(), new Uint8Array(4));
+});
+
+Deno.test("a UdpPeer need not confirm whom it dialled", async () => {
+  await using neighbour = await RawSocket.bind();
+  const held = new HeldSession();
+  const stop = new AbortController();
+  const peer = new UdpPeer(deps, { address: `127.0.0.1:${neighbour.port}`, redial: false });
+  const running = peer.run(held.onSession, stop.signal);
+  const session = await held.session;
+  equal(session.acceptedFrom, undefined);
+  equal(session.confirmAddress, undefined);
+  stop.abort();
+  held.release();
+  await running;
 });
 
 Deno.test("UdpListener forgets a closed session: the next datagram begins a new one", async () => {
@@ -250,6 +281,25 @@ Deno.test("a full UdpListener lets go of who sent a single datagram, and nobody 
   await listener.sessions[0]!.send(framesOf([Uint8Array.of(1)]));
   deepEqual(await one.receive(), Uint8Array.of(1));
   equal(listener.sessions.length, 3);
+});
+
+Deno.test("a full UdpListener makes room for another address where it has most from", async () => {
+  await using listener = await startListener(2);
+  await using one = await RawSocket.bind();
+  await using two = await RawSocket.bind();
+  await using elsewhere = await RawSocket.bind("127.0.0.9");
+  for (const [index, socket] of [one, two].entries()) {
+    await socket.send(hello, listener.port);
+    await listener.untilThereAre(index + 1);
+    await socket.send(hello, listener.port);
+  }
+  while (listener.received(0) + listener.received(1) < 4) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await elsewhere.send(hello, listener.port);
+  await listener.untilThereAre(3);
+  await listener.untilEnded(1);
+  equal(listener.ended[0], listener.sessions[0]);
 });
 
 Deno.test("a UdpPeer listens to nobody but its neighbour", async () => {

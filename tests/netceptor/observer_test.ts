@@ -1,7 +1,8 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { MemoryBackend, memorySessionPair } from "../../lib/backends/mod.ts";
 import type { NetceptorObserver } from "../../lib/netceptor/mod.ts";
 import { MessageType } from "../../lib/wire/mod.ts";
-import { SimMesh } from "../sim/sim_mesh.ts";
+import { DEFAULT_POLICY, SimMesh } from "../sim/sim_mesh.ts";
 import { RawNeighbour } from "./raw_neighbour.ts";
 
 /** Writes down which methods were called with what. */
@@ -80,10 +81,15 @@ Deno.test("an observer hears of drops and limits, and each time how many", async
     { ...told, detail: "255", count: 1, total: 1 },
     { ...told, detail: "254", count: 5, total: 6 },
   ]);
-  for (let i = 0; i < 300; i++) new RawNeighbour(mesh, node, `s${i}`, { silent: true });
+  const backend = new MemoryBackend();
+  node.netceptor.addBackend(backend, DEFAULT_POLICY);
+  for (let i = 0; i < 300; i++) {
+    const [, stranger] = memorySessionPair();
+    backend.offer(Object.assign(stranger, { acceptedFrom: "192.0.2.1" }));
+  }
   await mesh.clock.advance(10);
   deepEqual(named("limitHit").map(({ reason, count }) => [reason, count]), [
-    ["connection refused: too many are being set up", 1],
+    ["connection closed before its set-up: there were too many", 1],
   ]);
 });
 

@@ -1,8 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { Shares } from "../../lib/netceptor/shares.ts";
+import { Shares } from "../../lib/base/shares.ts";
 
-Deno.test("Shares gives back the oldest item of the neighbour that brought most", () => {
+Deno.test("Shares gives back the oldest item of the owner that has most", () => {
   const shares = new Shares<string>();
   shares.put("a1", "a", 10);
   shares.put("b1", "b", 6);
@@ -14,7 +14,7 @@ Deno.test("Shares gives back the oldest item of the neighbour that brought most"
   deepEqual(shares.oldestOfLargest(), { item: "a1", shareSize: 16 });
 });
 
-Deno.test("Shares counts all neighbours that left as one", () => {
+Deno.test("Shares counts all owners that left as one", () => {
   const shares = new Shares<string>();
   for (let i = 0; i < 10; i++) {
     shares.put(`item${i}`, `guest${i}`, 1);
@@ -58,6 +58,6 @@ Deno.test("Shares adds up to a model without shortcuts, whatever happens", () =>
     equal(largest === undefined, model.size === 0);
     if (largest === undefined) return;
     equal(largest.shareSize, Math.max(sizeOf("a"), sizeOf("b"), sizeOf("")));
-    equal(shares.neighbourOf(largest.item), model.get(largest.item)!.neighbour);
+    equal(shares.ownerOf(largest.item), model.get(largest.item)!.neighbour);
   }));
 });

@@ -1,0 +1,149 @@
+/**
+ * Strangers at the doors of a node, who have not said who they are: whatever they do, an honest
+ * neighbour gets in within seconds, the node's own dials go on, and memory and log stay small.
+ */
+import assert from "node:assert/strict";
+import { createSocket, type Socket } from "node:dgram";
+import { connect, type Socket as TcpSocket } from "node:net";
+import { eventually } from "../support/eventually.ts";
+import { type Mesh, meshTest } from "../support/mesh.ts";
+import { freePort } from "../support/ports.ts";
+import { residentBytes } from "../support/processes.ts";
+import type { Action, TestNode } from "../support/test_node.ts";
+
+const VICTIM = "victim";
+const MEBIBYTE = 1 << 20;
+/** Linux has all of 127.0.0.0/8; strangers come from here, honest nodes from 127.0.0.1. */
+const ELSEWHERE = "127.0.0.9";
+/** An honest neighbour that gets in does so in a fraction of this, on a busy machine too. */
+const SECONDS_MS = 20_000;
+const MAX_FLOOD_SOCKETS = 300;
+
+/** TCP connections from one address, which say what they are told to and read nothing. */
+class Strangers implements Disposable {
+  readonly sockets: TcpSocket[] = [];
+
+  /** Resolves when all are connected. */
+  async connect(port: number, count: number, hello?: Uint8Array, from = ELSEWHERE): Promise<void> {
+    await Promise.all(Array.from({ length: count }, () =>
+      new Promise<void>((resolve) => {
+        const socket = connect({ host: "127.0.0.1", port, localAddress: from }, () => {
+          if (hello !== undefined) socket.write(hello);
+          resolve();
+        });
+        socket.on("error", () => resolve()).resume();
+        this.sockets.push(socket);
+      })));
+  }
+
+  [Symbol.dispose](): void {
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+
+/** UDP sockets that send one byte each, from ever new ports, until they are stopped. */
+class OneByteFlood implements AsyncDisposable {
+  readonly #open = new Set<Socket>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  sent = 0;
+  received = 0;
+
+  constructor(port: number, perSecond: number) {
+    this.#timer = setInterval(() => {
+      for (let count = 0; count < perSecond / 20; count++) this.#send(port);
+    }, 50);
+  }
+
+  #send(port: number): void {
+    // Each listens for an answer for a while.
+    if (this.#open.size >= MAX_FLOOD_SOCKETS) this.#close(this.#open.values().next().value!);
+    const socket = createSocket("udp4");
+    this.#open.add(socket);
+    socket.on("message", (bytes) => this.received += bytes.length).on("error", () => {});
+    socket.bind(0, ELSEWHERE, () => {
+      socket.send(Uint8Array.of(1), port, "127.0.0.1", () => {});
+      this.sent++;
+    });
+  }
+
+  #close(socket: Socket): Promise<void> {
+    this.#open.delete(socket);
+    return new Promise((resolve) => socket.close(() => resolve()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(Array.from(this.#open, (socket) => this.#close(socket)));
+  }
+}
+
+/** A node with a listener of each kind, and one that it dials. */
+async function victimWithDoors(mesh: Mesh) {
+  const tcp = freePort();
+  const udp = freePort();
+  const ws = freePort();
+  const dialled = freePort();
+  const bindaddr = "127.0.0.1";
+  const victim = await mesh.node({
+    kind: "ours",
+    id: VICTIM,
+    actions: [
+      { "tcp-listener": { bindaddr, port: tcp } },
+      { "udp-listener": { bindaddr, port: udp } },
+      { "ws-listener": { bindaddr, port: ws } },
+      { "tcp-peer": { address: `127.0.0.1:${dialled}` } },
+    ],
+  });
+  return { victim, tcp, udp, ws, dialled };
+}
+
+/** Starts a node that dials the victim, and measures how long it takes to get in. */
+async function getsIn(mesh: Mesh, id: string, action: Action): Promise<TestNode> {
+  const node = await mesh.node({ kind: "ours", id, actions: [action] });
+  const start = performance.now();
+  await node.waitForRoute(VICTIM);
+  const tookMs = performance.now() - start;
+  assert.ok(tookMs < SECONDS_MS, `${id} got in after ${tookMs} ms`);
+  assert.equal((await node.json(`ping ${VICTIM}`)).Success, true);
+  return node;
+}
+
+/** Memory in use grew by less than so many MiB. */
+function assertGrownBy(victim: TestNode, before: number, mebibytes: number): void {
+  const grown = (residentBytes(victim.pid) - before) / MEBIBYTE;
+  assert.ok(grown < mebibytes, `grown by ${grown.toFixed()} MiB of ${mebibytes}`);
+}
+
+/** Lines of the log about what strangers did. */
+function linesOf(victim: TestNode): number {
+  return victim.log.split("\n").filter((line) => /WARN|ERROR|INFO/.test(line)).length;
+}
+
+meshTest(
+  "silent strangers keep neither an honest neighbour nor our own dials out",
+  { kinds: ["ours"] },
+  async (mesh) => {
+    const { victim, tcp, udp, ws, dialled } = await victimWithDoors(mesh);
+    const before = residentBytes(victim.pid);
+    using strangers = new Strangers();
+    await strangers.connect(tcp, 1_000);
+    await strangers.connect(ws, 1_000);
+    await using flood = new OneByteFlood(udp, 300);
+    await eventually(() => flood.sent >= 600, { what: "the flood" });
+    await getsIn(mesh, "over-tcp", { "tcp-peer": { address: `127.0.0.1:${tcp}` } });
+    await getsIn(mesh, "over-udp", { "udp-peer": { address: `127.0.0.1:${udp}` } });
+    await getsIn(mesh, "over-ws", { "ws-peer": { address: `ws://127.0.0.1:${ws}/` } });
+    // The same address as the honest ones': the newest still gets in.
+    await strangers.connect(tcp, 500, undefined, "127.0.0.1");
+    await getsIn(mesh, "same-address", { "tcp-peer": { address: `127.0.0.1:${tcp}` } });
+    await mesh.node({
+      kind: "ours",
+      id: "dialled",
+      actions: [{ "tcp-listener": { bindaddr: "127.0.0.1", port: dialled } }],
+    });
+    await victim.waitForRoute("dialled");
+    assert.equal(flood.received, 0, "one byte is worth no answer");
+    assertGrownBy(victim, before, 250);
+    assert.ok(linesOf(victim) < 150, `${linesOf(victim)} lines in the log`);
+  },
+);
