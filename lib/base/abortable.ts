@@ -1,7 +1,7 @@
-/** Giving up a wait whose source takes no signal of its own. */
+/** Giving up a wait whose source takes no signal itself. */
 
 /**
- * Settles as `promise` does, or rejects with the signal's reason when that aborts first. What
+ * Settles as `promise` does, or rejects with the signal's reason if that aborts first. Whatever
  * `promise` stands for goes on: the caller ends it (closes the connection) or keeps it.
  */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -2,16 +2,17 @@
 import { type ByteConn, closeQuietly, writeAll } from "./byte_conn.ts";
 
 /**
- * Bytes that one direction holds at most, unless its user says otherwise. Large, since the cost of a read and a write in Deno is
- * mostly per call; an idle or chatty bridge stays at the small first buffer.
+ * Bytes that one direction holds at most, unless its user says otherwise. Large, since the cost of
+ * a read and a write in Deno is mostly per call; an idle or chatty bridge keeps its small first
+ * buffer.
  */
 const BUFFER_BYTES = 256 * 1024;
 const FIRST_BUFFER_BYTES = 4096;
 
 /**
  * Copies both ways until both sides have ended their direction; a half-close is passed on as such.
- * At the end, or on the first failure, both connections are closed; a failure is thrown, an abort
- * as the signal's reason.
+ * At the end, or on the first failure, both connections are closed. Throws the failure, or on abort
+ * the signal's reason.
  */
 export async function bridge(
   left: ByteConn,

@@ -11,13 +11,13 @@ export interface ByteConn {
   read(into: Uint8Array): Promise<number | null>;
   /**
    * Writes some of `bytes` and resolves to how many; waits while the peer's window is full, which
-   * is the back-pressure. Rejects when the connection broke. `bytes` may be reused afterwards.
+   * is the back-pressure. Rejects if the connection is broken. `bytes` may be reused afterwards.
    */
   write(bytes: Uint8Array): Promise<number>;
-  /** Ends our direction (half-close) once all that was written is on its way. */
+  /** Ends our direction (half-close) once everything written is on its way. */
   closeWrite(): Promise<void>;
   /**
-   * Ends both directions now. As with a kernel's socket, what was written before a `closeWrite()`
+   * Ends both directions now. As with a kernel socket, what was written before a `closeWrite()`
    * still reaches the peer; without one, it may be lost. Safe to call more than once on a mesh
    * stream.
    */
@@ -30,11 +30,11 @@ export async function writeAll(conn: Pick<ByteConn, "write">, bytes: Uint8Array)
   while (written < bytes.length) written += await conn.write(bytes.subarray(written));
 }
 
-/** Closes a connection that may be closed already, at which Deno's own would throw. */
+/** Closes a connection that may already be closed, for which Deno's own would throw. */
 export function closeQuietly(conn: Pick<ByteConn, "close">): void {
   try {
     conn.close();
   } catch {
-    // Closed already is what is wanted.
+    // Already closed, as wanted.
   }
 }

@@ -7,7 +7,7 @@ export interface Clock {
   now(): number;
   /** Wall-clock milliseconds since 1970. */
   wallTime(): number;
-  /** Runs `action` once after `delayMs`; disposing cancels it and may be repeated. */
+  /** Runs `action` once after `delayMs`; disposing, which may be repeated, cancels it. */
   after(delayMs: number, action: () => void): Disposable;
 }
 
@@ -22,7 +22,7 @@ export const systemClock: Clock = {
 };
 
 /**
- * Resolves after `delayMs` on `clock`; rejects with the signal's reason when that aborts first.
+ * Resolves after `delayMs` on `clock`; rejects with the signal's reason if that aborts first.
  */
 export function sleep(
   clock: Clock,

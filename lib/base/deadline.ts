@@ -1,14 +1,14 @@
-/** A limit of time for something that takes an abort signal. */
+/** A time limit for something that takes an abort signal. */
 import type { Clock } from "./clock.ts";
 
 export interface Deadline extends Disposable {
-  /** Aborts when the time is over; never, when there is no limit. */
+  /** Aborts when the time is up; never if there is no limit. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Starts a limit of `limitMs`, `undefined` for none; `reason` makes the error with which the signal
- * aborts. Disposing ends the limit.
+ * Starts a limit of `limitMs`, `undefined` for none; `reason` makes the error that the signal
+ * aborts with. Disposing ends the limit.
  */
 export function deadline(
   clock: Clock,

@@ -1,12 +1,12 @@
 /**
  * Files that survive a crash of the program and of the machine: written under a temporary name,
- * synced and renamed, so that a reader sees the old contents or the new, never a part.
+ * synced and renamed, so that a reader sees the old contents or the new, never a mixture.
  */
 
 /**
  * Replaces the file at `path`. Resolves once the new contents and the new directory entry are on
- * the disk. One writer at a time for one path: the temporary name is fixed (`<path>.new`), so that
- * what a crash leaves behind is overwritten and not collected.
+ * the disk. One writer at a time for each path: the temporary name is fixed (`<path>.new`), so that
+ * what a crash leaves behind is overwritten rather than piling up.
  */
 export async function replaceFile(
   path: string,
@@ -30,7 +30,7 @@ export async function replaceFile(
   await syncDirectory(slash < 0 ? "." : path.slice(0, slash + 1));
 }
 
-/** Puts the entries of a directory (files made, renamed or removed in it) on the disk. */
+/** Puts the entries of a directory (files created, renamed or removed in it) on the disk. */
 export async function syncDirectory(path: string): Promise<void> {
   using directory = await Deno.open(path);
   await directory.sync();

@@ -1,7 +1,7 @@
 /**
  * Durations as Go writes and reads them (`1h30m`, `296.493µs`): the configuration, `ttl`s and the
- * times that `ping` and `traceroute` print are in this form. The unit on our side is always whole
- * nanoseconds in a `number`, exact up to 104 days.
+ * times that `ping` and `traceroute` print are in this form. Here they are always whole nanoseconds
+ * in a `number`, exact up to 104 days.
  */
 
 const NS_PER_UNIT: Readonly<Record<string, number>> = {
@@ -21,12 +21,12 @@ const MAX_DURATION_NS = 2n ** 63n - 1n;
 /** Most digits of a fraction that can fit Go's int64 accumulator; it ignores later ones too. */
 const MAX_FRACTION_DIGITS = 19;
 
-/** One `number unit` pair at the sticky position; the unit is whatever stands before a digit. */
+/** One `number unit` pair at the sticky position; the unit is everything up to the next digit. */
 const COMPONENT = /([0-9]*)(\.[0-9]*)?([^0-9.]*)/y;
 
 /**
  * Reads a Go duration and returns nanoseconds. Throws a `SyntaxError` in the words of Go's
- * `time.ParseDuration`, which reach the clients of the original too.
+ * `time.ParseDuration`, which the original's clients see too.
  */
 export function parseGoDurationNs(text: string): number {
   const invalid = () => new SyntaxError(`time: invalid duration ${JSON.stringify(text)}`);
@@ -48,7 +48,7 @@ export function parseGoDurationNs(text: string): number {
         `time: unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}`,
       );
     }
-    // 20 digits are more than any int64 has: a text of a million must not cost a million.
+    // No int64 has 20 digits: a million digits must not cost a million steps.
     if (whole.replace(/^0+/, "").length > 20) throw invalid();
     let digits = fraction.slice(1, 1 + MAX_FRACTION_DIGITS);
     if (BigInt(digits) > MAX_DURATION_NS) digits = digits.slice(0, -1);
@@ -78,7 +78,7 @@ export function formatGoDuration(ns: number): string {
   return `${sign}${minutes / 60n}h${minutes % 60n}m${seconds}`;
 }
 
-/** `value` divided by 10 to the `places`, without trailing zeros. */
+/** `value` divided by 10 to the power of `places`, without trailing zeros. */
 function decimal(value: bigint, places: number): string {
   const digits = value.toString().padStart(places + 1, "0");
   const fraction = digits.slice(-places).replace(/0+$/, "");

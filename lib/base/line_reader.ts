@@ -22,11 +22,11 @@ export class TruncatedLineError extends Error {
 }
 
 export interface ReadLineOptions {
-  /** Bytes that a line may have without its newline. */
+  /** Bytes that a line may have, without its newline. */
   maxBytes: number;
   /**
-   * What an unfinished last line is: `error` (default) throws a `TruncatedLineError`, `line`
-   * returns it as if the newline were there.
+   * What to do with an unfinished last line: `error` (default) throws a `TruncatedLineError`,
+   * `line` returns it as if the newline were there.
    */
   unfinished?: "error" | "line";
   /** Ends the wait only: nothing is lost, and a later call reads on. */
@@ -35,9 +35,9 @@ export interface ReadLineOptions {
 
 export interface LineReaderOptions {
   /**
-   * Called before the buffer grows beyond its first size, with the bytes that it will have, and
-   * with 0 when it is given back. May throw to refuse that: `readLine` passes the error on and
-   * holds nothing more of the line.
+   * Called before the buffer grows beyond its first size, with the size that it will have, and with
+   * 0 when it is given back. May throw to refuse: `readLine` passes the error on and drops what it
+   * holds of the line.
    */
   reserve?: ((bytes: number) => void) | undefined;
 }
@@ -48,9 +48,9 @@ const NEWLINE = 10;
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * A `ByteConn` that can also be asked for a line. It reads ahead, and hands on what it holds to
- * the next `readLine` or `read`, so no byte is lost between the two. One reader at a time.
- * `close()` may be repeated, whatever the connection below thinks of that.
+ * A `ByteConn` that can also be asked for a line. It reads ahead, and gives what it holds to the
+ * next `readLine` or `read`, so no byte is lost between the two. One reader at a time. `close()`
+ * may be repeated, even if the connection below does not allow it.
  */
 export class LineReader implements ByteConn {
   readonly #conn: ByteConn;
@@ -77,14 +77,15 @@ export class LineReader implements ByteConn {
     }
   }
 
-  /** The bytes held back, which stay unread; valid until the next call. */
+  /** The buffered bytes, which stay unread; valid until the next call. */
   peek(): Uint8Array {
     return this.#buffer.subarray(this.#start, this.#end);
   }
 
   /**
    * The next line without its `\n`, decoded as UTF-8 with replacement; `null` at the end of the
-   * stream. Throws `LineTooLongError` as soon as the bound is passed, holding no more than that.
+   * stream. Throws `LineTooLongError` as soon as the bound is passed, and never holds more than
+   * that.
    */
   async readLine(options: ReadLineOptions): Promise<string | null> {
     const { maxBytes, unfinished = "error", signal } = options;
@@ -108,7 +109,7 @@ export class LineReader implements ByteConn {
     }
   }
 
-  /** As `ByteConn.read`, starting with the bytes behind the last line. */
+  /** As `ByteConn.read`, starting with the bytes after the last line. */
   async read(into: Uint8Array): Promise<number | null> {
     if (this.#filling !== undefined) await this.#filling;
     const held = this.#end - this.#start;
@@ -140,7 +141,7 @@ export class LineReader implements ByteConn {
     closeQuietly(this.#conn);
   }
 
-  /** Bytes held back; 0 when the next read goes to the connection itself. */
+  /** How many bytes are buffered; if 0, the next read goes to the connection itself. */
   get buffered(): number {
     return this.#end - this.#start;
   }

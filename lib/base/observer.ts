@@ -1,14 +1,14 @@
-/** What the observers of all rooms have in common: objects whose methods may be left out. */
+/** What the observers of all rooms have in common: objects whose methods are all optional. */
 import type { Log } from "./log.ts";
 
 type Method = ((event: never) => void) | undefined;
 
-/** The names of an observer's methods; the compiler sees to it that none is left out. */
+/** The names of an observer's methods; the compiler ensures that none is missing. */
 export type MethodsOf<O> = { readonly [Name in keyof Required<O>]: true };
 
 /**
- * Makes of `observer` one that has every method and never throws: what a method throws is logged as
- * an error in an observer of `what`.
+ * Turns `observer` into one that has every method and never throws: what a method throws is logged
+ * as an error in an observer of `what`.
  */
 export function guardObserver<O extends { [Name in keyof O]: Method }>(
   observer: O,

@@ -1,31 +1,31 @@
 /**
- * Text from elsewhere (names, tags, details, certificates of strangers) made fit for a log line or
- * a terminal: what it says stays readable, and it can neither end its line, nor command the
- * terminal, nor look like something else.
+ * Makes text from elsewhere (names, tags, details, strangers' certificates) fit for a log line or a
+ * terminal: it stays readable, and can neither end its line, nor control the terminal, nor look
+ * like something else.
  */
 
 /**
- * Control characters (C0, DEL, C1), line and paragraph separators, lone surrogates, and what no
- * reader sees: marks of writing direction, zero-width characters and fillers.
+ * Control characters (C0, DEL, C1), line and paragraph separators, lone surrogates, and invisible
+ * characters: marks of writing direction, zero-width characters and fillers.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** Characters of one name that a message shows. */
+/** How many characters of one name a message shows. */
 const MAX_SHOWN = 255;
-/** Names of one list that a message shows. */
+/** How many names of one list a message shows. */
 const MAX_LISTED = 8;
 
 /**
- * Each character that a line should not hold becomes an escape sequence as in JSON, so that text
- * which is JSON stays JSON of the same meaning.
+ * Turns each character that a line must not hold into an escape sequence as in JSON, so that JSON
+ * text stays JSON with the same meaning.
  */
 export function escapeUnprintable(text: string): string {
   return text.replace(UNPRINTABLE, (character) => SHORT_ESCAPES[character] ?? inHex(character));
 }
 
-/** `text` with escapes, cut to a length that a line can bear. */
+/** `text` with escapes, cut to a length that suits a line. */
 export function printable(text: string): string {
   return escapeUnprintable(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
 }

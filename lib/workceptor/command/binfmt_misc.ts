@@ -1,11 +1,11 @@
 /**
- * Formats of programs that an administrator has taught the kernel (binfmt_misc): those of other
- * machines by way of an emulator, Java, and the like.
+ * Program formats that an administrator has taught the kernel (binfmt_misc): those of other
+ * machines through an emulator, Java, and the like.
  */
 
 const FOLDER = "/proc/sys/fs/binfmt_misc";
 
-/** Whether the kernel hands this file, by its path and its first bytes, to some interpreter. */
+/** Whether the kernel hands the file with this path and these first bytes to some interpreter. */
 export type BinfmtHandler = (path: string, head: Uint8Array) => boolean;
 
 /** The handlers in force; none where the kernel does not show them. */

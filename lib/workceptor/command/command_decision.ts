@@ -1,12 +1,12 @@
 /**
  * The phases of a command's unit, and what each event leads to: pure decisions, which `CommandUnit`
- * carries out. They hold these promises:
+ * carries out. They guarantee that:
  *
  * - nothing is started for a unit that was cancelled, released or given up before;
- * - the final entry of a unit is made once, and only when nothing of its job runs any more that is
- *   not meant to: a job that ends by itself may leave a daemon behind, one that is stopped, or
+ * - the final entry of a unit is made once, and only when none of its job's processes runs that
+ *   should not: a job that ends by itself may leave a daemon behind, but one that is stopped, or
  *   whose end nobody saw, leaves nothing that can be found and killed;
- * - whatever order they come in, a cancel is never taken back and a release never forgotten.
+ * - whatever order events come in, a cancel is never undone and a release never forgotten.
  */
 import { UnitState } from "../../control/work_service.ts";
 import type { UnitRecord } from "../unit_record.ts";
@@ -19,7 +19,7 @@ export type UnitEnd = Pick<UnitRecord, "State" | "Detail">;
 
 /** `Job` is whatever stands for the job; nothing here looks into it. */
 export type CommandPhase<Job> =
-  /** For the rest of the payload, or for what is on disk to be taken up. */
+  /** For the rest of the payload, or for the unit found on disk to be resumed. */
   | { readonly is: "waiting" }
   /** The payload is complete, and there is no process yet. */
   | { readonly is: "starting" }
@@ -33,17 +33,17 @@ export type CommandPhase<Job> =
   }
   /** The final entry is made, or about to be. */
   | { readonly is: "over"; readonly started: boolean }
-  /** Of a work type that is not registered, and no job of it was found: left as it is. */
+  /** Its work type is not registered and no job of it was found: left as it is. */
   | { readonly is: "unknown" };
 
 export type CommandEvent<Job> =
   | { readonly is: "start" }
-  /** Nothing came, or will come, of the start. */
+  /** The job was not, and will not be, started. */
   | { readonly is: "not started"; readonly reason: string }
   /** The rest of the payload will not come. */
   | { readonly is: "abandoned"; readonly reason: string }
   | { readonly is: "started"; readonly job: Job }
-  /** A job that an earlier daemon had started, and perhaps somebody wished to end. */
+  /** A job that an earlier daemon started, and that somebody may have asked to end. */
   | {
     readonly is: "found";
     readonly job: Job;
@@ -56,14 +56,14 @@ export type CommandEvent<Job> =
   | { readonly is: "found unknown" }
   /** The command has ended. */
   | { readonly is: "ended"; readonly outcome: JobOutcome }
-  /** The job's processes are gone, but for these that could not be ended. */
+  /** The job's processes are gone, except for these that could not be ended. */
   | { readonly is: "stopped"; readonly left: readonly { pid: number; name: string }[] }
   | { readonly is: "wish"; readonly wish: Wish }
   /** A release that waits for nothing. */
   | { readonly is: "forced release" };
 
 export type CommandStep<Job> =
-  /** Put the wish on disk, for a daemon that comes later. */
+  /** Put the wish on disk, for a later daemon. */
   | { readonly do: "record wish"; readonly wish: Wish }
   /** Wait for the job's end. */
   | { readonly do: "follow"; readonly job: Job }
@@ -84,7 +84,7 @@ export interface Transition<Job> {
 
 const CANCELED: UnitEnd = { State: UnitState.Canceled, Detail: details.canceled };
 
-/** What an event leads to; one that means nothing in this phase changes nothing. */
+/** What an event leads to; one that has no meaning in this phase changes nothing. */
 export function transition<Job>(
   phase: CommandPhase<Job>,
   event: CommandEvent<Job>,
@@ -215,7 +215,7 @@ function failed(Detail: string): UnitEnd {
   return { State: UnitState.Failed, Detail };
 }
 
-/** Of many processes, as many as anybody wants to read. */
+/** How many processes to name: as many as anybody wants to read. */
 const MAX_NAMED = 10;
 
 function namesOf(left: readonly { pid: number; name: string }[]): string {

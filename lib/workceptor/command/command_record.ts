@@ -10,9 +10,9 @@ export interface CommandWorkType {
   readonly command: string;
   /** Fixed parameters, in front of the user's; split as a shell would. */
   readonly params?: string | undefined;
-  /** Whether a submit may bring `params` of its own. */
+  /** Whether a submission may bring its own `params`. */
   readonly allowRuntimeParams?: boolean | undefined;
-  /** Whether what does not come over the unix socket must be signed. */
+  /** Whether commands that do not come over the Unix socket must be signed. */
   readonly verifySignature?: boolean | undefined;
   /** How long a cancelled job may take to end by itself: milliseconds. */
   readonly cancelGraceMs?: number | undefined;
@@ -30,12 +30,12 @@ export interface CommandExtraData {
   readonly ReleaseRequested?: boolean;
 }
 
-/** What the user wants of a job beyond its running, for a daemon that comes later. */
+/** What the user has asked to happen to a running job, for a later daemon. */
 export type Wish = "cancel" | "release";
 
 /**
- * `ExtraData` of a new unit. Throws a `ControlError` when the work type takes no parameters from
- * users and there are some.
+ * `ExtraData` of a new unit. Throws a `ControlError` if there are parameters from the user and the
+ * work type takes none.
  */
 export function newCommandExtraData(
   type: CommandWorkType,
@@ -46,7 +46,7 @@ export function newCommandExtraData(
   return { Pid: 0, Params: [type.params ?? "", own].filter((part) => part !== "").join(" ") };
 }
 
-/** Reads `ExtraData` as either daemon leaves it; what is odd in it counts as absent. */
+/** Reads `ExtraData` as either daemon writes it; malformed fields count as absent. */
 export function commandExtraData({ ExtraData }: Readonly<UnitRecord>): CommandExtraData {
   const extra = typeof ExtraData === "object" && ExtraData !== null ? ExtraData : {};
   const { Pid, Params, CancelRequested, ReleaseRequested } = extra as Record<string, unknown>;

@@ -1,7 +1,7 @@
 /**
- * A unit that runs a command on this node. The command outlives the daemon; whoever follows it,
- * the daemon that started it or a later one, learns its end from the supervisor. What happens when
- * is decided by `transition`; here it is carried out.
+ * A unit that runs a command on this node. The command outlives the daemon; whoever follows it, the
+ * daemon that started it or a later one, learns of its end from the supervisor. `transition`
+ * decides what happens when; this carries it out.
  */
 import { abortable } from "../../base/abortable.ts";
 import { sleep } from "../../base/clock.ts";
@@ -41,10 +41,10 @@ export interface CommandUnitDeps extends UnitDeps {
   readonly workType: CommandWorkType | undefined;
 }
 
-/** How long `cancel` waits for an obedient job's end, so that its reply finds it ended. */
+/** How long `cancel` waits for a job that obeys, so that it has ended by the time of the reply. */
 const CANCEL_REPLY_MS = 500;
 
-/** How long the end of the daemon waits for a job to be killed that no later daemon will find. */
+/** How long a stopping daemon waits for the kill of a job that no later daemon will find. */
 const LAST_STOP_MS = 15_000;
 
 export class CommandUnit implements Unit {
@@ -53,10 +53,10 @@ export class CommandUnit implements Unit {
   readonly #deps: CommandUnitDeps;
   readonly #jobDeps: JobDeps;
   readonly #ending = new AbortController();
-  /** Cuts the grace of a job that is being stopped short. */
+  /** Cuts short the grace of a job that is being stopped. */
   readonly #insist = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
-  /** The one of the tasks that ends the job's processes. */
+  /** The task that ends the job's processes. */
   #stopTask: Promise<void> = Promise.resolve();
   #phase: CommandPhase<Job> = { is: "waiting" };
 
@@ -88,7 +88,8 @@ export class CommandUnit implements Unit {
     try {
       words = await this.#prepare();
     } catch (error) {
-      // The original's runner finds this out only after the reply: the job is what failed.
+      // The original's runner finds this out only after the reply, so it counts as the job's
+      // failure.
       await this.#on({ is: "not started", reason: messageOf(error) });
       return "Job Started";
     }
@@ -146,7 +147,7 @@ export class CommandUnit implements Unit {
   async [Symbol.asyncDispose](): Promise<void> {
     const phase = this.#phase;
     if (phase.is === "running" || phase.is === "stopping") {
-      // A supervisor that has not taken its unit yet would find that the next daemon did.
+      // A supervisor that has not claimed its unit yet would find that the next daemon has.
       await this.#atMost(TAKING_MS, phase.job.interruptible);
     }
     if (this.ledger.removed) {
@@ -177,7 +178,7 @@ export class CommandUnit implements Unit {
     } else if (await takeFromSupervisor(ledger.store.unitFolder(ledger.id))) {
       await this.#on({ is: "not started", reason: this.#neverStarted });
     } else {
-      // One that the last daemon spawned in its last moment was quicker: the job is its.
+      // A supervisor that the last daemon spawned just before it ended was quicker: it has the job.
       await this.resume();
     }
   }
@@ -253,7 +254,9 @@ export class CommandUnit implements Unit {
     await this.#on({ is: "stopped", left });
   }
 
-  /** Tries until it works: the machine may be short of something (file descriptors) for a while. */
+  /**
+   * Retries until it works: the machine may be short of something (file descriptors) for a while.
+   */
   async #untilDone<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     while (true) {
       try {
@@ -280,7 +283,7 @@ export class CommandUnit implements Unit {
     }
   }
 
-  /** Runs something that ends with the unit; what goes wrong in it is told to the log. */
+  /** Runs something that ends with the unit; its errors are logged. */
   #run(task: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { signal } = this.#ending;
     const running = task(signal).catch((error) => {

@@ -23,8 +23,8 @@ export function commandWork(type: CommandWorkType, { searchPath }: CommandWorkOp
 }
 
 /**
- * Takes a unit found on disk whose work type is not registered: a command that runs is followed to
- * its end, anything else stays as it was left.
+ * Takes a unit found on disk whose work type is not registered: a running command is followed to
+ * its end, anything else stays as it was.
  */
 export function loadUnregistered(ledger: UnitLedger, deps: UnitDeps): Unit {
   return new CommandUnit({ ...deps, searchPath: "", workType: undefined }, ledger);

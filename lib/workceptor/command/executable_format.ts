@@ -1,39 +1,39 @@
 /**
- * Whether the kernel can run a file, told by its head. A shell that tries takes a file of unknown
- * format for a script and runs its lines, and has words of its own for every other failure; so
- * this is found out before a shell comes into it.
+ * Whether the kernel can run a file, judged by its first bytes. A shell would take a file of
+ * unknown format for a script and run its lines, and words every other failure in its own way; so
+ * this is found out before a shell is involved.
  */
 import { readBinfmtHandlers } from "./binfmt_misc.ts";
 
-/** As much as the kernel looks at (`BINPRM_BUF_SIZE`). */
+/** As many bytes as the kernel looks at (`BINPRM_BUF_SIZE`). */
 const HEAD_BYTES = 256;
 
-/** Scripts interpreted by scripts that the kernel follows. */
+/** How many levels of scripts interpreted by scripts the kernel follows. */
 const MAX_INTERPRETERS = 5;
 
 const NOT_FOUND = "no such file or directory";
 const BAD_FORMAT = "exec format error";
 
-/** The numbers of machines (`e_machine`) that a kernel of the architecture runs, 32 bits included. */
+/** The machine numbers (`e_machine`) that a kernel of the architecture runs, 32 bits included. */
 const MACHINES: Record<string, readonly number[]> = { x86_64: [62, 3], aarch64: [183, 40] };
 
-/** Types of ELF files (`e_type`) that can be run: fixed and position-independent programs. */
+/** Types of ELF files (`e_type`) that can be run: programs, fixed and position-independent. */
 const PROGRAM_TYPES = [2, 3];
 
 const PT_INTERP = 3;
-/** Far longer than any path; a program header may say anything. */
+/** Far longer than any path, since a program header may claim anything. */
 const MAX_PATH_BYTES = 4096;
 const MAX_PROGRAM_HEADERS_BYTES = 65_536;
 
 /**
  * Why the kernel cannot run the file at `path`, which exists and is executable, in Go's words;
- * `undefined` if it can, or if only the attempt will show.
+ * `undefined` if it can, or if only trying will tell.
  */
 export async function formatProblem(path: string): Promise<string | undefined> {
   let file = path;
   for (let depth = 0; depth <= MAX_INTERPRETERS; depth++) {
     const head = await readHead(file);
-    // One may be allowed to run a file and not to read it.
+    // A file may be executable without being readable.
     if (head === undefined) return undefined;
     if (!startsWith(head, "#!")) return await binaryProblem(file, head);
     const interpreter = interpreterIn(head);
@@ -56,7 +56,7 @@ export async function executableProblem(path: string): Promise<string | undefine
   }
 }
 
-/** The program named behind `#!`; `undefined` when there is none, or its name was cut off. */
+/** The program named after `#!`; `undefined` if there is none, or its name was cut off. */
 export function interpreterIn(head: Uint8Array): string | undefined {
   const text = new TextDecoder().decode(head.subarray(2));
   const [line, ...rest] = text.split("\n");
@@ -77,7 +77,7 @@ async function binaryProblem(path: string, head: Uint8Array): Promise<string | u
   return BAD_FORMAT;
 }
 
-/** What counts of an ELF file's header. */
+/** The relevant fields of an ELF file's header. */
 export interface ElfHeader {
   readonly machine: number;
   readonly is64: boolean;
@@ -89,7 +89,7 @@ export interface ElfHeader {
   };
 }
 
-/** Reads the header of a program; `undefined` if it is none, or no program's. */
+/** Reads the header of a program; `undefined` if it is not an ELF header, or not a program's. */
 export function parseElfHeader(head: Uint8Array): ElfHeader | undefined {
   const is64 = head[4] === 2;
   if (head.length < (is64 ? 64 : 52)) return undefined;
@@ -108,7 +108,7 @@ export function parseElfHeader(head: Uint8Array): ElfHeader | undefined {
   };
 }
 
-/** The dynamic loader that a program asks for, which may be missing; `undefined` for a static one. */
+/** The dynamic loader that a program asks for, which may not exist; `undefined` if it is static. */
 async function readLoader(path: string, elf: ElfHeader): Promise<string | undefined> {
   const { offset, size, count } = elf.programHeaders;
   if (size < 32 || size * count > MAX_PROGRAM_HEADERS_BYTES) return undefined;

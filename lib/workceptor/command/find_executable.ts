@@ -1,6 +1,6 @@
 /**
- * Looks a command up before it is run, so that a wrong one fails in the original's words instead
- * of a shell's.
+ * Looks a command up before it is run, so that a wrong one fails with the original's message
+ * instead of a shell's.
  */
 import { executableProblem, formatProblem } from "./executable_format.ts";
 
@@ -10,8 +10,8 @@ export class ExecutableNotFoundError extends Error {
 }
 
 /**
- * Throws an `ExecutableNotFoundError` unless `command` can be run: as a path when it has a slash,
- * else by the folders in `searchPath` (colon-separated).
+ * Throws an `ExecutableNotFoundError` unless `command` can be run: as a path if it has a slash,
+ * else from one of the folders in `searchPath` (colon-separated).
  */
 export async function findExecutable(command: string, searchPath: string): Promise<void> {
   const path = command.includes("/") ? command : await lookUp(command, searchPath);

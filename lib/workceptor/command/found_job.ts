@@ -8,7 +8,7 @@ import type { JobTrace } from "./job_processes.ts";
 import { isRunning, type ProcessIdentity, readBootId } from "./process_identity.ts";
 import { readJobEnd, readSupervisorRecord, type SupervisorRecord } from "./supervisor_files.ts";
 
-/** Within this time a supervisor that was just spawned has taken its unit and said so in full. */
+/** Within this time a newly spawned supervisor has taken its unit and written its whole record. */
 export const TAKING_MS = 2_000;
 const TAKING_INTERVAL_MS = 50;
 
@@ -16,9 +16,9 @@ const TAKING_INTERVAL_MS = 50;
 export type Finding =
   /** No supervisor has taken the unit, so far. */
   | { readonly is: "untouched" }
-  /** It was taken, and no job came of it. */
+  /** It was taken, but no job was started. */
   | { readonly is: "never started" }
-  /** With its outcome, if that is known already. */
+  /** With its outcome, if already known. */
   | { readonly is: "a job"; readonly job: FoundJob; readonly outcome?: JobOutcome };
 
 export class FoundJob implements Job {
@@ -26,7 +26,7 @@ export class FoundJob implements Job {
   readonly #deps: JobDeps;
   readonly #folder: string;
   readonly #supervisor: ProcessIdentity;
-  /** Whether it was started in this run of the machine; in another, its pids mean nothing. */
+  /** Whether it was started since the machine booted; if not, its pids mean nothing. */
   readonly #isOfThisBoot: boolean;
   #command: ProcessIdentity | undefined;
 
@@ -69,7 +69,7 @@ export class FoundJob implements Job {
       if (this.#command !== undefined) {
         await recordRunning(this.#deps.ledger, { pid: this.#command.pid, supervisor: pid });
       }
-      // In this order: a supervisor writes the status before it ends.
+      // The order matters: a supervisor writes the status before it ends.
       const running = isRunning(this.#supervisor);
       const end = await readJobEnd(this.#folder);
       if (end === undefined && running) return undefined;
@@ -78,7 +78,7 @@ export class FoundJob implements Job {
   }
 }
 
-/** Reads the supervisor's record; one that is just being written is waited for. */
+/** Reads the supervisor's record, waiting for one that is just being written. */
 async function readFinished(
   folder: string,
   clock: Clock,

@@ -1,5 +1,5 @@
 /**
- * A job that the Go daemon left running, for a node that was upgraded meanwhile. Its runner writes
+ * A job that the Go daemon left running on a node that has since been upgraded. Its runner writes
  * the status file itself until the job's end.
  */
 import { UnitState } from "../../control/work_service.ts";
@@ -19,7 +19,7 @@ export class GoRunnerJob implements Job {
     this.trace = { leader: runner };
   }
 
-  /** The job whose runner has this pid; `undefined` when that is another process. */
+  /** The job whose runner has this pid; `undefined` if that is another process. */
   static async find(deps: JobDeps, pid: number): Promise<GoRunnerJob | undefined> {
     const { store, id } = deps.ledger;
     const runner = pid > 1 ? readProcess(pid) : undefined;
@@ -30,7 +30,7 @@ export class GoRunnerJob implements Job {
   async follow(signal: AbortSignal): Promise<JobOutcome> {
     const { ledger } = this.#deps;
     return await lookAgain(this.#deps, { name: "status", signal }, async () => {
-      // In this order: the runner writes the end before it ends.
+      // The order matters: the runner writes the end before it ends.
       const running = isRunning(this.trace.leader);
       let end: UnitRecord | undefined;
       await ledger.reload((record) => {
@@ -48,7 +48,7 @@ export class GoRunnerJob implements Job {
 
 /**
  * Whether `pid` is the Go daemon's command runner for the unit in `folder`: its command line says
- * so, which no process that got the pid later does.
+ * so, which that of no later process with the same pid does.
  */
 async function isGoRunner(pid: number, folder: string): Promise<boolean> {
   try {

@@ -1,13 +1,13 @@
 /**
- * A daemon that a script started behind `&` ignores SIGINT, and so would every job it starts, for
- * good: ignored signals stay ignored in programs started later. One that is caught does not.
+ * A daemon that a script started with `&` ignores SIGINT, and so would every job it starts, for
+ * good: an ignored signal stays ignored in child programs, but one that is caught does not.
  */
 
 const SIGINT_BIT = 1n << 1n;
 
 /**
- * Makes sure that jobs started from here can be interrupted. Dispose it at the end; SIGINT does to
- * this process itself what it did before.
+ * Makes sure that jobs started from here can be interrupted. SIGINT still does to this process what
+ * it did before. Dispose of it at the end.
  */
 export async function interruptible(): Promise<Disposable> {
   const nothing = () => {};

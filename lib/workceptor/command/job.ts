@@ -13,21 +13,21 @@ export interface JobOutcome extends Pick<UnitRecord, "State" | "Detail"> {
 }
 
 export interface Job {
-  /** Where to look for its processes; `undefined` when there can be none any more. */
+  /** Where to look for its processes; `undefined` if there can be none left. */
   readonly trace: JobTrace | undefined;
   /**
-   * Resolves when a SIGINT to the job's group meets the command, and no longer the shell that is
+   * Resolves when a SIGINT to the job's group reaches the command, and no longer the shell that is
    * about to become it. Never rejects.
    */
   readonly interruptible: Promise<unknown>;
   /**
-   * Keeps the unit's record up to date while the job runs. Resolves once its command has ended, to
+   * Keeps the unit's record up to date while the job runs. Once its command has ended, resolves to
    * how; rejects with the signal's reason on abort, after which the job goes on by itself.
    */
   follow(signal: AbortSignal): Promise<JobOutcome>;
 }
 
-/** What a job is followed with. */
+/** What following a job takes. */
 export interface JobDeps {
   readonly ledger: UnitLedger;
   readonly log: Log;
@@ -35,12 +35,13 @@ export interface JobDeps {
   readonly watcher: FileWatcher;
 }
 
-/** How often a job is looked for when nothing was heard of it. */
+/** How often to look for a job when nothing is heard of it. */
 export const LIVENESS_INTERVAL_MS = 1_000;
 
 /**
  * Calls `look` now, at each change of the file `name` in the unit's folder, and from time to time,
- * until it has an outcome. A look that fails is repeated: what cannot be read now may be later.
+ * until it has an outcome. A failed look is repeated: what cannot be read now may be readable
+ * later.
  */
 export async function lookAgain(
   { ledger, log, clock, watcher }: JobDeps,

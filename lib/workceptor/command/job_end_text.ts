@@ -21,7 +21,7 @@ const SIGNAL_NAMES: Record<number, string> = {
   15: "terminated",
 };
 
-/** The outcome of a job that ended so; `lost` is the detail for a lost one. */
+/** The outcome of a job that ended like this; `lost` is the detail for a lost one. */
 export function describeJobEnd(end: JobEnd, lost: string): JobOutcome {
   return { ...stateAndDetail(end, lost), unseen: end.kind === "lost" };
 }

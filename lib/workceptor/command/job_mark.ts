@@ -1,22 +1,22 @@
 /**
- * A mark that every process of a job carries, so that it is found wherever it went: a soft limit
+ * A mark that every process of a job carries, so that it can be found wherever it is: a soft limit
  * on resident memory (RLIMIT_RSS), far above what any machine has and different for each job.
  *
- * Linux has not enforced this limit since 2.4.30, but hands it down to every child, through each
- * exec, into new sessions and past an emptied environment, and shows it to every user. It needs no
- * privilege, no control group and no cleaning up.
+ * Linux has not enforced this limit since 2.4.30, but every child inherits it, through each exec,
+ * in new sessions and with an emptied environment, and every user can see it. It needs no
+ * privileges, no control group and no clean-up.
  */
 import { type ProcessIdentity, readProcFile } from "./process_identity.ts";
 
 /** Pids are below 2^22 (`PID_MAX_LIMIT` in the kernel). */
 const PID_BITS = 22;
-/** As much of the start time as there is room for: 62 days of 100 ticks a second. */
+/** As much of the start time as there is room for: 62 days at 100 ticks per second. */
 const START_BITS = 29;
 const FLOOR_BIT = PID_BITS + START_BITS;
 
 /**
- * Sets the mark of the shell that runs it and of all that it starts. A shell's `ulimit -m` counts
- * in KiB. Wants the shell's start time in `$receptor_start`; a refusal leaves the job unmarked.
+ * Sets the mark on the shell that runs it and on everything it starts. A shell's `ulimit -m` counts
+ * in KiB. Needs the shell's start time in `$receptor_start`; if refused, the job is unmarked.
  */
 export const SET_MARK_SCRIPT =
   `ulimit -S -m "$((1 << ${FLOOR_BIT} | receptor_start % (1 << ${START_BITS}) << ${PID_BITS} | ` +
@@ -29,7 +29,7 @@ export function markOf(supervisor: ProcessIdentity): string {
   return String(kibibytes * 1024n);
 }
 
-/** What `/proc/<pid>/limits` has of the mark; `undefined` when it cannot be read. */
+/** The mark in `/proc/<pid>/limits`; `undefined` if it has none. */
 export function parseMark(limits: string): string | undefined {
   return /^Max resident set\s+(\d+)\s/m.exec(limits)?.[1];
 }

@@ -16,7 +16,7 @@ export interface JobTrace {
   readonly command?: ProcessIdentity | undefined;
 }
 
-/** A process and its mark, which is read only of those that can be the job's. */
+/** A process and its mark, which is read only if the process may belong to the job. */
 export interface Candidate extends ProcessEntry {
   readonly mark?: string | undefined;
 }
@@ -24,8 +24,8 @@ export interface Candidate extends ProcessEntry {
 /**
  * The processes in `table` that are the job's: those that carry its mark, those we recognize (the
  * supervisor, the command, and `known` from an earlier look), the others in its group or session,
- * and all descendants of these. `self` is this process, which a job may have started (by an
- * upgrade, say), but which does not belong to it.
+ * and all descendants of these. `self` is this process, which does not belong to the job even if
+ * the job started it (in an upgrade, say).
  */
 export function jobProcesses(
   table: readonly Candidate[],
@@ -41,7 +41,7 @@ export function jobProcesses(
     ),
   );
   const pids = new Set([...members].map(({ pid }) => pid));
-  // A number is not given to another group or session while a process is in it: one member
+  // A number is not reused for another group or session while a process is in it: one member
   // vouches for the rest. Without one it may be somebody else's by now.
   const inGroup = ({ group, session }: ProcessEntry) =>
     group === leader.pid || session === leader.pid;
@@ -58,8 +58,8 @@ export function jobProcesses(
 }
 
 /**
- * Looks for a job's processes on this machine. Those that carry its mark are told to `onMarked` as
- * they are met, before the look is over.
+ * Looks for a job's processes on this machine. Passes those that carry its mark to `onMarked` as
+ * soon as they are met.
  */
 export async function findJobProcesses(
   trace: JobTrace,
@@ -79,7 +79,7 @@ export async function findJobProcesses(
   return jobProcesses(table, trace, { self: Deno.pid, known });
 }
 
-/** A job's processes are all started after its supervisor. */
+/** All of a job's processes start after its supervisor. */
 function isOlder(entry: ProcessIdentity, leader: ProcessIdentity): boolean {
   return Number(entry.startTime) < Number(leader.startTime);
 }

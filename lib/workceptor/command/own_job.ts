@@ -1,4 +1,4 @@
-/** A job that this daemon started: it learns the end from its child. */
+/** A job that this daemon started: it learns of the end from its child. */
 import { abortable } from "../../base/abortable.ts";
 import { details } from "../work_texts.ts";
 import { recordRunning } from "./command_record.ts";
@@ -25,7 +25,7 @@ export class OwnJob implements Job {
   }
 
   get trace(): JobTrace | undefined {
-    // A child that nobody has waited for yet still has its pid.
+    // A child that has not been waited for yet still has its pid.
     if (!this.#ended) this.#leader ??= readProcess(this.#supervisor.pid);
     return this.#leader && { leader: this.#leader, command: this.#command };
   }

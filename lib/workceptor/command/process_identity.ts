@@ -11,7 +11,7 @@ export interface ProcessIdentity {
   readonly startTime: string;
 }
 
-/** What the kernel says of a process at one moment. */
+/** What the kernel says about a process at one moment. */
 export interface ProcessEntry extends ProcessIdentity {
   /** The name of its program, cut to 15 bytes by the kernel. */
   readonly name: string;
@@ -21,12 +21,12 @@ export interface ProcessEntry extends ProcessIdentity {
   readonly session: number;
 }
 
-/** Changes with each start of the machine. */
+/** Changes with each boot. */
 export const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
 
 /**
- * Reads a line of `/proc/<pid>/stat`. The second field is the command's name in parentheses and
- * may hold blanks and parentheses itself, so fields are counted from the last one on.
+ * Reads a line of `/proc/<pid>/stat`. The second field is the command's name in parentheses and may
+ * itself hold blanks and parentheses, so fields are counted from the last closing one.
  */
 export function parseStatLine(line: string): ProcessEntry | undefined {
   const nameEnd = line.lastIndexOf(")");
@@ -49,7 +49,7 @@ export function parseStatLine(line: string): ProcessEntry | undefined {
   };
 }
 
-/** The id of this run of the machine; "" where the system has none. */
+/** The id of this boot of the machine; "" if the system has none. */
 export async function readBootId(): Promise<string> {
   try {
     return (await Deno.readTextFile(BOOT_ID_FILE)).trim();
@@ -60,8 +60,8 @@ export async function readBootId(): Promise<string> {
 
 /**
  * The process that has this pid now; `undefined` when there is none, or only a zombie: in a
- * container whose first process does not reap, a dead one stays for ever. Throws when that cannot
- * be told, for want of free file descriptors, say: a process must not be taken for gone then.
+ * container whose first process does not reap, a dead one stays for ever. Throws if that cannot be
+ * told, for lack of file descriptors, say: the process must not be taken for gone then.
  */
 export function readProcess(pid: number): ProcessEntry | undefined {
   const line = readProcFile(pid, "stat");
@@ -70,8 +70,8 @@ export function readProcess(pid: number): ProcessEntry | undefined {
 }
 
 /**
- * A file of `/proc/<pid>`; `undefined` when there is no such process, or it is not shown to us.
- * Otherwise throws what the read throws.
+ * A file of `/proc/<pid>`; `undefined` if there is no such process, or we may not see it. Throws
+ * any other error of the read.
  */
 export function readProcFile(pid: number, name: "stat" | "limits"): string | undefined {
   try {
@@ -80,7 +80,7 @@ export function readProcFile(pid: number, name: "stat" | "limits"): string | und
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
       return undefined;
     }
-    // It ended between the opening of the file and the reading: ESRCH, for which Deno has no class.
+    // It ended between opening and reading the file: ESRCH, for which Deno has no class.
     if (error instanceof Error && error.message.includes("os error 3)")) return undefined;
     throw error;
   }

@@ -1,4 +1,4 @@
-/** Reads about all processes of this machine, as far as it shows them to us. */
+/** Reads about all processes of this machine that we may see. */
 
 /**
  * Processes read in one turn of the event loop, a few hundredths of a millisecond each: reading
@@ -6,15 +6,15 @@
  */
 const BATCH = 64;
 
-/** On a machine that starts processes all the time, this many lists are enough. */
+/** Enough lists, on a machine that keeps starting processes. */
 const MAX_LISTS = 50;
 
 /**
- * Calls `read` for every process; what it has nothing for (it ended, say) is left out.
+ * Calls `read` for every process; those for which it returns `undefined` (ended, say) are left out.
  *
- * A process that forks and ends between two steps of a look would never be seen, nor would the
- * next one. So the processes are listed again, and the new ones read at once, until there is no new
- * one: then whatever was there has been met alive, or has ended without an offspring.
+ * A process that forks and ends between two steps of a look would never be seen, nor would its
+ * child if that did the same. So the processes are listed again, and the new ones read at once,
+ * until there are no new ones: then each process was either met alive or ended without offspring.
  */
 export async function readProcesses<T>(read: (pid: number) => T | undefined): Promise<T[]> {
   const seen = new Set<number>();

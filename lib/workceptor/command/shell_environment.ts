@@ -1,27 +1,27 @@
 /**
- * Gets an environment through a shell unchanged. A shell takes its environment for variables: it
- * drops entries whose names no variable can have, has variables of its own that replace others, and
- * adds its working directory.
+ * Gets an environment through a shell unchanged. A shell turns its environment into variables: it
+ * drops entries whose names no variable can have, replaces some with variables of its own, and adds
+ * its working directory.
  */
 
-/** Names that every shell hands on. */
+/** Names that every shell passes on. */
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Variables that dash or bash set themselves, or do not hand on. */
+/** Variables that dash or bash set themselves, or do not pass on. */
 const SHELLS_OWN = /^(IFS|OPTIND|PPID|LINENO|PS1|UID|EUID|SHELLOPTS|BASHOPTS|BASH_.*)$/;
 
 /**
- * Set by a shell as well, but it lets itself be corrected. (So would `_` have to be, in bash, which
- * sets it anew for every command; nobody relies on it.)
+ * Also set by a shell, but these can be corrected. (In bash, `_` would also have to be, since bash
+ * sets it for every command; nobody relies on it.)
  */
 const CORRECTED = ["PWD", "OLDPWD", "SHLVL"];
 
-/** Takes entries that cannot be variables as arguments; every system has it, and has it here. */
+/** Takes entries that cannot be variables as arguments; every system has it at this path. */
 const ENV_PROGRAM = "/usr/bin/env";
 
 /**
  * Makes the last lines of a script that runs the words in `"$@"` with exactly `environment`, which
- * the script was started with. `env` has what is to be added to the script's environment.
+ * the script was started with. `env` holds what must be added to the script's environment.
  */
 export function pastShell(
   environment: Readonly<Record<string, string>>,
@@ -37,7 +37,7 @@ export function pastShell(
       lines.push(`export ${name}="$receptor_${name}"`, `unset receptor_${name}`);
     }
   }
-  // By way of variables: the arguments of a process are there for everybody to see.
+  // Through variables: anybody can see the arguments of a process.
   const lost = Object.entries(environment)
     .filter(([name]) => !VARIABLE_NAME.test(name) || SHELLS_OWN.test(name));
   for (const [index, [name, value]] of lost.entries()) {

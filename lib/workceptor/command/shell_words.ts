@@ -1,7 +1,7 @@
 /**
  * Splits a line of parameters into words by the rules of the original (google/shlex): blanks
  * separate, quotes and backslashes protect, a `#` in front of a word starts a comment; nothing is
- * expanded. It differs from a shell in one thing: within double quotes a backslash protects any
+ * expanded. It differs from a shell in one respect: within double quotes a backslash protects any
  * character and is itself dropped.
  */
 

@@ -1,9 +1,9 @@
-/** Sends signals to processes and groups of which the caller knows who they are. */
+/** Sends signals to processes and groups whose identity the caller knows. */
 import { isRunning, type ProcessIdentity } from "./process_identity.ts";
 
 /**
- * Signals a whole process group, of which the caller knows that it is the job's: its number stays
- * taken as long as one of its processes is there.
+ * Signals a whole process group, which the caller knows to be the job's: its number stays taken as
+ * long as one of its processes exists.
  */
 export function signalGroup(group: number, signal: Deno.Signal): void {
   // 0 and 1 mean "everything of mine" and "everything" to kill(2).
@@ -12,8 +12,8 @@ export function signalGroup(group: number, signal: Deno.Signal): void {
 }
 
 /**
- * Signals the very process that `identity` describes, if it still runs and is ours to signal. Does
- * so at once: between the look at who has the pid and the signal nothing else gets its turn.
+ * Signals the very process that `identity` describes, if it still runs and we may signal it.
+ * Synchronous: nothing else runs between the check of who has the pid and the signal.
  */
 export function signalProcess(identity: ProcessIdentity, signal: Deno.Signal): void {
   if (isRunning(identity)) send(identity.pid, signal);
@@ -23,6 +23,6 @@ function send(target: number, signal: Deno.Signal): void {
   try {
     Deno.kill(target, signal);
   } catch {
-    // It is gone, or another user's: whoever looks for what is left will find the latter.
+    // It is gone, or another user's: a later look for what is left will find the latter.
   }
 }

@@ -4,16 +4,16 @@ import { findJobProcesses, type JobTrace } from "./job_processes.ts";
 import { isRunning, isSameProcess, type ProcessEntry } from "./process_identity.ts";
 import { signalGroup, signalProcess } from "./signals.ts";
 
-/** Nothing announces the end of a process: it is polled for, at intervals that double. */
+/** Nothing announces the end of a process, so it is polled for, at intervals that double. */
 const FIRST_CHECK_MS = 5;
 const MAX_CHECK_MS = 100;
 
-/** How long a killed process may take to die; one that waits for a broken disk never does. */
+/** How long a killed process may take to die; one that waits for a broken disk never does die. */
 const DEATH_MS = 2_000;
 
 /**
- * Rounds of killing. One is enough unless a process escapes from it, which a stopped one cannot;
- * those of another user, which can be neither stopped nor killed, take all of them.
+ * Rounds of killing. One is enough unless a process escapes it, which a stopped one cannot; another
+ * user's processes, which can be neither stopped nor killed, take all of them.
  */
 const KILL_ROUNDS = 3;
 
@@ -26,7 +26,7 @@ export interface StopOptions {
   readonly graceMs: number;
   /** Cuts the grace short. */
   readonly insist: AbortSignal;
-  /** Gives up: what has not ended goes on. */
+  /** Gives up: whatever has not ended keeps running. */
   readonly signal: AbortSignal;
 }
 
@@ -35,14 +35,14 @@ export interface StopOptions {
  *
  * - The command is asked first, by the SIGINT to its group that the original sends, so that it can
  *   wind down what it started in its own way.
- * - What is left when the command is gone gets a SIGTERM.
- * - What is left after the grace time is killed.
+ * - Whatever is left when the command is gone gets a SIGTERM.
+ * - Whatever is left after the grace time is killed.
  */
 export async function stopJob(trace: JobTrace, options: StopOptions): Promise<ProcessEntry[]> {
   const { clock, insist, signal } = options;
   const patience = AbortSignal.any([insist, signal]);
   const killAt = clock.now() + options.graceMs;
-  // Without a mark, a process that lost its parent meanwhile is known only from the look before.
+  // Without a mark, a process that has lost its parent is known only from the previous look.
   let found: ProcessEntry[] = [];
   while (clock.now() < killAt && !insist.aborted) {
     signal.throwIfAborted();
@@ -64,8 +64,8 @@ function isHead(entry: ProcessEntry, { leader, command }: JobTrace): boolean {
 }
 
 /**
- * Kills the job's processes. They are all stopped before the first of them is killed: one that
- * still ran could fork meanwhile, and with a dead parent the child would be harder to find.
+ * Kills the job's processes. All of them are stopped before the first is killed: one still running
+ * could fork in the meantime, and with a dead parent the child would be harder to find.
  */
 async function killJob(
   trace: JobTrace,
@@ -83,7 +83,7 @@ async function killJob(
   return left;
 }
 
-/** Stops (SIGSTOP) the job's processes until every one of them is, and resolves to them. */
+/** Sends SIGSTOP to the job's processes until every one is stopped, and resolves to them. */
 async function freeze(
   trace: JobTrace,
   { clock, known }: { clock: Clock; known: readonly ProcessEntry[] },

@@ -8,36 +8,35 @@ import { parseStatLine, type ProcessIdentity, readProcess } from "./process_iden
 import { pastShell } from "./shell_environment.ts";
 import { type JobEnd, readJobEnd, readSupervisorRecord } from "./supervisor_files.ts";
 
-/** The supervisor's own exit status when the unit was taken before; a command may have it too. */
+/**
+ * The supervisor's own exit status if the unit was already taken; a command may exit with it too.
+ */
 const EXIT_TAKEN = 125;
-/** Likewise when the disk had no room for what the supervisor has to write. */
+/** Likewise if the disk had no room for what the supervisor has to write. */
 const EXIT_NO_ROOM = 124;
 
-/** The name under which the shell speaks, and `ps` shows it. */
+/** The name that the shell uses in its messages, and that `ps` shows. */
 const SHELL_NAME = "receptor-job";
 
-/** More blanks than an exit status needs; any number of them takes a block of the disk. */
+/** More blanks than an exit status needs; any number of them takes one disk block. */
 const RESERVED_BYTES = 64;
 
 /** Reads a process' start time, number 22 of the fields in `/proc/<pid>/stat`. */
 const READ_START = `read -r ${"receptor_skipped ".repeat(21)}receptor_start receptor_skipped`;
 
 /**
- * - The environment is the job's. A shell exports what it assigns if that was in the environment,
- *   so the script's own variables have names that nobody else uses.
- * - `supervisor` is made exclusively (`set -C`): of two that try, one runs the command. A daemon
- *   that must give a unit up makes the same file, so a late supervisor runs nothing.
- * - `exit` and `supervisor.log` are there from the start, so that they can be watched, and are not
- *   empty, so that what is to be written has its place even if the disk is full by then.
- * - The command is in the foreground, where a shell leaves SIGINT as it is (behind `&` it would be
- *   ignored for good) and reports a death by signal on its stderr. The trap keeps the shell itself
- *   alive to write the status down; a trapped signal is at its default again in the subshell.
- *   Where `sh` is bash, it has to leave its POSIX mode for that, in which it reports nothing.
+ * - The environment is the job's. A shell exports a variable it assigns if that was in the
+ *   environment, so the script's own variables have names that nobody else uses.
+ * - `supervisor` is created exclusively (`set -C`): if two try, one runs the command. A daemon that
+ *   must give up a unit creates the same file, so a late supervisor runs nothing.
+ * - `exit` and `supervisor.log` exist from the start, so that they can be watched, and are not
+ *   empty, so that there is room for what will be written even if the disk is full by then.
+ * - The command runs in the foreground, where a shell leaves SIGINT as it is (with `&` it would be
+ *   ignored for good) and reports a death by signal on its stderr. The trap keeps the shell itself alive to record the status; in the subshell a trapped signal has its default action again. If `sh` is bash, it has to leave its POSIX mode, in which it does not report deaths.
  * - Stdout is the daemon's pipe and gets the command's identity; it may be gone by then.
- * - When the exec fails, what the shell says of that, under the name it was given, is all there is
+ * - If the exec fails, what the shell says about it, under the name it was given, is all there is
  *   where the command's output belongs, and is moved away from there.
- * - The daemon syncs its own record of the end; only without a daemon the file has to be synced
- *   here.
+ * - The daemon syncs its own record of the end; only without a daemon must the file be synced here.
  */
 const scriptFor = (execCommand: string) => `
 [ -n "$BASH_VERSION" ] && set +o posix
@@ -90,13 +89,13 @@ exit "$receptor_status"
 /** A supervisor that this process started. */
 export interface Supervisor {
   readonly pid: number;
-  /** `undefined` if it could not be read at the time. */
+  /** `undefined` if it could not be read. */
   readonly identity: ProcessIdentity | undefined;
-  /** The command's process once it runs; `undefined` when it never did. */
+  /** The command's process once it runs; `undefined` if it never does. */
   readonly command: Promise<ProcessIdentity | undefined>;
   /** Never rejects. */
   readonly ended: Promise<JobEnd>;
-  /** Lets this program end before the job does. */
+  /** Lets this program exit before the job ends. */
   detach(): void;
 }
 
@@ -115,7 +114,7 @@ export function startSupervisor(folder: string, words: readonly string[]): Super
     detached: true,
   }).spawn();
   const { pid } = child;
-  // Before anything awaits: even a child that has ended keeps its pid until then.
+  // Before the first await: until then, even a child that has ended keeps its pid.
   const identity = identityOf(pid);
   const command = firstLine(child.stdout).then(parseStatLine).catch(() => undefined);
   const lost = { kind: "lost" } as const;
@@ -152,7 +151,7 @@ async function endOf(
   const written = await readJobEnd(folder);
   if (written !== undefined) return written;
   if (status.signal !== null) return { kind: "lost" };
-  // The folder was removed, perhaps: the shell has passed the status on.
+  // The folder may have been removed, but the shell passed the status on.
   return { kind: "exited", status: status.code };
 }
 

@@ -1,17 +1,17 @@
 /**
  * What a supervisor leaves in its unit's folder:
  *
- *     supervisor       who runs the job: machine run, supervisor, command (3 lines)
+ *     supervisor       who runs the job: boot id, supervisor, command (3 lines)
  *     exit             the command's exit status, one line
- *     supervisor.log   what the shell itself has to say, such as "Killed"
+ *     supervisor.log   what the shell itself says, such as "Killed"
  */
 import { parseStatLine, type ProcessIdentity, readBootId } from "./process_identity.ts";
 
-/** How a command came to its end, as far as that is known. */
+/** How a command ended, as far as that is known. */
 export type JobEnd =
   | { readonly kind: "exited"; readonly status: number }
   | { readonly kind: "signaled"; readonly signal: number; readonly coreDumped: boolean }
-  /** It could not be run, for the reason `problem`. */
+  /** It could not be run, because of `problem`. */
   | { readonly kind: "not run"; readonly problem: string }
   /** The supervisor died before it could write the status. */
   | { readonly kind: "lost" }
@@ -26,8 +26,8 @@ export interface SupervisorRecord {
 }
 
 /**
- * What the `exit` file says; `undefined` while the job has not come to its end. The status is
- * written over the first of the blanks that reserve its place; one without its newline was cut off.
+ * What the `exit` file says; `undefined` while the job has not ended. The status is written over
+ * the first of the blanks that reserve its space; without its newline, it was cut off.
  */
 export async function readJobEnd(folder: string): Promise<JobEnd | undefined> {
   const text = await readTextOrEmpty(`${folder}/exit`);
@@ -35,21 +35,23 @@ export async function readJobEnd(folder: string): Promise<JobEnd | undefined> {
   const status = Number.parseInt(text, 10);
   const said = (await readTextOrEmpty(`${folder}/supervisor.log`)).trim();
   if (said === "") return { kind: "exited", status };
-  // A shell adds 128 to the signal's number, which the command's own exit may do as well: only
-  // for a signal the shell has something to say.
+  // A shell adds 128 to the signal's number, but the command may also exit with such a status
+  // itself: only for a signal does the shell print something.
   if (status > 128) {
     return { kind: "signaled", signal: status - 128, coreDumped: said.includes("core dumped") };
   }
   return { kind: "not run", problem: problemIn(said.split("\n")[0]!) };
 }
 
-/** Reasons for which an exec fails that shells put differently from Go. */
+/** Reasons for a failed exec that shells word differently from Go. */
 const GO_REASONS: Record<string, string> = {
   "not found": "no such file or directory",
   "is a directory": "permission denied",
 };
 
-/** Puts what a shell says of a failed exec (`fork/exec <command>: <reason>`) into Go's words. */
+/**
+ * Turns what a shell says about a failed exec (`fork/exec <command>: <reason>`) into Go's words.
+ */
 function problemIn(said: string): string {
   const [, where, reason] = /^(fork\/exec .*: )(.*)$/.exec(said) ?? [];
   if (where === undefined || reason === undefined) return said;
@@ -57,7 +59,7 @@ function problemIn(said: string): string {
   return where + (GO_REASONS[lower] ?? lower);
 }
 
-/** Reads the `supervisor` file; `undefined` when no supervisor ever took the unit. */
+/** Reads the `supervisor` file; `undefined` if no supervisor ever took the unit. */
 export async function readSupervisorRecord(
   folder: string,
 ): Promise<SupervisorRecord | undefined> {
@@ -73,7 +75,7 @@ export async function readSupervisorRecord(
 }
 
 /**
- * Takes the unit away from a supervisor that may have been spawned and not run yet. Resolves to
+ * Takes the unit away from a supervisor that may have been spawned but not run yet. Resolves to
  * whether that worked; if not, a supervisor has the unit.
  */
 export async function takeFromSupervisor(folder: string): Promise<boolean> {
