@@ -6,7 +6,7 @@
 export interface ByteConn {
   /**
    * Reads at least one byte into `into`, or resolves to `null` at the peer's end of stream (its
-   * half-close). Rejects when the connection broke.
+   * half-close). Rejects if the connection is broken.
    */
   read(into: Uint8Array): Promise<number | null>;
   /**

@@ -9,7 +9,7 @@ export interface ParameterSpec<T> {
   readonly type: ValueType<T>;
   readonly description: string;
   readonly required?: true;
-  /** Must be given, but may be an empty text. */
+  /** Must be given, but may be empty. */
   readonly mayBeEmpty?: true;
   readonly default?: T;
   /** Takes a value without `name=`; at most one in an action. */
@@ -17,15 +17,15 @@ export interface ParameterSpec<T> {
   /** No error, warning or log may show its value. */
   readonly secret?: true;
   /**
-   * What the value names, such as `work type`: no two actions of a configuration may give the same
-   * name to such a thing.
+   * What the value names, such as `work type`: no two actions of a configuration may use the same
+   * name for it.
    */
   readonly unique?: string;
   /** Understood, but has no effect in this version: a value other than the default is refused. */
   readonly planned?: true;
 }
 
-/** Headings of the help, in its order. */
+/** Headings of the help, in order. */
 export type Section =
   | "general"
   | "resources"
@@ -44,11 +44,11 @@ export interface ActionSpec {
   readonly parameters: Readonly<Record<string, AnyParameter>>;
   /** At most one in a configuration. */
   readonly once?: true;
-  /** Stands alone: it does its work and the program ends. */
+  /** Stands alone: it does its work and the program exits. */
   readonly exclusive?: true;
   /** A reload applies changes; those of other actions need a restart. */
   readonly reloadable?: true;
-  /** Parses, but this version cannot do it yet. */
+  /** Understood, but this version cannot do it yet. */
   readonly planned?: true;
 }
 
@@ -56,7 +56,7 @@ type ValueOf<P> = P extends { type: ValueType<infer T> }
   ? P extends { required: true } | { default: unknown } ? T : T | undefined
   : never;
 
-/** The values of an action: what has no default and need not be given may be undefined. */
+/** The values of an action: those that are optional and have no default may be undefined. */
 export type ConfigOf<A extends ActionSpec> = {
   readonly [K in keyof A["parameters"]]: ValueOf<A["parameters"][K]>;
 };
@@ -68,7 +68,7 @@ export interface Configured<A extends ActionSpec> {
   readonly position: Position;
 }
 
-/** Declares an action; only there to have each default checked against its type. */
+/** Declares an action; exists only to have each default checked against its type. */
 export function defineAction<const A extends ActionSpec>(
   action: A & {
     parameters: {

@@ -5,7 +5,7 @@ import { actionTable } from "./action_table.ts";
 /** File names may hold spaces, so they are read as lines. */
 const REPLY_FILES = 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")';
 
-/** Completes actions, then the parameters of the last action, then the values that are known. */
+/** Completes actions, then the parameters of the last action, then known values. */
 export function bashCompletionScript(): string {
   const actions = actionTable.filter((action) => !action.planned);
   const words = [

@@ -1,6 +1,6 @@
 /**
- * Gives written actions their meaning by the table of actions: pure, and all mistakes at once. Where
- * the original has words for a mistake, they are in the message.
+ * Gives written actions their meaning, from the table of actions: pure, and reports all mistakes at
+ * once. Where the original has a text for a mistake, the message contains it.
  */
 import { printable } from "../base/printable.ts";
 import type { ActionSpec, Configured, ParameterSpec } from "./action.ts";
@@ -12,7 +12,7 @@ import { describePosition, type Position } from "./position.ts";
 import type { RawAction, RawParameter, RawValue } from "./raw_action.ts";
 import { ValueMismatch } from "./value_type.ts";
 
-/** Longest value that an error repeats. */
+/** Longest value that an error quotes. */
 const MAX_SHOWN_LENGTH = 60;
 
 /** Throws an `InvalidConfigError`. */
@@ -34,7 +34,7 @@ export function checkActions(
   return { actions, warnings };
 }
 
-/** `before` is the last known action before it. */
+/** `before` is the last known action in front of it. */
 function unknownAction(
   { name, position }: RawAction,
   before: ActionSpec | undefined,
@@ -50,7 +50,7 @@ function unknownAction(
   return new ConfigError(`unknown config type ${printable(name)}${hint}`, { position });
 }
 
-/** For who writes a parameter as if it were an action of its own. */
+/** For users who write a parameter as if it were an action. */
 function parameterHint(name: string, { name: action }: ActionSpec, position: Position): string {
   const advice = position.kind === "argument"
     ? `write it as name=value, ${name}=…`
@@ -104,7 +104,7 @@ function checkAction(
   return { action, values, position: raw.position };
 }
 
-/** The name in the table that a written parameter has. Throws a `ConfigError`. */
+/** The name in the table that a written parameter stands for. Throws a `ConfigError`. */
 function parameterName(action: ActionSpec, { name, position }: RawParameter): string {
   const known = Object.keys(action.parameters);
   if (name === undefined) {
@@ -134,7 +134,7 @@ function readValue(
 ): unknown {
   const options = { action: action.name, parameter: name, position };
   if (value === "" && spec.default === undefined && !spec.type.join && !spec.mayBeEmpty) {
-    // An empty text is no value, unless it is there to turn a default off.
+    // An empty text is no value, unless it turns a default off.
     if (!spec.required) return undefined;
     throw new ConfigError(`${name}: expected a value`, options);
   }
@@ -157,7 +157,7 @@ function show(value: RawValue): string {
   return Array.isArray(value) ? "a list" : "a map";
 }
 
-/** Signatures that a work type asks for need a key to check them with. */
+/** Signatures that a work type requires need a key to check them with. */
 function checkVerification(
   actions: readonly Configured<ActionSpec>[],
   errors: ConfigError[],
@@ -178,7 +178,7 @@ function checkVerification(
   }
 }
 
-/** What no action can know alone. */
+/** Checks that involve several actions. */
 function checkTogether(actions: readonly Configured<ActionSpec>[], errors: ConfigError[]): void {
   checkVerification(actions, errors);
   const once = new Map<ActionSpec, Position>();

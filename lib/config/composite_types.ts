@@ -59,7 +59,7 @@ export const costsByNode: ValueType<Readonly<Record<string, number>>> = {
 const RULE_ACTIONS = ["accept", "reject", "drop"] as const;
 const RULE_CONDITIONS = ["fromnode", "tonode", "fromservice", "toservice"] as const;
 
-/** Rules of the mesh's firewall, which has the last word on their regular expressions. */
+/** Rules of the mesh's firewall, which itself checks their regular expressions. */
 export const firewallRules: ValueType<readonly FirewallRule[]> = {
   label: "JSON list of rules",
   read(raw) {

@@ -6,7 +6,7 @@ export class Config {
   /**
    * @param actions In the order in which they were written, command line and files together.
    * @param nodeId As given, or made from the host name.
-   * @param warnings Complete messages about what is tolerated and probably not meant.
+   * @param warnings Complete messages about what is tolerated but probably not meant.
    */
   constructor(
     readonly actions: readonly Configured<ActionSpec>[],
@@ -19,7 +19,7 @@ export class Config {
     return this.actions.filter((configured) => configured.action === action) as Configured<A>[];
   }
 
-  /** The first action of a kind: the only one, of those that may be given once. */
+  /** The first action of a kind: the only one, if it may be given only once. */
   find<A extends ActionSpec>(action: A): Configured<A> | undefined {
     return this.actions.find(({ action: candidate }) => candidate === action) as
       | Configured<A>
@@ -28,8 +28,8 @@ export class Config {
 }
 
 /**
- * Refuses what parses but has no effect in this version, so that nobody believes in, say, a TLS
- * that is not there. Throws an `InvalidConfigError`.
+ * Refuses what parses but has no effect in this version, so that nobody relies on, say, TLS that is
+ * not there. Throws an `InvalidConfigError`.
  */
 export function refuseUnsupported(config: Config): void {
   const errors: ConfigError[] = [];
@@ -59,14 +59,17 @@ export function refuseUnsupported(config: Config): void {
 }
 
 /**
- * Whether two actions mean the same, however they were written: what a reload asks to find out
+ * Whether two actions mean the same, however they were written: this is how a reload finds out
  * which of them changed.
  */
 export function sameAction(a: Configured<ActionSpec>, b: Configured<ActionSpec>): boolean {
   return a.action === b.action && sameValue(a.values, b.values);
 }
 
-/** Deep equality of configuration values; the order of keys does not count, undefined is absent. */
+/**
+ * Deep equality of configuration values; the order of keys does not matter, and undefined counts as
+ * absent.
+ */
 function sameValue(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

@@ -1,4 +1,7 @@
-/** What is wrong with a configuration, with its place in fields for whoever wants to point at it. */
+/**
+ * What is wrong with a configuration, with its position as fields for callers that want to point at
+ * it.
+ */
 import { describePosition, type Position } from "./position.ts";
 
 export interface ConfigErrorOptions extends ErrorOptions {

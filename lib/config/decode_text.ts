@@ -1,13 +1,16 @@
-/** The bytes of a configuration file as text: UTF-8, or UTF-16 that says so, as the original reads. */
+/**
+ * The bytes of a configuration file as text: UTF-8, or UTF-16 with a byte order mark, as in the
+ * original.
+ */
 
-/** The bytes are in an encoding that is not read. */
+/** The bytes are in an encoding that is not supported. */
 export class UnreadableText extends TypeError {
   override readonly name = "UnreadableText";
 }
 
 /** Byte order marks. */
 const UTF16_MARKS = { "utf-16le": [0xff, 0xfe], "utf-16be": [0xfe, 0xff] } as const;
-/** Enough to meet one of the zeros that ASCII has in UTF-16. */
+/** Enough to include one of the zeros that ASCII has in UTF-16. */
 const LOOKED_AT = 4;
 
 /** Throws an `UnreadableText` that names the encoding. */

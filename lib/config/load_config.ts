@@ -1,4 +1,4 @@
-/** From the program's arguments to a checked configuration: the reading of files is here. */
+/** From the program's arguments to a checked configuration; files are read here. */
 import { fileReasonOf } from "../base/error_message.ts";
 import { printable } from "../base/printable.ts";
 import { isLocalhost } from "../wire/node_id.ts";
@@ -12,7 +12,7 @@ import type { RawAction } from "./raw_action.ts";
 import { type ConfigFile, readArguments } from "./read_arguments.ts";
 import { nodeId } from "./value_type.ts";
 
-/** Read when there are no arguments at all, if it is there. */
+/** Read when there are no arguments at all, if it exists. */
 export const DEFAULT_CONFIG_PATH = "/etc/receptor/receptor.conf";
 
 /** What the program was asked to do. */
@@ -22,7 +22,7 @@ export type Command =
   | { readonly kind: "version" }
   | { readonly kind: "run"; readonly config: Config };
 
-/** The machine, as far as a configuration needs it; tests have others. */
+/** The machine, as far as a configuration needs it; tests replace it. */
 export interface ConfigHost {
   readFile(path: string): Promise<Uint8Array>;
   hostname(): string;
@@ -76,7 +76,7 @@ export async function loadCommand(
   return { kind: "run", config };
 }
 
-/** Undefined when a file that nobody asked for is not there. */
+/** Undefined if a file that nobody asked for does not exist. */
 async function readFile(
   { path, position }: Pick<ConfigFile, "path"> & Partial<ConfigFile>,
   host: ConfigHost,

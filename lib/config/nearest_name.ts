@@ -1,9 +1,9 @@
 /** "Did you mean": the known name that a mistyped one most likely stands for. */
 
-/** Names longer than this are not typing mistakes, and comparing them would take its time. */
+/** Names longer than this are no typing mistakes, and comparing them would take long. */
 const MAX_COMPARED_LENGTH = 64;
 
-/** The nearest of `names`, or undefined when none is near enough to mention. */
+/** The nearest of `names`, or undefined if none is near enough to mention. */
 export function nearestName(wrong: string, names: Iterable<string>): string | undefined {
   if (wrong.length > MAX_COMPARED_LENGTH) return undefined;
   const wanted = wrong.toLowerCase();
@@ -26,7 +26,9 @@ export function didYouMean(wrong: string, names: Iterable<string>): string {
   return nearest === undefined ? "" : `: did you mean ${JSON.stringify(nearest)}?`;
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours that lead from `a` to `b`. */
+/**
+ * How many insertions, deletions, substitutions and swaps of adjacent letters turn `a` into `b`.
+ */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

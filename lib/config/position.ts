@@ -1,4 +1,6 @@
-/** Where in the configuration something was said: for errors at once and for those at run time. */
+/**
+ * Where in the configuration something was written: for errors found while reading and at run time.
+ */
 
 /** A line of a file, or an argument of the command line. */
 export type Position =

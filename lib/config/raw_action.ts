@@ -1,12 +1,12 @@
 /**
  * Actions as they were written, before the table gives them meaning: what the argument reader and
- * the YAML reader have in common.
+ * the YAML reader both produce.
  */
 import type { Position } from "./position.ts";
 
 /**
  * A value as written. Scalars keep their source text, so that each type decides for itself what
- * `0660`, `yes` or `1.10` means, whatever a YAML version would make of them.
+ * `0660`, `yes` or `1.10` means, whatever YAML would make of them.
  */
 export type RawValue = string | null | readonly RawValue[] | ReadonlyMap<string, RawValue>;
 

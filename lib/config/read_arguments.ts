@@ -1,4 +1,4 @@
-/** Reads the command line: actions, their parameters, and which files to read more from. */
+/** Reads the command line: actions, their parameters, and which files hold more of them. */
 import { ConfigError, InvalidConfigError } from "./config_error.ts";
 import type { Position } from "./position.ts";
 import type { RawAction, RawParameter } from "./raw_action.ts";
@@ -9,7 +9,7 @@ export type Request =
   /** Items in the order in which they take effect. */
   | { readonly kind: "actions"; readonly items: readonly (RawAction | ConfigFile)[] };
 
-/** A file to put in place of a `--config`. */
+/** A file whose actions replace a `--config`. */
 export interface ConfigFile {
   readonly path: string;
   readonly position: Position;
@@ -22,8 +22,8 @@ interface OpenAction extends RawAction {
 /**
  * Reads arguments as the original does, and a few more forms: an action is `--name` or `-name` in
  * any case, `-- name` (a slip in the original's documentation that users copied) or `--name=value`;
- * what follows are its parameters, `name=value` or a bare value. A lone `--` before an action means
- * nothing. Throws an `InvalidConfigError`.
+ * what follows are its parameters, `name=value` or a bare value. A lone `--` before an action is
+ * ignored. Throws an `InvalidConfigError`.
  */
 export function readArguments(args: readonly string[]): Request {
   const items: (RawAction | ConfigFile)[] = [];

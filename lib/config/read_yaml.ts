@@ -5,8 +5,8 @@ import type { RawAction, RawParameter, RawValue } from "./raw_action.ts";
 import { parseYaml, type YamlNode, YamlSyntaxError } from "./yaml_node.ts";
 
 /**
- * Reads `text`, which came from `source`. Throws an `InvalidConfigError` with everything that is
- * not of the form of a configuration; what it means is not looked at here.
+ * Reads `text`, which came from `source`. Throws an `InvalidConfigError` with everything that does
+ * not have the form of a configuration; what it means is not checked here.
  */
 export async function readYaml(
   text: string,
@@ -30,7 +30,7 @@ export async function readYaml(
   const warnings: string[] = [];
   const [root, next] = roots;
   if (next) {
-    // As the original, which does not say so.
+    // As in the original, which does not warn.
     const { message } = new ConfigError("only the first YAML document of a file is read", {
       position: positionOf(next.offset),
     });
@@ -63,7 +63,7 @@ export async function readYaml(
   return { actions, warnings };
 }
 
-/** Words for the mistakes whose own words do not help. */
+/** Better messages for mistakes whose own messages do not help. */
 function explain(
   text: string,
   { message, offset }: YamlSyntaxError,
@@ -72,7 +72,7 @@ function explain(
   const lineBefore = text.lastIndexOf("\n", lineStart - 2) + 1;
   const [lineOfError = ""] = /^.*/.exec(text.slice(lineStart))!;
   const lines = text.slice(lineBefore, lineStart) + lineOfError;
-  // What is wrong with a tab shows at its end, or on the line after.
+  // An error caused by a tab is reported at its end, or on the next line.
   const tab = /^[ -]*\t/m.exec(lines) ?? (/indentation/.test(message) ? /\t/.exec(lines) : null);
   if (tab !== null) {
     return {

@@ -1,7 +1,7 @@
 /**
  * The types that parameters have. A type knows how to read what was written, how to print a
- * default, and what help and completion say of it; one object each, so that a new kind of value
- * is one declaration.
+ * default, and what help and completion say about it; each is one object, so that a new kind of
+ * value is one declaration.
  */
 import { parseHostPort } from "../backends/host_port.ts";
 import { formatGoDuration, parseGoDurationNs } from "../base/go_duration.ts";
@@ -24,13 +24,13 @@ export interface ValueType<T> {
 }
 
 export interface ValueMismatchOptions extends ErrorOptions {
-  /** The original's words for the mistake, which its users and their tests look for. */
+  /** The original's text for the mistake, which its users and their tests look for. */
   readonly words?: string | undefined;
 }
 
 /**
- * Says what a value should have been; whoever knows the place and the value adds them. `expected`
- * is undefined where the original's words say it all.
+ * Says what a value should have been; callers that know the place and the value add them.
+ * `expected` is undefined if the original's text says it all.
  */
 export class ValueMismatch extends TypeError {
   override readonly name = "ValueMismatch";
@@ -58,13 +58,13 @@ function text(label: string, candidates?: "files"): ValueType<string> {
 }
 
 export const string = text("string");
-/** A path, which completion helps with. */
+/** A path, which completion can complete. */
 export const filename = text("filename", "files");
 
 const NODE_ID = /^[A-Za-z0-9._@:-]+$/;
 const NODE_ID_WORDS = "node id can only contain a-z, A-Z, 0-9 or special characters . - _ @ :";
 
-/** A node id. `localhost` is the control protocol's word for the node itself. */
+/** A node id. In the control protocol, `localhost` means the node itself. */
 export const nodeId: ValueType<string> = {
   label: "string",
   read(raw) {
@@ -85,7 +85,7 @@ export const nodeId: ValueType<string> = {
   print: (value) => value,
 };
 
-/** A service on the mesh; the name has a fixed place in every packet. */
+/** A service on the mesh; the name has a field of fixed size in every packet. */
 export const serviceName: ValueType<string> = {
   label: "string",
   read(raw) {
@@ -132,7 +132,7 @@ export function integer(bounds: { least: number; most: number }): ValueType<numb
   };
 }
 
-/** A TCP or UDP port to listen on; 0 has the system choose one. */
+/** A TCP or UDP port to listen on; 0 lets the system choose one. */
 export const port = integer({ least: 0, most: 65_535 });
 
 const COST_EXPECTED = "a number above 0";
@@ -174,8 +174,8 @@ const ALL_PERMISSIONS = 0o777;
 
 /**
  * A file mode. With a leading 0 or 0o it is octal, quoted or not. Without, it is decimal as in the
- * original (PyYAML and Ansible turn a plain 0660 into 432); that a 660 is then no mode at all is
- * how the usual mistake comes to light.
+ * original (PyYAML and Ansible turn a plain 0660 into 432); a decimal 660 is not a valid mode,
+ * which reveals the usual mistake.
  */
 export const fileMode: ValueType<number> = {
   label: "octal mode",
@@ -194,8 +194,8 @@ export const fileMode: ValueType<number> = {
 const NS_PER_MS = 1e6;
 
 /**
- * A Go duration such as `1h30m`, at least `leastMs`. The value is in milliseconds. `words` are the
- * original's for what is not a duration.
+ * A Go duration such as `1h30m`, at least `leastMs`. The value is in milliseconds. `words` is the
+ * original's text for what is not a duration.
  */
 export function duration(
   options: { leastMs?: number; words?: string } = {},

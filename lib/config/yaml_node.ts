@@ -1,6 +1,6 @@
 /**
- * YAML text as a tree of nodes that know their offsets and keep their source text. The one file
- * that knows the YAML library.
+ * YAML text as a tree of nodes that know their offsets and keep their source text. The only file
+ * that uses the YAML library.
  */
 
 export type YamlNode = YamlScalar | YamlSequence | YamlMapping;
@@ -8,7 +8,7 @@ export type YamlNode = YamlScalar | YamlSequence | YamlMapping;
 export interface YamlScalar {
   readonly kind: "scalar";
   readonly offset: number;
-  /** As written, without quotes and escapes; null for nothing, `null` and `~`. */
+  /** As written, without quotes and escapes; null for an empty value, `null` and `~`. */
   readonly value: string | null;
 }
 
@@ -43,8 +43,8 @@ const NULL_WORDS = new Set(["", "~", "null", "Null", "NULL"]);
 const MERGE_KEY = "<<";
 
 /**
- * Parses all documents of a text; an empty one has null for its root. Throws a `YamlSyntaxError`.
- * The library is loaded at the first call, which a start without a file never makes.
+ * Parses all documents of a text; the root of an empty one is null. Throws a `YamlSyntaxError`. The
+ * library is loaded at the first call, so never in a start without a file.
  */
 export async function parseYaml(text: string): Promise<YamlNode[]> {
   const yaml = await import("js-yaml");
@@ -61,7 +61,7 @@ export async function parseYaml(text: string): Promise<YamlNode[]> {
   const roots: YamlNode[] = [];
   let anchors = new Map<string, YamlNode>();
   const open: { children: YamlNode[]; close(): YamlNode | undefined; anchor: string }[] = [];
-  // An empty value has no place of its own: it is where the last thing was.
+  // An empty value has no position of its own: it gets that of whatever came before it.
   let lastOffset = 0;
 
   const add = (node: YamlNode | undefined, anchor: string) => {
@@ -148,7 +148,7 @@ function entriesOf(children: readonly YamlNode[]): YamlEntry[] {
     }
   }
   if (merged.length === 0) return own;
-  // What is merged and then overridden is no repeated key.
+  // A key that is merged and then overridden is not a repeated key.
   const byKey = new Map<unknown, YamlEntry>();
   for (const entry of merged) byKey.set(keyText(entry), entry);
   for (const entry of own) byKey.delete(keyText(entry));

@@ -11,7 +11,9 @@ export interface CommandSpec {
   readonly help: string;
   readonly options: Options;
   readonly arguments: Arguments;
-  /** Loads the command's code, and only that: the start of receptorctl is felt on each call. */
+  /**
+   * Loads the command's code, and only that: users feel receptorctl's start-up time on every call.
+   */
   readonly load: () => Promise<Run<never>>;
 }
 

@@ -1,4 +1,4 @@
-/** Every command of receptorctl with its options, as parser and help read it. */
+/** Every command of receptorctl with its options, from which parser and help come. */
 import { command, group } from "./command_spec.ts";
 import { argument, boolean, flag, float, integer, restArguments, text, texts } from "./options.ts";
 

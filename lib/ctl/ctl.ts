@@ -22,7 +22,7 @@ export interface Ctl {
   readonly versions: { readonly receptorctl: string; readonly receptor: string };
 }
 
-/** A control service greets at once; a node that is very busy takes some seconds. */
+/** A control service greets at once; a very busy node takes some seconds. */
 const GREETING_TIMEOUT_MS = 30_000;
 
 function silentServer(): CtlError {
@@ -57,7 +57,7 @@ export class NodeConnection implements Disposable {
     return this.#client;
   }
 
-  /** The client for a command after which its connection is of no more use; the caller closes it. */
+  /** The client for a command that uses up its connection; the caller closes it. */
   async lastUse(): Promise<ControlClient> {
     const client = await this.client();
     this.#client = undefined;
@@ -68,7 +68,7 @@ export class NodeConnection implements Disposable {
     return await (await this.client()).command(command, { signal: this.#signal });
   }
 
-  /** A connection of its own to the same node, for what must be done after Ctrl-C. */
+  /** A separate connection to the same node, for what must be done after Ctrl-C. */
   again(signal: AbortSignal): NodeConnection {
     return new NodeConnection(this.#deps, signal);
   }

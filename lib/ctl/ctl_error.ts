@@ -1,6 +1,6 @@
 /** A failure that ends receptorctl, with the exit code that scripts rely on. */
 
-/** Exit codes beside 0, as the original's client has them. */
+/** Exit codes other than 0, as the original's client has them. */
 export const ExitCode = {
   General: 1,
   PingFailed: 2,

@@ -22,7 +22,7 @@ export function renderHelp(place: Place): string {
   return `${sections.join("\n\n")}\n`;
 }
 
-/** The lines in front of a usage error: how it would be right, and where to read more. */
+/** The lines above a usage error: the right usage, and where to read more. */
 export function renderUsage(place: Place): string {
   return `${usage(place)}\nTry '${place.path.join(" ")} --help' for help.\n\n`;
 }

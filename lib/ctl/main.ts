@@ -1,4 +1,4 @@
-/** receptorctl from the words of its command line to its exit code. */
+/** receptorctl, from its command line to its exit code. */
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import { receptorctl } from "./command_table.ts";
@@ -9,7 +9,7 @@ import { socketOpener, type SocketOptions } from "./open_socket.ts";
 import { parseArguments, type Parsed, type Place } from "./parse_arguments.ts";
 import { type Output, OutputClosedError, Terminal } from "./terminal.ts";
 
-/** All that receptorctl has of the world around it. */
+/** Everything outside itself that receptorctl uses. */
 export interface World {
   /** Our own version. */
   version: string;
@@ -22,7 +22,7 @@ export interface World {
   interrupted: AbortSignal;
 }
 
-/** Versions of the original that speak what we speak. */
+/** Versions of the original that speak our protocol. */
 const COMPATIBLE = /^1\.[4-6](\.|$)/;
 
 /** Runs one command; never rejects. */
@@ -40,7 +40,7 @@ export async function main(words: readonly string[], world: World): Promise<numb
     }
   } catch (error) {
     if (world.interrupted.aborted) {
-      // What the original does on Ctrl-C: it ends the line, and that is all.
+      // As the original on Ctrl-C: end the line, and nothing more.
       await terminal.endErrorLine();
       return 0;
     }
@@ -51,7 +51,7 @@ export async function main(words: readonly string[], world: World): Promise<numb
   }
 }
 
-/** A group without a command is a mistake, which a script shall notice. */
+/** A group without a command is a mistake, which a script must notice. */
 async function printHelp(terminal: Terminal, place: Place, isAsked: boolean): Promise<number> {
   const help = renderHelp(place);
   if (!isAsked) {
@@ -69,7 +69,7 @@ async function run(
 ): Promise<number> {
   const open = socketOpener(parsed.global as unknown as SocketOptions, world.environment);
   using node = new NodeConnection({ open, clock: world.clock }, world.interrupted);
-  // The command's code loads while the node answers.
+  // Loads the command's code while waiting for the node's answer.
   const [command, version] = await Promise.all([parsed.spec.load(), askVersion(node)]);
   if (version !== world.version && !COMPATIBLE.test(version)) {
     await terminal.warning(

@@ -1,4 +1,4 @@
-/** Connects to a node, and says what to do when that does not work. */
+/** Connects to a node, and says what to do if that fails. */
 import type { ByteConn } from "../base/byte_conn.ts";
 import { defaultSocketPaths, type Environment } from "../base/default_socket.ts";
 import { messageOf } from "../base/error_message.ts";
@@ -6,7 +6,7 @@ import { CtlError } from "./ctl_error.ts";
 import { parseSocketAddress, type SocketAddress } from "./socket_address.ts";
 import type { TlsFiles } from "./tls_files.ts";
 
-/** The options in front of a command that say where the node is. */
+/** The options before a command that say where the node is. */
 export interface SocketOptions {
   socket: string;
   config: string;
@@ -19,7 +19,7 @@ export interface SocketOptions {
 
 const START_A_NODE = "Start a node, for instance with: receptor --node id=foo --local-only";
 
-/** Checks what can be checked without connecting; the result connects, as often as called. */
+/** Checks what can be checked without connecting; returns a function that connects on each call. */
 export function socketOpener(
   options: SocketOptions,
   environment: Environment,
@@ -80,7 +80,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** A Unix socket needs nothing of the file, but a wrong name of it is a mistake to tell. */
+/** A Unix socket needs nothing from the file, but a wrong file name must be reported. */
 async function checkConfig({ config }: SocketOptions): Promise<void> {
   if (config === "") return;
   const { readConfigFile } = await import("./tls_files.ts");

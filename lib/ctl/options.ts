@@ -1,6 +1,6 @@
 /**
- * How options and arguments are declared: one table entry gives the parser, its types and the
- * help. Own code, since a library's load time would be felt on each call.
+ * How options and arguments are declared: one table entry gives the parser, its types and the help.
+ * No library, since users would feel its load time on every call.
  */
 import { UsageError } from "./ctl_error.ts";
 
@@ -9,17 +9,17 @@ export interface OptionSpec<T> {
   readonly long: string;
   readonly short?: string | undefined;
   readonly help: string;
-  /** What the value is called in the help; undefined for a flag, which takes none. */
+  /** The name of the value in the help; undefined for a flag, which takes none. */
   readonly metavar?: string | undefined;
   readonly env?: string | undefined;
-  /** Shown in the help behind "default:". */
+  /** Shown in the help after "default:". */
   readonly shownDefault?: string | undefined;
   readonly initial: T;
   /** The value after one more occurrence; `text` is "" for a flag. Throws a `UsageError`. */
   readonly take: (before: T, text: string) => T;
 }
 
-/** A positional argument: one word, or all that are left. */
+/** A positional argument: one word, or all remaining ones. */
 export interface ArgumentSpec<T extends string | string[]> {
   readonly metavar: string;
   readonly variadic: T extends string ? false : true;
@@ -34,7 +34,7 @@ export function flag(long: string, help: string, common: Common = {}): OptionSpe
   return { long, help, ...common, initial: false, take: () => true };
 }
 
-/** A text, "" when it is not given. */
+/** A text, "" if it is not given. */
 export function text(long: string, help: string, common: Common = {}): OptionSpec<string> {
   return { long, help, ...common, metavar: "TEXT", initial: "", take: (_, value) => value };
 }
@@ -103,7 +103,7 @@ export function argument(metavar: string): ArgumentSpec<string> {
   return { metavar, variadic: false };
 }
 
-/** All words that are left, possibly none. */
+/** All remaining words, possibly none. */
 export function restArguments(metavar: string): ArgumentSpec<string[]> {
   return { metavar, variadic: true };
 }
@@ -113,7 +113,7 @@ export type Options = Readonly<Record<string, OptionSpec<any>>>;
 // deno-lint-ignore no-explicit-any -- as above
 export type Arguments = Readonly<Record<string, ArgumentSpec<any>>>;
 
-/** What a command gets: its options and arguments by their names in the table. */
+/** What a command receives: its options and arguments by their names in the table. */
 export type ValuesOf<O extends Options, A extends Arguments> =
   & { [Name in keyof O]: O[Name] extends OptionSpec<infer T> ? T : never }
   & { [Name in keyof A]: A[Name] extends ArgumentSpec<infer T> ? T : never };

@@ -4,22 +4,22 @@ import type { CommandSpec, GroupSpec } from "./command_spec.ts";
 import { UsageError } from "./ctl_error.ts";
 import type { Arguments, Options, OptionSpec } from "./options.ts";
 
-/** How a command was reached, `receptorctl` first, and what it is. */
+/** The words that led to a command, `receptorctl` first, and the command. */
 export interface Place {
   readonly path: readonly string[];
   readonly spec: CommandSpec | GroupSpec;
 }
 
 export type Parsed =
-  /** `isAsked`: by `--help`, and not for want of a command. */
+  /** `isAsked`: because of `--help`, and not because a command is missing. */
   | { kind: "help"; place: Place; isAsked: boolean }
-  /** `problem` is what is wrong with the words behind `place`. */
+  /** `problem` is what is wrong with the words after `place`. */
   | { kind: "wrong"; place: Place; problem: UsageError }
   | {
     kind: "command";
     place: Place;
     spec: CommandSpec;
-    /** Values of the options in front of the command. */
+    /** Values of the options before the command. */
     global: Record<string, unknown>;
     values: Record<string, unknown>;
   };
@@ -120,7 +120,8 @@ function scanOptions(
         take(found, equals === -1 ? value(written) : word.slice(equals + 1));
       }
     } else if (word.startsWith("-") && word !== "-") {
-      // Several flags may share a dash; the first one that takes a value has the rest of the word.
+      // Several flags may share a dash; the first option that takes a value gets the rest of the
+      // word.
       for (let at = 1; at < word.length; at++) {
         const found = find(`-${word[at]}`);
         if (found[1].metavar === undefined) {
@@ -159,7 +160,7 @@ function takeArguments(specs: Arguments, words: readonly string[]): Record<strin
   return values;
 }
 
-/** " Did you mean …?" when one of `names` is near enough to be a typing error. */
+/** " Did you mean …?" if one of `names` is near enough for a typing error. */
 function suggestion(written: string, names: readonly string[]): string {
   const near = nearestName(written, names);
   return near === undefined ? "" : ` Did you mean ${near}?`;

@@ -1,10 +1,10 @@
-/** A unit's output on standard output, byte for byte and as it comes. */
+/** Prints a unit's output on standard output, byte for byte and as it arrives. */
 import { ControlError } from "../control/control_error.ts";
 import { UnitState } from "../control/work_service.ts";
 import type { Ctl } from "./ctl.ts";
 import { CtlError, ExitCode } from "./ctl_error.ts";
 
-/** Large, since the cost of a read and a write is mostly per call. */
+/** Large, since most of the cost of a read and a write is per call. */
 const BUFFER_BYTES = 512 * 1024;
 
 /** Resolves to the exit code: 0 only for a unit that succeeded, with every byte of its output. */
@@ -34,7 +34,7 @@ function problemOf(
         ? undefined
         : `Output was lost: the results ended after ${received} of ${StdoutSize} bytes`;
     default:
-      // The node ends a stream before its time when it has no more to give.
+      // The node ends a stream early if it has no more to send.
       return `Output was lost: the results ended while the unit was ${StateName ?? State}`;
   }
 }

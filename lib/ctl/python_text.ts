@@ -1,4 +1,4 @@
-/** Values as the original's client prints them, which is how Python writes them. */
+/** Values as the original's client prints them, in Python's notation. */
 
 /** `json.dumps(value, indent=4, sort_keys=True)`. */
 export function sortedJson(value: unknown, indent = ""): string {
@@ -18,7 +18,7 @@ export function sortedJson(value: unknown, indent = ""): string {
   return `${open}\n${inner}${items.join(`,\n${inner}`)}\n${indent}${close}`;
 }
 
-/** A JSON string of ASCII alone. */
+/** A JSON string in pure ASCII. */
 function asciiJson(text: string): string {
   return JSON.stringify(text).replace(
     /[\u007f-\uffff]/g,
@@ -26,7 +26,7 @@ function asciiJson(text: string): string {
   );
 }
 
-/** `str()` of a dictionary of texts. */
+/** `str()` of a dictionary of strings. */
 export function pythonDictionary(tags: Readonly<Record<string, unknown>>): string {
   const items = Object.entries(tags)
     .map(([key, value]) => `${pythonString(key)}: ${pythonString(String(value))}`);

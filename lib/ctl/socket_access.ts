@@ -1,9 +1,9 @@
-/** Who may use a control socket, for the one who may not. */
+/** Explains who may use a control socket, to a user who may not. */
 
 const WRITE_OTHERS = 0o002;
 const WRITE_GROUP = 0o020;
 
-/** Owner, group and mode of the socket and what would help; "" when even that is hidden. */
+/** Owner, group and mode of the socket, and what would help; "" if even those are hidden. */
 export async function describeAccess(path: string): Promise<string> {
   let info: Deno.FileInfo;
   try {

@@ -1,4 +1,4 @@
-/** Reads the address of a control socket, in the forms that the original's client takes. */
+/** Reads the address of a control socket, in the forms that the original's client accepts. */
 import { CtlError } from "./ctl_error.ts";
 
 export type SocketAddress =
@@ -8,7 +8,7 @@ export type SocketAddress =
 const NETWORK = /^(tcp|tls):(?:\/\/)?([a-zA-Z0-9.:-]+|\[[0-9a-fA-F:.]+\]):([0-9]+)$/;
 const UNIX = /^(?:unix:(?:\/\/)?)?([^:]+)$/;
 
-/** `home` replaces a leading `~/`. Throws a `CtlError` for anything else. */
+/** `home` replaces the `~` of a leading `~/`. Throws a `CtlError` for any other form. */
 export function parseSocketAddress(text: string, home: string | undefined): SocketAddress {
   const network = NETWORK.exec(text);
   if (network !== null) {

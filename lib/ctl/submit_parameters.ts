@@ -1,9 +1,9 @@
-/** The parameters of a submit, from `-a key=value` and the words behind the work type. */
+/** The parameters of a submission, from `-a key=value` and the words after the work type. */
 import { CtlError, ExitCode, UsageError } from "./ctl_error.ts";
 
 /**
  * `@file` as a value stands for the file's text; a value that begins with `@@` is sent as it is.
- * The words behind the work type are appended to the parameter `params`. Throws a `CtlError`.
+ * The words after the work type are appended to the parameter `params`. Throws a `CtlError`.
  */
 export async function readParameters(
   assignments: readonly string[],

@@ -1,4 +1,4 @@
-/** What receptorctl writes, and how: text for people, bytes for pipes, errors in red. */
+/** How receptorctl writes: text for people, bytes for pipes, errors in red. */
 import { writeAll } from "../base/byte_conn.ts";
 import { escapeUnprintable } from "../base/printable.ts";
 import { sortedJson } from "./python_text.ts";
@@ -9,7 +9,7 @@ export interface Output {
   isTerminal(): boolean;
 }
 
-/** Whoever read our output (`head`, a pager) has enough: not an error worth words. */
+/** The reader of our output (`head`, a pager) has had enough: not an error worth reporting. */
 export class OutputClosedError extends Error {
   override readonly name = "OutputClosedError";
 }
@@ -27,8 +27,8 @@ export class Terminal {
   }
 
   /**
-   * Prints one line. Much of what it says comes from elsewhere: nothing in it ends the line or
-   * commands the terminal.
+   * Prints one line. Much of its text comes from elsewhere: nothing in it can end the line or
+   * control the terminal.
    */
   print(line = ""): Promise<void> {
     return this.printLines([line]);
@@ -41,11 +41,11 @@ export class Terminal {
 
   /** Prints a value as the original's client does. */
   printJson(value: unknown): Promise<void> {
-    // No line break of a text is left in it: those between its lines are its own.
+    // In JSON, line breaks in texts are escaped: any that are left separate its own lines.
     return this.printLines(sortedJson(value).split("\n"));
   }
 
-  /** Writes bytes as they are. Throws an `OutputClosedError` when nobody reads them any more. */
+  /** Writes bytes as they are. Throws an `OutputClosedError` if nobody reads them any more. */
   async write(bytes: Uint8Array): Promise<void> {
     try {
       await writeAll(this.#out, bytes);
@@ -65,12 +65,12 @@ export class Terminal {
     return this.#complain(MAGENTA, `Warning: ${message}`);
   }
 
-  /** Ends the line that a `^C` stands on, or leaves one empty. */
+  /** Ends the line that a `^C` was echoed on, or prints an empty one. */
   endErrorLine(): Promise<void> {
     return this.explain("\n");
   }
 
-  /** Writes a text of our own, of any number of lines, to standard error. */
+  /** Writes a text of our own, of one or more lines, to standard error. */
   explain(text: string): Promise<void> {
     return writeAll(this.#err, new TextEncoder().encode(text));
   }

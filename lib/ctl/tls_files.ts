@@ -8,11 +8,11 @@ export interface TlsFiles {
   rootcas: string;
   cert: string;
   key: string;
-  /** Does not compare the host name; the certificate must be valid all the same. */
+  /** Does not check the host name; the certificate must still be valid. */
   insecureskipverify: boolean;
 }
 
-/** The actions of a node's configuration file. Throws a `CtlError` when it cannot be read. */
+/** The actions of a node's configuration file. Throws a `CtlError` if it cannot be read. */
 export async function readConfigFile(path: string): Promise<Record<string, unknown>[]> {
   let actions: unknown;
   try {
@@ -35,7 +35,7 @@ export async function readTlsClientConfig(
   const found = actions
     .map((action) => action?.["tls-client"] as { name?: unknown } & Partial<TlsFiles> | undefined)
     .find((tls) => tls?.name === name);
-  // The original's client goes on without: with a name given, that is a mistake to tell.
+  // The original's client goes on without it, but a wrong name must be reported.
   if (found === undefined) throw new CtlError(`Config ${path} has no tls-client named ${name}`);
   return {
     rootcas: String(found.rootcas ?? given.rootcas),

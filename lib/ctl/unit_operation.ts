@@ -4,7 +4,7 @@ import type { NodeConnection } from "./ctl.ts";
 import { CtlError } from "./ctl_error.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Prints the node's answer for each unit; the first refusal ends it with a `CtlError`. */
+/** Prints the node's answer for each unit; throws a `CtlError` at the first refusal. */
 export async function operateOnUnits(
   { node, terminal }: { node: NodeConnection; terminal: Terminal },
   operation: "cancel" | "release" | "force-release",

@@ -1,5 +1,5 @@
 /**
- * Service advertisements: which services a node offers, flooded through the mesh. JSON behind the
+ * Service advertisements: which services a node offers, flooded through the mesh. JSON after the
  * type byte:
  *
  *     {"NodeID":…,"Service":…,"Time":…,"ConnType":…,"Tags":{…}|null,
@@ -18,7 +18,7 @@ import {
 import { encodeTextMessage, MessageType } from "./message_type.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
-/** What a service can be reached by. */
+/** How a service can be reached. */
 export const ConnectionType = {
   Datagram: 0,
   Stream: 1,
@@ -30,7 +30,7 @@ export type ConnectionType = (typeof ConnectionType)[keyof typeof ConnectionType
 /** One work type that is offered with the control service. */
 export interface WorkCommand {
   readonly WorkType: string;
-  /** It requires a signature. */
+  /** Submissions must be signed. */
   readonly Secure: boolean;
 }
 

@@ -17,13 +17,13 @@ import { MessageType } from "./message_type.ts";
 import type { NodeHash } from "./node_id.ts";
 
 export const PACKET_HEADER_BYTES = 36;
-/** Hops that a packet may be forwarded unless its sender says otherwise. */
+/** How many hops a packet may be forwarded, unless its sender says otherwise. */
 export const MAX_HOPS = 30;
 /** Longest service name in bytes. */
 export const MAX_SERVICE_BYTES = 8;
 
 const HOPS_AT = 1;
-/** Where each address field begins. */
+/** Where the address fields begin. */
 export const SOURCE_NODE_AT = 4;
 export const DESTINATION_NODE_AT = 12;
 export const SOURCE_SERVICE_AT = 20;
@@ -37,19 +37,19 @@ export interface PacketAddress {
 }
 
 /**
- * A service name as it is on the wire: at most 8 bytes, one UTF-16 unit for each. For the usual
- * ASCII names that is the name itself; comparing and looking up need no decoding.
+ * A service name as on the wire: at most 8 bytes, one UTF-16 unit for each. For the usual ASCII
+ * names that is the name itself, so comparing and looking up need no decoding.
  */
 export type Service = string & { readonly service: unique symbol };
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The wire form of a service name; undefined when it is longer than 8 bytes. */
+/** The wire form of a service name; undefined if it is longer than 8 bytes. */
 export function serviceFromText(text: string): Service | undefined {
   const bytes = encoder.encode(text);
   if (bytes.length > MAX_SERVICE_BYTES) return undefined;
-  // Zero bytes at the end are padding on the wire: the name that arrives has none.
+  // Zero bytes at the end are padding on the wire: a name that arrives has none.
   return String.fromCharCode(...bytes).replace(/\0+$/, "") as Service;
 }
 

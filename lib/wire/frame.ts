@@ -8,19 +8,19 @@
  *     +--------+----------------+--------+---…
  */
 
-/** Largest message that the 16-bit length can say. */
+/** Largest message that the 16-bit length can express. */
 export const MAX_MESSAGE_BYTES = 0xffff;
 /** Bytes that a frame adds to its message. */
 export const FRAME_HEADER_BYTES = 2;
 
-/** Buffer that a reader begins with: an idle link should cost little memory. */
+/** Size of a reader's first buffer: an idle link should cost little memory. */
 const INITIAL_READ_BYTES = 16 * 1024;
-/** Buffer that a busy reader ends up with; must hold one whole frame of any size. */
+/** Size of a busy reader's buffer; must hold a complete frame of any size. */
 const MAX_READ_BYTES = 256 * 1024;
 
 /**
- * Cuts a byte stream into messages. Fill `space()` from the stream, then call `take()` with how
- * many bytes came. Holds at most one incomplete frame between calls, so its memory is bounded.
+ * Cuts a byte stream into messages. Fill `space()` from the stream, then call `take()` with the
+ * number of bytes read. Holds at most one incomplete frame between calls, so its memory is bounded.
  */
 export class FrameReader {
   #buffer = new Uint8Array(INITIAL_READ_BYTES);
@@ -28,7 +28,7 @@ export class FrameReader {
   #start = 0;
   #end = 0;
 
-  /** Where to read into next. Ends the life of all views that `take` returned before. */
+  /** Where to read into next. Invalidates all views that `take` has returned. */
   space(): Uint8Array<ArrayBuffer> {
     const held = this.#end - this.#start;
     const wanted = this.#wantedCapacity(held);
@@ -44,7 +44,7 @@ export class FrameReader {
     return this.#buffer.subarray(held);
   }
 
-  /** The whole messages, as views, once `count` more bytes are in the space given out last. */
+  /** The complete messages, as views, once `count` more bytes are in the space last given out. */
   take(count: number): Uint8Array<ArrayBuffer>[] {
     const buffer = this.#buffer;
     const end = this.#end + count;
@@ -61,14 +61,16 @@ export class FrameReader {
     return messages;
   }
 
-  /** Bytes of a frame that has begun but is not complete: a stream should not end here. */
+  /**
+   * Bytes of a frame that has begun but is not complete: if above 0, a stream should not end here.
+   */
   get incompleteBytes(): number {
     return this.#end - this.#start;
   }
 
   #wantedCapacity(held: number): number {
     let wanted = this.#buffer.length;
-    // The last read filled the buffer, so there is more where that came from.
+    // The last read filled the buffer, so there is probably more to read.
     if (this.#end === wanted) wanted = Math.min(2 * wanted, MAX_READ_BYTES);
     if (held >= FRAME_HEADER_BYTES) {
       const frame = FRAME_HEADER_BYTES + frameLength(this.#buffer, this.#start);
@@ -81,7 +83,7 @@ export class FrameReader {
 /** Buffer that a batch begins with, when its first message comes. */
 const INITIAL_BATCH_BYTES = 16 * 1024;
 
-/** Collects messages into one buffer of frames, up to a number of bytes given beforehand. */
+/** Collects messages into one buffer of frames, up to a given number of bytes. */
 export class FrameBatch {
   #buffer = new Uint8Array(0);
   #length = 0;
@@ -101,7 +103,7 @@ export class FrameBatch {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** Appends a copy of `head` and `tail` as one message; false when it does not fit any more. */
+  /** Appends a copy of `head` and `tail` as one message; false if it no longer fits. */
   append(head: Uint8Array, tail?: Uint8Array): boolean {
     const tailLength = tail === undefined ? 0 : tail.length;
     const messageLength = head.length + tailLength;
@@ -140,7 +142,7 @@ export function frameOf(message: Uint8Array): Uint8Array<ArrayBuffer> {
   return frame;
 }
 
-/** The messages in a buffer of whole frames, as views. Throws a `RangeError` if cut short. */
+/** The messages in a buffer of complete frames, as views. Throws a `RangeError` if cut short. */
 export function* messagesIn(
   frames: Uint8Array<ArrayBuffer>,
 ): Generator<Uint8Array<ArrayBuffer>> {
@@ -155,7 +157,7 @@ export function* messagesIn(
   }
 }
 
-/** NaN when the header itself is cut short. */
+/** NaN if the header itself is cut short. */
 function frameLength(buffer: Uint8Array, at: number): number {
   return buffer[at]! + buffer[at + 1]! * 256;
 }

@@ -1,7 +1,7 @@
 /**
  * HighwayHash-64 (Alakuijala, Cox, Wassenberg: "Fast keyed hash/pseudo-random function using SIMD
  * multiply and permute", 2016), by its portable definition. The mesh hashes each node id once, so
- * plain 64-bit arithmetic on bigints is fast enough and loads at once; the packages on npm are
+ * plain 64-bit arithmetic on bigints is fast enough and needs no loading; the packages on npm are
  * native or WebAssembly modules.
  */
 
@@ -92,7 +92,7 @@ function zipperMergeAndAdd(to: Lanes, from: Lanes, lane: 0 | 2): void {
   );
 }
 
-/** Takes in the last 1 to 31 bytes, spread over one packet. */
+/** Adds the last 1 to 31 bytes, spread over one packet. */
 function updateRemainder(state: State, rest: Uint8Array): void {
   const size = rest.length;
   const tail = size & 3;

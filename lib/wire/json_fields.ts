@@ -1,10 +1,10 @@
 /**
- * Strict reading of the JSON bodies that come from the mesh. Field names and their meaning are the
- * original's; a missing field reads as the zero value, as it does there.
+ * Strict reading of JSON bodies from the mesh. Field names and their meaning are the original's; a
+ * missing field reads as the zero value, as it does there.
  */
 import { isNodeId, isPrintable } from "./node_id.ts";
 
-/** A message of a neighbour that cannot be what its type byte says. */
+/** A message from a neighbour that is not what its type byte says. */
 export class MalformedMessage extends Error {
   override readonly name = "MalformedMessage";
 }
@@ -18,7 +18,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Parses UTF-8 `bytes` as one JSON object. Whole numbers beyond 2^53 become bigints, so that none
- * loses digits in a double. `what` names the message in errors.
+ * loses digits as a double. `what` names the message in errors.
  */
 export function parseJsonFields(bytes: Uint8Array, what: string): JsonFields {
   let value: unknown;
@@ -31,7 +31,7 @@ export function parseJsonFields(bytes: Uint8Array, what: string): JsonFields {
   return value;
 }
 
-/** TypeScript's library does not know the third parameter of a reviver yet. */
+/** TypeScript's library types do not yet have the third parameter of a reviver. */
 type ParseWithSource = (
   text: string,
   reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
@@ -46,7 +46,7 @@ export function isObject(value: unknown): value is JsonFields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A string of at most `maxLength` UTF-16 units; "" when missing. */
+/** A string of at most `maxLength` UTF-16 units; "" if missing. */
 export function stringField(fields: JsonFields, name: string, maxLength: number): string {
   const value = fields[name] ?? "";
   if (typeof value !== "string" || value.length > maxLength || !value.isWellFormed()) {
@@ -62,7 +62,7 @@ export function printableField(fields: JsonFields, name: string, maxLength: numb
   return value;
 }
 
-/** A node id; "" is refused like all that is not one. */
+/** A node id; anything else is refused, "" included. */
 export function nodeIdField(fields: JsonFields, name: string): string {
   const value = fields[name];
   if (typeof value !== "string" || !isNodeId(value)) {
@@ -71,7 +71,7 @@ export function nodeIdField(fields: JsonFields, name: string): string {
   return value;
 }
 
-/** A whole number from 0 to 2^64 - 1; 0 when missing. */
+/** A whole number from 0 to 2^64 - 1; 0 if missing. */
 export function uint64Field(fields: JsonFields, name: string): bigint {
   const value = fields[name] ?? 0;
   const whole = typeof value === "bigint" || Number.isSafeInteger(value);
@@ -82,7 +82,7 @@ export function uint64Field(fields: JsonFields, name: string): bigint {
   throw new MalformedMessage(`${name} must be a whole number from 0 to 2^64 - 1`);
 }
 
-/** false when missing. */
+/** false if missing. */
 export function booleanField(fields: JsonFields, name: string): boolean {
   const value = fields[name] ?? false;
   if (typeof value !== "boolean") throw new MalformedMessage(`${name} must be true or false`);

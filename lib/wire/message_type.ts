@@ -1,4 +1,4 @@
-/** The first byte of every message on a link says what follows. */
+/** The first byte of every message on a link, which says what follows. */
 export const MessageType = {
   /** A data packet (`data_packet.ts`). */
   Data: 0,
@@ -6,7 +6,7 @@ export const MessageType = {
   Route: 1,
   /** A service advertisement, JSON (`advertisement.ts`). */
   Advertisement: 2,
-  /** Refuses the link; the body carries nothing. */
+  /** Refuses the link; the body means nothing. */
   Reject: 3,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];

@@ -13,8 +13,8 @@ const ZERO_KEY = new Uint8Array(32);
 const encoder = new TextEncoder();
 
 /**
- * Whether `text` can be the id of another node: not empty, not too long, and printable, as it goes
- * into logs and into other nodes' status.
+ * Whether `text` can be the id of another node: not empty, not too long, and printable, since it is
+ * shown in logs and other nodes' status.
  */
 export function isNodeId(text: string): boolean {
   if (text.length === 0 || text.length > MAX_NODE_ID_BYTES) return false;
@@ -31,15 +31,15 @@ export function isPrintable(text: string): boolean {
 }
 
 /**
- * Whether `node` is the name by which users say "this node": `localhost` in upper or lower case, as
- * in the original. No node may be called so. For everything that a user can name a node by; a name
- * that came from the mesh never means this node.
+ * Whether `node` is the name by which users mean "this node": `localhost` in upper or lower case,
+ * as in the original. No node may have this name. For all node names that come from a user; a name
+ * from the mesh never means this node.
  */
 export function isLocalhost(node: string): boolean {
   return node.length === LOCALHOST.length && node.toLowerCase() === LOCALHOST;
 }
 
-/** HighwayHash-64 of a node id, as two unsigned 32-bit halves: numbers are cheaper to look up. */
+/** HighwayHash-64 of a node id, as two unsigned 32-bit halves: numbers are cheap to look up. */
 export interface NodeHash {
   readonly high: number;
   readonly low: number;

@@ -1,5 +1,5 @@
 /**
- * Route messages: what a node says of its own links, flooded through the mesh. JSON behind the
+ * Route messages: what a node says about its own links, flooded through the mesh. JSON after the
  * type byte:
  *
  *     {"NodeID":…,"UpdateID":…,"UpdateEpoch":…,"UpdateSequence":…,"Connections":{node:cost,…},
@@ -17,9 +17,9 @@ import { encodeTextMessage, MessageType } from "./message_type.ts";
 import { isNodeId } from "./node_id.ts";
 
 export interface RouteMessage {
-  /** The node whose links these are; "" while it still sets up the link. */
+  /** The node whose links these are; "" while it is still setting up the link. */
   readonly nodeId: string;
-  /** Tells copies of one flood apart from the next one. */
+  /** Tells the copies of one flood from those of the next. */
   readonly updateId: string;
   /** Grows with each start of the node. */
   readonly epoch: bigint;
@@ -33,7 +33,7 @@ export interface RouteMessage {
   readonly suspectedDuplicate: bigint;
 }
 
-/** Most links of one node: more than fit into a message with the shortest of names. */
+/** Most links of one node: more than fit into a message even with the shortest names. */
 export const MAX_CONNECTIONS = 8192;
 /** The original's update ids have 8 characters. */
 export const MAX_UPDATE_ID_LENGTH = 64;
@@ -58,7 +58,7 @@ export function encodeRouteMessage(route: RouteMessage): Uint8Array<ArrayBuffer>
   for (const [node, cost] of route.connections) {
     connections.push(`${JSON.stringify(node)}:${JSON.stringify(cost)}`);
   }
-  // By hand, as `JSON.stringify` has no way to print a bigint.
+  // By hand, as `JSON.stringify` cannot print a bigint.
   return encodeTextMessage(
     MessageType.Route,
     `{"NodeID":${JSON.stringify(route.nodeId)}` +
@@ -99,7 +99,7 @@ function readConnections(value: unknown): Map<string, number> {
   return connections;
 }
 
-/** Whether `cost` is one that a link may have. */
+/** Whether a link may have this cost. */
 export function isCost(cost: number): boolean {
   return Number.isFinite(cost) && cost > 0;
 }

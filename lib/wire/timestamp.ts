@@ -8,7 +8,7 @@ const PATTERN =
 const NS_PER_MS = 1_000_000n;
 const NS_PER_SECOND = 1_000_000_000n;
 
-/** Nanoseconds since 1970 (negative before); undefined when `text` is not such a time. */
+/** Nanoseconds since 1970 (negative before); undefined if `text` is not such a time. */
 export function parseTimestamp(text: string): bigint | undefined {
   const match = PATTERN.exec(text);
   if (match === null) return undefined;

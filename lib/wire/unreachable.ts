@@ -1,6 +1,6 @@
 /**
  * Unreachable messages: the payload of a data packet to service `unreach`, which tells a sender
- * what became of a packet of its own.
+ * what became of its packet.
  */
 import { parseJsonFields, printableField } from "./json_fields.ts";
 import { MAX_NODE_ID_BYTES } from "./node_id.ts";
@@ -21,7 +21,7 @@ export interface Unreachable {
   readonly toNode: string;
   readonly fromService: string;
   readonly toService: string;
-  /** One of `Problem`, or words of a newer node. */
+  /** One of `Problem`, or a text from a newer node. */
   readonly problem: string;
 }
 

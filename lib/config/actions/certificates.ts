@@ -1,4 +1,4 @@
-/** The small certificate authority: each of these does its work and ends. */
+/** The small certificate authority: each of these does its work and exits. */
 import { defineAction } from "../action.ts";
 import { strings } from "../composite_types.ts";
 import { bool, choice, filename, integer, string } from "../value_type.ts";
@@ -9,7 +9,7 @@ const commonNameParameter = {
   description: "Common name to assign to the certificate",
 } as const;
 
-/** EC keys beside the original's RSA. */
+/** EC keys in addition to the original's RSA. */
 const keyTypeParameter = {
   type: choice("rsa", "ec"),
   description: "Type of the key: rsa, or ec (elliptic curve), which the original does not have. " +

@@ -4,7 +4,7 @@ import { firewallRules } from "../composite_types.ts";
 import { printable } from "../../base/printable.ts";
 import { bool, choice, duration, filename, nodeId, string, ValueMismatch } from "../value_type.ts";
 
-/** Links that are silent for this long are dead; the original takes no shorter time (21 s). */
+/** Links that are silent for this long are dead; the original accepts no shorter time (21 s). */
 const LEAST_IDLE_TIMEOUT_MS = 21_000;
 const IDLE_TIMEOUT_WORDS = "failed to parse MaxIdleConnectionTimeout from configuration file -- " +
   "valid examples include '1.5h', '30m', '30m10s'";

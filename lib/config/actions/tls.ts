@@ -1,4 +1,4 @@
-/** TLS configurations, which other actions name. */
+/** TLS configurations, which other actions refer to by name. */
 import { defineAction } from "../action.ts";
 import { strings } from "../composite_types.ts";
 import { bool, filename, string } from "../value_type.ts";
@@ -9,7 +9,7 @@ const skipNamesCheckParameter = {
   description: "Skip verifying ReceptorNames OIDs in certificate at startup",
 } as const;
 
-/** The original's default since 1.6.9; before, it was false. */
+/** The original's default since 1.6.9; before that, it was false. */
 const minTls13Parameter = {
   type: bool,
   default: true,

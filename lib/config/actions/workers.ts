@@ -14,7 +14,7 @@ import {
   type ValueType,
 } from "../value_type.ts";
 
-/** How long a signature counts (`pkg/workceptor` in the original). */
+/** How long a signature is valid (`pkg/workceptor` in the original). */
 const DEFAULT_TOKEN_EXPIRATION_MS = 5 * 60_000;
 const TOKEN_EXPIRATION_WORDS = "failed to parse TokenExpiration -- " +
   "valid examples include '1.5h', '30m', '30m10s'";

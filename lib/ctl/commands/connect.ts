@@ -12,7 +12,7 @@ interface ConnectOptions {
 }
 
 /**
- * Ends when the service does. The end of a terminal's input ends it too, as in the original; the
+ * Ends when the service does. The end of a terminal's input also ends it, as in the original; the
  * end of a pipe is passed on as a half-close, so that the answer to it still arrives.
  */
 export async function connect(ctl: Ctl, options: ConnectOptions): Promise<void> {
@@ -28,7 +28,7 @@ export async function connect(ctl: Ctl, options: ConnectOptions): Promise<void> 
   try {
     const received = copyOut(stream, ctl);
     const sent = copyIn(ctl, stream);
-    // A service that no longer reads may still write: what it writes says when it is over.
+    // A service that no longer reads may still write; the end of its output is the end.
     const inputEnd = sent.catch(() => new Promise<void>(() => {}));
     await Promise.race(interactive ? [received, inputEnd] : [received]);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** `receptorctl reload`: has the node read its configuration again. */
+/** `receptorctl reload`: makes the node read its configuration again. */
 import type { Ctl } from "../ctl.ts";
 import { ExitCode } from "../ctl_error.ts";
 

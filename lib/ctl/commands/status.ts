@@ -12,7 +12,7 @@ interface Status {
   KnownConnectionCosts: Record<string, Record<string, number>> | null;
   RoutingTable: Record<string, string> | null;
   Advertisements: Advertisement[] | null;
-  /** Those close to their end, if there are any. */
+  /** Those close to expiry, if any. */
   Certificates?: ExpiringCertificate[];
 }
 
@@ -37,7 +37,7 @@ const CONN_TYPES: Readonly<Record<number, string>> = { 0: "Datagram", 1: "Stream
 
 export async function status({ node, terminal }: Ctl, options: { json: boolean }): Promise<void> {
   const reply = await node.command("status");
-  // A node of ours tells it only when asked by name; the original passes over the unknown name.
+  // A node of ours sends this only if asked by name; the original ignores the unknown name.
   const { Certificates = [] } = await node.command({
     command: "status",
     requested_fields: ["Certificates"],
@@ -115,14 +115,14 @@ function renderStatus(reply: Status): string[] {
 }
 
 function serviceRow({ Service, ConnType, Time, Tags }: Advertisement): string {
-  // The time stays in the zone that the node wrote it in.
+  // The time stays in the time zone that the node wrote it in.
   const lastSeen = Time.slice(0, 19).replace("T", " ");
   const tags = Tags === null ? "-" : pythonDictionary(Tags);
   const type = CONN_TYPES[ConnType] ?? String(ConnType);
   return `${Service.padEnd(9)} ${type.padEnd(10)} ${lastSeen.padEnd(21)} ${tags.padEnd(16)}`;
 }
 
-/** A node may advertise several services with work types: the first one counts. */
+/** A node may advertise several services with work types: the first counts. */
 function workTypes(adverts: readonly Advertisement[], secure: boolean): [string, string][] {
   const rows = new Map<string, string>();
   for (const { NodeID, WorkCommands } of adverts) {

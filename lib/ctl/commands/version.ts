@@ -1,4 +1,4 @@
-/** `receptorctl version`: ours and the node's. */
+/** `receptorctl version`: our version and the node's. */
 import type { Ctl } from "../ctl.ts";
 
 export async function version(

@@ -25,7 +25,7 @@ interface WorkSubmitOptions {
 }
 
 const PAYLOAD_BUFFER_BYTES = 256 * 1024;
-/** The unit is released even after Ctrl-C, but nobody waits long for that. */
+/** The unit is released even after Ctrl-C, but for no longer than this. */
 const RELEASE_TIMEOUT_MS = 10_000;
 
 export async function workSubmit(ctl: Ctl, options: WorkSubmitOptions): Promise<number> {
@@ -90,7 +90,7 @@ async function openPayload(input: Input, options: WorkSubmitOptions): Promise<Pa
     return { chunks: () => readChunks(input), [Symbol.dispose]() {} };
   }
   if (options.payload === "") {
-    // As typed in a shell with `echo`: a literal ends its line.
+    // As `echo` would send it: a literal ends with a newline.
     const literal = options.noPayload ? "" : `${options.payloadLiteral}\n`;
     return { chunks: () => [new TextEncoder().encode(literal)], [Symbol.dispose]() {} };
   }

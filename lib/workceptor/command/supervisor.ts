@@ -32,7 +32,9 @@ const READ_START = `read -r ${"receptor_skipped ".repeat(21)}receptor_start rece
  * - `exit` and `supervisor.log` exist from the start, so that they can be watched, and are not
  *   empty, so that there is room for what will be written even if the disk is full by then.
  * - The command runs in the foreground, where a shell leaves SIGINT as it is (with `&` it would be
- *   ignored for good) and reports a death by signal on its stderr. The trap keeps the shell itself alive to record the status; in the subshell a trapped signal has its default action again. If `sh` is bash, it has to leave its POSIX mode, in which it does not report deaths.
+ *   ignored for good) and reports a death by signal on its stderr. The trap keeps the shell itself
+ *   alive to record the status; in the subshell a trapped signal has its default action again. If
+ *   `sh` is bash, it has to leave its POSIX mode, in which it does not report this.
  * - Stdout is the daemon's pipe and gets the command's identity; it may be gone by then.
  * - If the exec fails, what the shell says about it, under the name it was given, is all there is
  *   where the command's output belongs, and is moved away from there.
