@@ -1,4 +1,4 @@
-/** Serves every connection of a listener, whatever carries it. */
+/** Serves every connection of a listener, over any transport. */
 import type { ByteConn } from "../base/byte_conn.ts";
 import type { MeshConn } from "../netceptor/mesh.ts";
 import type { ControlServer } from "./server.ts";
@@ -27,7 +27,7 @@ export async function serveConnections<Conn extends ByteConn>(
   }
 }
 
-/** A client on the local socket: trusted as far as the socket's permissions go. */
+/** A client on the local socket: trusted, since the socket's permissions let it in. */
 export function unixCaller(): Caller {
   return { via: "unix", secure: false, description: "unix" };
 }

@@ -13,12 +13,12 @@ export class ControlProtocolError extends Error {
   override readonly name = "ControlProtocolError";
 }
 
-/** A parameter of a submit has the name of a field of the command, and would stand in for it. */
+/** A parameter of a submission has the name of a field of the command, and would replace it. */
 export class IllegalParameterError extends Error {
   override readonly name = "IllegalParameterError";
 }
 
-/** A submit as sent: what is left out is not sent. */
+/** A submission as sent: absent fields are not sent. */
 export type SubmitFields =
   & Pick<SubmitRequest, "node" | "workType">
   & Partial<SubmitRequest>;
@@ -40,7 +40,7 @@ export interface ResultsOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** A unit's output as it arrives; whoever got it closes it. */
+/** A unit's output as it arrives; the caller closes it. */
 export type ResultsStream = Pick<ByteConn, "read" | "close">;
 
 export interface ConnectOptions {
@@ -50,7 +50,7 @@ export interface ConnectOptions {
 }
 
 /**
- * Bound of one reply. Generous: `work list` of a node with tens of thousands of units, or the
+ * Bound of one reply. Generous, since `work list` of a node with tens of thousands of units, or the
  * status of a large mesh, is one line.
  */
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
@@ -62,8 +62,8 @@ const CREATED = /^Work unit created with ID (.+)\. Send stdin data and EOF\.$/;
 const STREAMING = /^Streaming results for work unit (.+)$/;
 const ERROR_PREFIX = "ERROR:";
 /**
- * An abort of any call closes the connection, since what the server would still send is then
- * anyone's guess. A failed command (`ControlError`) leaves it open for the next.
+ * Aborting any call closes the connection, since it is unknown what the server will still send. A
+ * failed command (`ControlError`) leaves it open for the next.
  */
 export class ControlClient implements Disposable {
   readonly #lines: LineReader;
@@ -93,7 +93,7 @@ export class ControlClient implements Disposable {
 
   /**
    * Sends words (a line as it is, so it must not hold a newline) or an object (as JSON) and
-   * resolves to the parsed reply. Throws a `ControlError` with the text behind `ERROR: `.
+   * resolves to the parsed reply. Throws a `ControlError` with the text after `ERROR: `.
    */
   command(
     command: string | Record<string, unknown>,
@@ -106,8 +106,8 @@ export class ControlClient implements Disposable {
   }
 
   /**
-   * Submits a unit with its payload, which uses the connection up: it is closed afterwards. A server
-   * that refuses while the payload is still on its way makes the call throw its `ControlError`.
+   * Submits a unit with its payload, which uses up the connection: it is closed afterwards. If the
+   * server refuses while the payload is still being sent, throws its `ControlError`.
    */
   async submit(
     request: SubmitFields,
@@ -130,7 +130,7 @@ export class ControlClient implements Disposable {
 
   /**
    * Opens a unit's output from byte `startPos` on. The connection becomes that stream: no command
-   * may follow. The signal covers the opening; closing the stream ends it later.
+   * may follow. The signal covers the opening only; to end the stream, close it.
    */
   results(
     unitId: string,
@@ -157,7 +157,7 @@ export class ControlClient implements Disposable {
   }
 
   /**
-   * Has the server dial a service in the mesh: the connection becomes the stream to it.
+   * Makes the server dial a service in the mesh: the connection becomes the stream to it.
    */
   connectService(
     node: string,
@@ -166,7 +166,7 @@ export class ControlClient implements Disposable {
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<ByteConn> {
     return this.#exclusively(options.signal, async (signal) => {
-      // The trailing blank of an absent third word is what the Python client sends, too.
+      // The Python client also sends the trailing blank if there is no third word.
       await this.#send(`connect ${node} ${service} ${tlsClient}`);
       const reply = await this.#reply(signal);
       if (!reply.startsWith("Connecting")) throw unexpected(reply, "Connecting");
@@ -174,7 +174,7 @@ export class ControlClient implements Disposable {
     });
   }
 
-  /** Goes on as a client of another node's control service, reached through this one. */
+  /** Continues as a client of another node's control service, reached through this one. */
   async connectControl(
     node: string,
     tlsClient = "",
@@ -200,11 +200,11 @@ export class ControlClient implements Disposable {
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       signal?.throwIfAborted();
-      // Not everything that an exchange waits for ends with the connection: a payload may come
-      // from a terminal.
+      // Closing the connection does not end everything that an exchange waits for: a payload may
+      // come from a terminal.
       return await abortable(exchange(signal), signal);
     } catch (error) {
-      // The closed connection fails in words of its own; the caller gets the reason of its abort.
+      // The closed connection fails with its own error; the caller gets the reason of its abort.
       if (signal?.aborted) throw signal.reason;
       throw error;
     } finally {
@@ -241,7 +241,7 @@ export class ControlClient implements Disposable {
       }
       await this.#lines.closeWrite();
     } catch (error) {
-      // A broken pipe has a cause, and the server may have said it before it hung up.
+      // A broken pipe has a cause, and the server may have stated it before it hung up.
       throw await this.#refusalBehind(error);
     }
     return parseReply(await this.#reply(signal));
@@ -265,7 +265,8 @@ const PEER_CLOSED = [Deno.errors.BrokenPipe, Deno.errors.ConnectionReset];
 async function readGreeting(lines: LineReader, signal: AbortSignal | undefined): Promise<string> {
   try {
     await lines.ready({ signal });
-    // A stranger may never end its first line, but its first bytes already give it away.
+    // A peer that is no control service may never end its first line, but its first bytes already
+    // give it away.
     const start = lines.peek().slice(0, GREETING_START.length);
     if (!GREETING_START.startsWith(latin1(start))) throw notAGreeting(lines.peek());
     const line = await lines.readLine({ maxBytes: MAX_GREETING_BYTES, signal });
@@ -299,11 +300,11 @@ function latin1(bytes: Uint8Array): string {
 }
 
 /**
- * The fields of a submit as the original's clients send them. Throws an
- * `IllegalParameterError` for a parameter that would stand in for one of them.
+ * The fields of a submission as the original's clients send them. Throws an `IllegalParameterError`
+ * for a parameter that would replace one of them.
  */
 function submitCommand(request: SubmitFields): Record<string, string> {
-  // Parameters come from users: without a prototype even `__proto__` is a name as any other.
+  // Parameters come from users: without a prototype, even `__proto__` is a name like any other.
   const command: Record<string, string> = Object.assign(Object.create(null), {
     command: "work",
     subcommand: "submit",
@@ -345,7 +346,7 @@ function unexpected(reply: string, wanted: string): ControlProtocolError {
   return new ControlProtocolError(`expected ${wanted}, got ${quoted(reply)}`);
 }
 
-/** A reply for an error message, cut to a length that a terminal bears. */
+/** A reply for an error message, cut to a length that suits a terminal. */
 function quoted(reply: string): string {
   return JSON.stringify(reply.length > 200 ? `${reply.slice(0, 200)}…` : reply);
 }

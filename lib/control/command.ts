@@ -11,7 +11,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 /** Both parsers throw a `ControlError` for what they cannot read. */
 export interface CommandType {
-  /** From the text behind the command word and its blank, "" for none. */
+  /** From the text after the command word and its blank, "" for none. */
   fromWords(words: string): CommandRun;
   fromFields(fields: Fields): CommandRun;
 }
@@ -29,7 +29,7 @@ export interface SystemInfo {
   readonly memoryMiB: number;
 }
 
-/** A certificate of this node that is close to its end, as `status` shows it. */
+/** A certificate of this node that is close to expiry, as `status` shows it. */
 export interface ExpiringCertificate {
   /** `tls-server` or `tls-client`, and the name of that configuration. */
   readonly Kind: string;
@@ -41,15 +41,15 @@ export interface ExpiringCertificate {
   readonly NotAfter: string;
 }
 
-/** What the commands work on; the daemon puts it together once. */
+/** What the commands work with; the daemon assembles it once. */
 export interface ControlDeps {
   readonly mesh: Pick<Mesh, "nodeId" | "status" | "ping" | "traceroute" | "dial">;
   readonly system: SystemInfo;
   /** Without it `work` is an unknown command. */
   readonly work?: WorkService | undefined;
-  /** Reads the configuration again; throws a `ReloadError`. Absent when there is no file. */
+  /** Reads the configuration again; throws a `ReloadError`. Absent if there is no file. */
   readonly reload?: (() => Promise<void>) | undefined;
-  /** A `tls-client` config by its name, `undefined` when there is none of that name. */
+  /** A `tls-client` config by its name, `undefined` if there is none. */
   readonly clientTls?: ((name: string) => ClientTls | undefined) | undefined;
   readonly expiringCertificates?: (() => readonly ExpiringCertificate[]) | undefined;
   readonly clock: Clock;
@@ -60,13 +60,13 @@ export interface CommandContext {
   readonly deps: ControlDeps;
   /** The client, past the command's newline. */
   readonly conn: LineReader;
-  /** Resolves when the connection is over both ways; only a mesh stream can tell. */
+  /** Resolves when the connection has ended in both directions; only a mesh stream can tell. */
   readonly closed: Promise<unknown> | undefined;
   readonly caller: Caller;
   readonly signal: AbortSignal;
 }
 
-/** A failure after which what the client still sends can no longer be read as commands. */
+/** A failure after which nothing the client still sends can be read as commands. */
 export class SessionOverError extends Error {
   override readonly name = "SessionOverError";
 }

@@ -19,7 +19,7 @@ export function parseFields(line: string): Fields {
   }
 }
 
-/** Counts what begins a value: an object, a list, or the comma in front of the next one. */
+/** Counts what begins a value: an object, a list, or the comma before the next one. */
 function hasFewValues(line: string): boolean {
   let count = 0;
   let inString = false;
@@ -34,12 +34,12 @@ function hasFewValues(line: string): boolean {
   return true;
 }
 
-/** The member itself, never something that objects inherit. */
+/** The object's own member, never an inherited one. */
 export function member(fields: Fields, name: string): unknown {
   return Object.hasOwn(fields, name) ? fields[name] : undefined;
 }
 
-/** A string member; `missing` and `notString` are what to say otherwise. */
+/** A string member; `missing` and `notString` are the errors otherwise. */
 export function stringMember(
   fields: Fields,
   name: string,
@@ -52,13 +52,13 @@ export function stringMember(
   return value;
 }
 
-/** A member that counts only when it is a string, as the original treats optional ones. */
+/** A member that counts only if it is a string, as the original treats optional ones. */
 export function optionalString(fields: Fields, name: string): string {
   const value = member(fields, name);
   return typeof value === "string" ? value : "";
 }
 
-/** An integer as JSON number (its fraction is cut off, as in the original) or as a string. */
+/** An integer as a JSON number (its fraction is cut off, as in the original) or as a string. */
 export function integerMember(fields: Fields, name: string): number {
   const value = member(fields, name);
   if (value === undefined) throw new ControlError(refusals.fieldMissing(name));
@@ -74,7 +74,7 @@ export function parseInteger(text: string): number {
   if (!/^[+-]?[0-9]+$/.test(text)) {
     throw new ControlError(refusals.notAnInteger(JSON.stringify(text.slice(0, 100))));
   }
-  // The longest int64 has 19 digits; BigInt of a million would cost a second.
+  // The longest int64 has 19 digits; a BigInt of a million digits would cost a second.
   const significant = text.replace(/^[+-]?0*/, "");
   const value = significant.length > 19 ? undefined : BigInt(text.replace(/^\+/, ""));
   if (value === undefined || value > INT64_MAX || value < -INT64_MAX - 1n) {

@@ -5,7 +5,7 @@
  */
 import { INITIAL_BUFFER_BYTES } from "../base/line_reader.ts";
 
-/** There is no room, and the line's owner holds the most already. */
+/** There is no room, and the line's owner already holds the most. */
 export class LineBudgetError extends Error {
   override readonly name = "LineBudgetError";
   constructor(readonly totalBytes: number) {
@@ -28,8 +28,8 @@ export class LineBudget {
   }
 
   /**
-   * Gives `claim` the size of `bytes`; what fits into a client's first buffer is free, so that
-   * short commands always get in. Throws a `LineBudgetError`, and changes nothing, when there is no
+   * Sets the size of `claim` to `bytes`; what fits into a client's first buffer is free, so that
+   * short commands always get in. Throws a `LineBudgetError`, and changes nothing, if there is no
    * room and the claim's owner would hold the most.
    */
   resize(claim: LineClaim, bytes: number): void {
@@ -40,7 +40,7 @@ export class LineBudget {
     else this.#held.delete(claim);
   }
 
-  /** Cuts the oldest claim of whoever holds the most, unless that is the one asking for more. */
+  /** Cuts the oldest claim of whoever holds the most, unless that is the owner asking for more. */
   #makeWay({ owner }: LineClaim, more: number): void {
     const sums = new Map([[owner, more]]);
     for (const [claim, bytes] of this.#held) {
@@ -54,10 +54,10 @@ export class LineBudget {
   }
 }
 
-/** What one line, while it is read or while its command runs, takes of the budget. */
+/** What one line takes from the budget while it is read or while its command runs. */
 export interface LineClaim {
   /** Whose share it counts against. */
   readonly owner: string;
-  /** The budget takes it away: the memory that it stands for must be let go at once. */
+  /** The budget takes it away: the memory that it stands for must be freed at once. */
   cut(): void;
 }

@@ -1,11 +1,11 @@
-/** A folder in a place where everybody may make one, such as `/tmp`, that is one user's alone. */
+/** A folder private to one user, in a place where everybody may create one, such as `/tmp`. */
 
 const PRIVATE_MODE = 0o700;
 const OTHERS = 0o077;
 
 /**
- * Makes the folder `path`, or checks the one that is there: it must be a folder and not a link to
- * one, belong to `uid`, and be closed to everybody else. Throws an `Error` that says what is wrong.
+ * Creates the folder `path`, or checks an existing one: it must be a folder and not a link to one,
+ * belong to `uid`, and be closed to everybody else. Throws an `Error` that says what is wrong.
  */
 export async function makeOwnFolder(path: string, uid: number | null = Deno.uid()): Promise<void> {
   try {

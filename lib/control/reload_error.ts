@@ -1,7 +1,7 @@
 /** Why the configuration was not reloaded, as the control protocol tells it. */
 
 export const ReloadErrorCode = {
-  /** Something changed that only a restart can take in. */
+  /** A change needs a restart. */
   NotReloadable: 3,
   /** The file cannot be read, parsed or run. */
   BrokenConfig: 4,

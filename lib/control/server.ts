@@ -2,8 +2,8 @@
  * The control protocol's server side: which commands there are, and how a line names one.
  *
  * It differs from the original in one point on purpose: a line that is not valid JSON gets one
- * error line, where the original sends a second one (`Unknown command, `) that puts a client out
- * of step.
+ * error line, where the original sends a second one (`Unknown command, `) that gets a client out of
+ * step.
  */
 import type { ByteConn } from "../base/byte_conn.ts";
 import type { CommandRun, CommandType, ControlDeps } from "./command.ts";

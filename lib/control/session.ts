@@ -1,6 +1,6 @@
 /**
- * One client of the control service: its lines are read within the bounds of who it is, each is
- * answered with one line, and those commands that make the connection a stream get it.
+ * One client of the control service: its lines are read within the bounds for its kind, each is
+ * answered with one line, and commands that turn the connection into a stream take it over.
  */
 import { type ByteConn, writeAll } from "../base/byte_conn.ts";
 import { deadline } from "../base/deadline.ts";
@@ -24,7 +24,7 @@ export interface SessionDeps extends ControlDeps {
   readonly parse: (line: string) => CommandRun;
 }
 
-/** Nobody looks at what is read into it, so all sessions share it. */
+/** Nobody looks at what is read into this, so all sessions share it. */
 const IGNORED = new Uint8Array(64 * 1024);
 
 export class ControlSession {
@@ -32,7 +32,7 @@ export class ControlSession {
   readonly #client: LineReader;
   readonly #context: CommandContext;
   readonly #limits: SessionLimits;
-  /** The line that is being read, and the one whose command runs. */
+  /** The line being read, and the one whose command is running. */
   readonly #reading: LineClaim;
   readonly #running: LineClaim;
   #isFirst = true;
@@ -53,8 +53,8 @@ export class ControlSession {
   }
 
   /**
-   * Serves the client until it is done, and closes its connection. Never rejects: what goes wrong
-   * is reported to the client or, when it is gone, to the log.
+   * Serves the client until it is done, and closes its connection. Never rejects: errors are
+   * reported to the client or, if it is gone, to the log.
    */
   async serve(): Promise<void> {
     const { log, mesh } = this.#deps;
@@ -101,7 +101,7 @@ export class ControlSession {
     }
   }
 
-  /** The next line, or `null` when the client has no more, or none that can be read. */
+  /** The next line, or `null` if the client has no more, or none that can be read. */
   async #readLine(): Promise<string | null> {
     try {
       await this.#waitForLine();
@@ -145,7 +145,7 @@ export class ControlSession {
     if (this.#limits.budgeted) this.#deps.budget.resize(claim, bytes);
   }
 
-  /** The budget went to somebody else: the memory must be free at once, so nothing is awaited. */
+  /** The budget went to somebody else: the memory must be freed at once, so nothing is awaited. */
   #cut(): void {
     const line = encodeLine(errorLine(refusals.tooManyLongLines));
     this.#client.write(line).catch(() => {});
@@ -161,12 +161,12 @@ export class ControlSession {
     if (!(error instanceof ControlError || error instanceof LineBudgetError)) {
       this.#deps.log.warning(`Control command failed: ${message}`, { caller: caller.description });
     }
-    // Names that the client chose are part of many messages: they must not end the line.
+    // Many messages contain names chosen by the client, which must not end the line.
     const text = message.slice(0, MAX_ERROR_LENGTH).replace(/[\r\n]+/g, " ");
     await writeLine(this.#client, errorLine(text));
   }
 
-  /** Reads away what a client still sends, for a while, so that it gets to read our last line. */
+  /** Discards what a client still sends, for a while, so that it gets to read our last line. */
   async #discardRest(): Promise<void> {
     const client = this.#client;
     await client.closeWrite();
@@ -175,7 +175,7 @@ export class ControlSession {
   }
 }
 
-/** What to tell a client whose line breaks a bound; `undefined` for a connection that broke. */
+/** What to tell a client whose line exceeds a bound; `undefined` for a broken connection. */
 function lineRefusal(error: unknown): ControlError | undefined {
   if (error instanceof ControlError) return error;
   if (error instanceof LineTooLongError) {

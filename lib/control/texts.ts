@@ -1,7 +1,7 @@
 /**
- * Every text of the control protocol that is part of it: clients match these, AWX by prefix and
- * by regular expression, so they are the original's byte for byte (tried on 1.6.9). Those of
- * `refusals` go behind `ERROR: `.
+ * Every text that is part of the control protocol: clients match these, AWX by prefix and by
+ * regular expression, so they are the original's byte for byte (checked against 1.6.9). Those of
+ * `refusals` are sent after `ERROR: `.
  */
 
 export const greeting = (nodeId: string) => `Receptor Control, node ${nodeId}`;
@@ -48,9 +48,9 @@ export const refusals = {
   submitFieldNotString: (name: string) =>
     `submit parameters must all be strings and ${name} is not`,
 
-  // The original passes on the words of its JSON parser, which no client matches.
+  // The original passes on the message of its JSON parser, which no client matches.
   notJson: (problem: string) => `command is not valid JSON: ${problem}`,
-  // It has no words for these: it crashes, takes any length, or ends the stream unsaid.
+  // It has no texts for these: it crashes, takes any length, or ends the stream without a word.
   tooManyValues: (max: number) => `a JSON command may hold at most ${max} values`,
   tooManyLongLines: "too many long command lines at once, try again later",
   lineTooSlow: (limitMs: number) => `command line was not complete after ${limitMs / 1000} s`,

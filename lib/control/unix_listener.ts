@@ -1,13 +1,13 @@
 /**
- * The control service's Unix socket: at no moment can anybody connect whom its mode does not admit,
- * two nodes never share one, and what a dead node left behind is no obstacle.
+ * The control service's Unix socket: nobody can ever connect unless its mode allows it, two nodes
+ * never share one, and what a dead node left behind is no obstacle.
  */
 import { closeQuietly } from "../base/byte_conn.ts";
 import { type Clock, sleep, systemClock } from "../base/clock.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { type Random, randomText, systemRandom } from "../base/random.ts";
 
-/** The path is in use by a node that runs. */
+/** The path is in use by a running node. */
 export class SocketInUseError extends Error {
   override readonly name = "SocketInUseError";
   constructor(readonly path: string) {
@@ -25,12 +25,12 @@ export interface UnixListenerOptions {
 
 /** `sun_path` has 108 bytes on Linux, the last of them zero. */
 const MAX_PATH_BYTES = 107;
-/** Pause after a failed accept: out of file descriptors, which passes as clients leave. */
+/** Pause after a failed accept: file descriptors have run out, which passes as clients leave. */
 const ACCEPT_RETRY_MS = 100;
 
 /**
- * Listens on `path`. Throws a `SocketInUseError` when another node holds it, and refuses to
- * replace anything that is not a socket. Holds `<path>.lock` meanwhile, as the original does.
+ * Listens on `path`. Throws a `SocketInUseError` if another node holds it, and refuses to replace
+ * anything that is not a socket. Holds `<path>.lock` while it listens, as the original does.
  */
 export async function listenUnix(
   path: string,
@@ -89,7 +89,7 @@ export class UnixListener implements AsyncDisposable {
     }
   }
 
-  /** Stops listening and removes the socket file, unless that is somebody else's by now. */
+  /** Stops listening and removes the socket file, unless it is somebody else's by now. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -144,20 +144,20 @@ async function checkFree(path: string): Promise<void> {
 
 /**
  * Binds in a folder that only we can enter, sets the mode, and moves the socket into place, which
- * also replaces a dead one. So there is no moment at which others could connect.
+ * also replaces a dead one. So at no moment can others connect.
  */
 async function bindPrivately(
   path: string,
   { mode, random = systemRandom }: UnixListenerOptions,
 ): Promise<Deno.UnixListener> {
   const slash = path.lastIndexOf("/");
-  // Short, so that a path that is just not too long remains possible.
+  // Short, so that a path of nearly the maximum length still works.
   const folder = `${path.slice(0, slash + 1)}.${randomText(random, 4)}`;
   const temporary = `${folder}/s`;
   await using cleanUp = new AsyncDisposableStack();
   await Deno.mkdir(folder, { mode: 0o700 });
   cleanUp.defer(() => Deno.remove(folder, { recursive: true }));
-  // Deno unlinks at close the path that it bound, which is gone then: `path` is ours to remove.
+  // On close, Deno unlinks the path that it bound, which is gone by then: `path` is ours to remove.
   const listener = Deno.listen({ transport: "unix", path: temporary });
   try {
     await Deno.chmod(temporary, mode);

@@ -1,11 +1,11 @@
 /**
- * What the control service asks of whoever keeps units of work. `lib/workceptor` implements it;
- * the control protocol knows no more of jobs than this.
+ * What the control service needs from whatever keeps units of work. `lib/workceptor` implements it;
+ * the control protocol knows no more about jobs than this.
  *
- * Every method may throw a `ControlError`, whose message goes to the client behind `ERROR: ` as is.
+ * Every method may throw a `ControlError`, whose message goes to the client after `ERROR: ` as is.
  */
 
-/** Who sent a control command; units of a signed type are open to the unix socket without one. */
+/** Who sent a control command; the Unix socket needs no signature for units of a signed type. */
 export interface Caller {
   /** What carried the command here. */
   readonly via: "unix" | "tcp" | "mesh";
@@ -13,7 +13,10 @@ export interface Caller {
   readonly secure: boolean;
   /** For the log: the mesh address, socket address or `unix`. */
   readonly description: string;
-  /** The node or host it comes from, whose share of bounds it has; absent: `description`. */
+  /**
+   * The node or host that it comes from, in whose share of the bounds it counts; if absent,
+   * `description`.
+   */
   readonly peer?: string;
 }
 
@@ -48,7 +51,7 @@ export interface SubmitRequest {
   ttl: string;
   signWork: boolean;
   signature: string;
-  /** The submitter's own unit id (1.6 and later), "" to have one made. */
+  /** The unit id chosen by the submitter (1.6 and later), "" to have one made. */
   workUnitId: string;
   /** Everything else in the command: the work type's own parameters. */
   params: Record<string, string>;
@@ -57,11 +60,11 @@ export interface SubmitRequest {
 /** A unit that has an id and a folder and waits for its payload. */
 export interface PendingUnit {
   readonly unitId: string;
-  /** Appends payload; resolves when it was taken. */
+  /** Appends to the payload; resolves once it is taken. */
   writePayload(bytes: Uint8Array): Promise<void>;
   /** The payload is complete (and safe on disk): starts the unit. Resolves to the reply's text. */
   start(): Promise<"Job Started" | "Job Submitted">;
-  /** The client broke off before the end of its payload: the unit fails with `reason`. */
+  /** The client left before the end of its payload: the unit fails with `reason`. */
   abandon(reason: string): Promise<void>;
 }
 
@@ -70,7 +73,7 @@ export interface WorkService {
   /** All units by id, or just the one asked for. */
   list(unitId?: string): Promise<Record<string, UnitStatus>>;
   status(unitId: string): Promise<UnitStatus>;
-  /** Resolves at once: `pending` when a remote node has yet to be told. */
+  /** Resolves at once: `pending` if a remote node has yet to be told. */
   cancel(unitId: string, auth: Authorization): Promise<{ pending: boolean }>;
   release(
     unitId: string,
@@ -87,7 +90,7 @@ export interface WorkService {
   ): Promise<AsyncIterable<Uint8Array>>;
 }
 
-/** What cancel, release and results of a signed unit are checked against. */
+/** What the cancel, release and results commands for a signed unit are checked against. */
 export interface Authorization {
   caller: Caller;
   /** JWT of a signed command, "" for none. */

@@ -11,7 +11,7 @@ export interface CertInitOptions extends ValidityOptions {
   readonly commonName: string;
   /** `rsa` (default) or `ec`. */
   readonly keyType?: string | undefined;
-  /** 0 or nothing for the default of the type. */
+  /** 0 or undefined for the default of the type. */
   readonly bits?: number | undefined;
   /** File names. */
   readonly outCert: string;

@@ -1,4 +1,4 @@
-/** `cert-makereq`: makes a certificate request, with a new key or one that is there. */
+/** `cert-makereq`: makes a certificate request, with a new key or an existing one. */
 import type { KeyObject } from "node:crypto";
 import { makeRequest } from "./certificate_request.ts";
 import { parseIpAddress } from "./host_name.ts";
@@ -19,7 +19,7 @@ export interface CertMakeRequestOptions {
   readonly nodeIds?: readonly string[] | undefined;
   /** File name. */
   readonly outReq: string;
-  /** File name of the key to use, or of the new one: one of the two. */
+  /** File name of the key to use, or of the new one: exactly one of the two. */
   readonly inKey?: string | undefined;
   readonly outKey?: string | undefined;
 }
@@ -38,7 +38,7 @@ export async function certMakeRequest(options: CertMakeRequestOptions): Promise<
   await writeFiles(files);
 }
 
-/** Names for a certificate, checked. Throws an `Error` that quotes the one that is wrong. */
+/** Names for a certificate, checked. Throws an `Error` that quotes a wrong one. */
 export function readNames(
   { dnsNames = [], ipAddresses = [], nodeIds = [] }: Pick<
     CertMakeRequestOptions,

@@ -1,6 +1,6 @@
 /**
  * `cert-mesh`: everything that a mesh needs in one folder, an authority and a certificate for each
- * node. Run again with more nodes, it adds theirs and leaves what is there as it is.
+ * node. Run again with more nodes, it adds theirs and leaves existing files alone.
  */
 import { join } from "node:path";
 import { makeAuthorityCertificate, signRequest } from "./certificate_authority.ts";
@@ -16,14 +16,17 @@ import { writeFiles } from "./write_files.ts";
 
 const CA_YEARS = 10;
 const DEFAULT_COMMON_NAME = "Receptor mesh CA";
-/** Node ids that name a file safely; all others need `cert-makereq` with files named by hand. */
+/**
+ * Node ids that can safely name a file; all others need `cert-makereq` with file names chosen by
+ * hand.
+ */
 const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 const DNS_NAME = /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*$/;
 
 export interface CertMeshOptions extends Pick<ValidityOptions, "notAfter"> {
   /** Each `node id`, or `node id=host,address,…` with the names that others connect to it by. */
   readonly nodes: readonly string[];
-  /** Folder; made if it is not there. */
+  /** Folder; created if it does not exist. */
   readonly outDir: string;
   /** Of the authority. */
   readonly commonName?: string | undefined;
@@ -38,8 +41,8 @@ interface MeshNode {
 }
 
 /**
- * Writes `ca.crt`, `ca.key`, and `<node>.crt` and `<node>.key` for each node, and says so on `io`.
- * `notAfter` is for the certificates of the nodes. Throws an `Error` that says what is wrong.
+ * Writes `ca.crt`, `ca.key`, and `<node>.crt` and `<node>.key` for each node, and reports that on
+ * `io`. `notAfter` is for the certificates of the nodes. Throws an `Error` that says what is wrong.
  */
 export async function certMesh(
   deps: CommandDeps & { readonly io: Pick<CommandIo, "write"> },
@@ -96,7 +99,10 @@ async function requestFor({ nodeId, ...names }: MeshNode, spec: KeySpec) {
   return { key: formatPrivateKey(key), request: parseRequest(parsePem(pem)[0]!.der) };
 }
 
-/** Reads `foo` or `foo=foo.example.org,192.0.2.1`. A node id that is a DNS name counts as one. */
+/**
+ * Reads `foo` or `foo=foo.example.org,192.0.2.1`. A node id that is a valid DNS name is one of its
+ * names too.
+ */
 function parseMeshNode(text: string): MeshNode {
   const [, nodeId = "", list = ""] = /^([^=]*)(?:=(.*))?$/s.exec(text)!;
   if (!FILE_NAME.test(nodeId) || nodeId === "ca") {

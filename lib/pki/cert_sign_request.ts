@@ -44,7 +44,7 @@ export async function certSignRequest(
   await writeFiles([{ path: options.outCert, contents }]);
 }
 
-/** Reads an authority's two files. Throws an `Error` when they do not belong together. */
+/** Reads an authority's two files. Throws an `Error` if they do not belong together. */
 export function loadAuthority(
   { caCert, caKey }: Pick<CertSignRequestOptions, "caCert" | "caKey">,
 ): Authority {
@@ -87,7 +87,7 @@ function loadRequest(file: string): CertificateRequest {
   }
 }
 
-/** The one PEM block of a file. The words are the original's, with the file. */
+/** The only PEM block of a file. The error texts are the original's, with the file. */
 function onlyBlock(file: string, what: string, isWanted: (label: string) => boolean) {
   const blocks = parsePem(readTextFile(file)).filter(({ label }) => label !== "EC PARAMETERS");
   const [block, ...others] = blocks;

@@ -1,4 +1,4 @@
-/** A certificate (RFC 5280) as the checks of this room see it. */
+/** A certificate (RFC 5280), as far as this room checks it. */
 import { DerError, DerReader, Tag } from "./der.ts";
 import { formatName } from "./distinguished_name.ts";
 import { type NameConstraints, readNameConstraints } from "./name_constraints.ts";
@@ -19,10 +19,10 @@ export const KeyPurpose = {
   clientAuth: "1.3.6.1.5.5.7.3.2",
 } as const;
 
-/** What a certificate says of its right to sign others. */
+/** What a certificate says about its right to sign others. */
 export interface BasicConstraints {
   readonly isCa: boolean;
-  /** Intermediates that may follow below; undefined for any number. */
+  /** How many intermediates may follow below it; undefined for any number. */
   readonly maxPathLength: number | undefined;
 }
 
@@ -48,14 +48,14 @@ export interface Certificate {
   readonly signatureAlgorithm: Uint8Array;
   readonly signature: Uint8Array;
   readonly names: AlternativeNames;
-  /** Undefined without the extension. */
+  /** Undefined if there is no such extension. */
   readonly basicConstraints: BasicConstraints | undefined;
-  /** Whether a key usage extension, if there is one, allows to sign certificates. */
+  /** Whether the key usage extension, if any, allows signing certificates. */
   readonly maySignCertificates: boolean;
   /** Empty for any purpose. */
   readonly purposes: readonly string[];
   readonly nameConstraints: NameConstraints | undefined;
-  /** Critical extensions that nothing here understands. */
+  /** Critical extensions that this code does not understand. */
   readonly unknownCritical: readonly string[];
 }
 
@@ -71,7 +71,7 @@ type Extensions = Pick<
 
 const VERSION = Tag.context(0, { constructed: true });
 const EXTENSIONS = Tag.context(3, { constructed: true });
-/** Of a serial number (RFC 5280, 4.1.2.2). */
+/** Longest serial number (RFC 5280, 4.1.2.2). */
 const MAX_SERIAL_BYTES = 20;
 /** The extensions of RFC 5280 itself. */
 const CERTIFICATE_EXTENSIONS = "2.5.29.";
@@ -79,7 +79,7 @@ const CRL_DISTRIBUTION_POINTS_OID = "2.5.29.31";
 /** Bit 5 of a key usage, counted from the highest (RFC 5280, 4.2.1.3). */
 const KEY_CERT_SIGN = 0x04;
 
-/** Throws a `DerError` when `bytes` are not exactly one certificate. */
+/** Throws a `DerError` if `bytes` are not exactly one certificate. */
 export function parseCertificate(bytes: Uint8Array): Certificate {
   const outer = DerReader.unwrap(bytes);
   const body = outer.expect(Tag.sequence);
@@ -184,8 +184,8 @@ function readExtensions(fields: DerReader): Extensions {
 }
 
 /**
- * What nothing here uses must be well-formed all the same: it is the runtime that checks the
- * handshake's signature, and it lets one pass by a certificate in which it cannot read these.
+ * Extensions that nothing here uses must still be well-formed: the runtime checks the handshake's
+ * signature, and accepts any if it cannot read these in the certificate.
  */
 function checkUnread(oid: string, value: Uint8Array): void {
   const reader = new DerReader(value);

@@ -1,4 +1,4 @@
-/** Makes certificates: the authority's own, and those that it signs. */
+/** Makes certificates: the authority's own and those that it signs. */
 import type { KeyObject } from "node:crypto";
 import type { Random } from "../base/random.ts";
 import { KeyPurpose } from "./certificate.ts";
@@ -8,7 +8,7 @@ import { formatPem } from "./pem.ts";
 import { makeAlternativeNames, SUBJECT_ALT_NAME_OID } from "./receptor_names.ts";
 import { loadX509 } from "./x509_library.ts";
 
-/** From when to when a certificate is good; milliseconds since 1970. */
+/** From when to when a certificate is valid; milliseconds since 1970. */
 export interface Validity {
   readonly notBefore: number;
   readonly notAfter: number;
@@ -20,7 +20,7 @@ export interface Authority {
   readonly privateKey: KeyObject;
 }
 
-/** A serial number of 127 random bits cannot be foreseen, and none comes twice. */
+/** A serial number of 127 random bits is unpredictable and never repeats. */
 const SERIAL_BYTES = 16;
 
 /** Makes the self-signed certificate of a new authority; returns its PEM. */

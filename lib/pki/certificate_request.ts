@@ -46,8 +46,8 @@ export async function makeRequest(
 }
 
 /**
- * Reads the DER of a request. Throws a `DerError` when it is not one, an `Error` when it is not
- * signed by the owner of its key.
+ * Reads the DER of a request. Throws a `DerError` if it is not one, an `Error` if it is not signed
+ * by the owner of its key.
  */
 export function parseRequest(der: Uint8Array): CertificateRequest {
   const outer = DerReader.unwrap(der);
@@ -57,7 +57,7 @@ export function parseRequest(der: Uint8Array): CertificateRequest {
   outer.end();
 
   const fields = new DerReader(body.contents);
-  fields.smallInteger(); // The version, of which there is one.
+  fields.smallInteger(); // The version; there is only one.
   const subject = fields.expect(Tag.sequence).whole;
   const publicKeyInfo = fields.expect(Tag.sequence).whole;
   const names = fields.atEnd ? NO_NAMES : readRequestedNames(fields.enter(ATTRIBUTES));

@@ -7,9 +7,9 @@ export interface CommandDeps {
   readonly random: Random;
 }
 
-/** The terminal of a command that asks before it does something. */
+/** The terminal of a command that asks before it acts. */
 export interface CommandIo {
-  /** Writes `text` as it is, without a newline of its own. */
+  /** Writes `text` as it is, without adding a newline. */
   write(text: string): void;
   /** The next line without its newline; null at the end of the input. */
   readLine(): Promise<string | null>;

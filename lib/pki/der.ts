@@ -1,10 +1,10 @@
 /**
- * Distinguished encoding rules (X.690), as much as certificates need. Reading is strict on purpose:
- * rustls does not check a handshake's signature by a certificate that it cannot read when it runs
- * under Deno's `node:tls`, so what is malformed must be refused here and not passed over.
+ * Distinguished encoding rules (X.690), as far as certificates need them. Reading is strict on
+ * purpose: under Deno's `node:tls`, rustls does not check a handshake's signature if it cannot read
+ * the certificate, so anything malformed must be refused here rather than skipped.
  */
 
-/** Tags as they stand in the first byte. */
+/** Tags as encoded in the first byte. */
 export const Tag = {
   boolean: 0x01,
   integer: 0x02,
@@ -17,17 +17,17 @@ export const Tag = {
   set: 0x31,
   utcTime: 0x17,
   generalizedTime: 0x18,
-  /** `[number]`, as a whole value (`constructed`) or in place of a primitive type's tag. */
+  /** `[number]`, around a whole value (`constructed`) or in place of a primitive type's tag. */
   context: (number: number, options: { constructed: boolean }): number =>
     (options.constructed ? 0xa0 : 0x80) | number,
 } as const;
 
-/** The bytes are not the DER of what was looked for. */
+/** The bytes are not the DER of what was expected. */
 export class DerError extends SyntaxError {
   override readonly name = "DerError";
 }
 
-/** A tag, a length and what they enclose; both views share the memory of what was read. */
+/** A tag, a length and what they enclose; both are views of the bytes that were read. */
 export interface DerElement {
   readonly tag: number;
   /** Tag and length included. */
@@ -35,7 +35,7 @@ export interface DerElement {
   readonly contents: Uint8Array;
 }
 
-/** Reads one element after the other. Every method throws a `DerError` on anything else. */
+/** Reads one element after the other. Every method throws a `DerError` for anything unexpected. */
 export class DerReader {
   readonly #bytes: Uint8Array;
   #at = 0;
@@ -44,7 +44,9 @@ export class DerReader {
     this.#bytes = bytes;
   }
 
-  /** Reads `bytes` as one element with `tag` and nothing after it; answers what is in it. */
+  /**
+   * Reads `bytes` as one element with `tag` and nothing after it; returns a reader of its contents.
+   */
   static unwrap(bytes: Uint8Array, tag: number = Tag.sequence): DerReader {
     const outer = new DerReader(bytes);
     const inner = outer.enter(tag);
@@ -71,7 +73,7 @@ export class DerReader {
     let contentsAt = start + 2;
     let length = first;
     if (first >= 0x80) {
-      // 65,535 bytes hold any certificate; rustls reads no more either.
+      // 65,535 bytes are enough for any certificate; rustls does not read more either.
       const lengthBytes = first & 0x7f;
       if (lengthBytes !== 1 && lengthBytes !== 2) throw new DerError("length out of range");
       length = 0;
@@ -107,7 +109,7 @@ export class DerReader {
     return this.nextTag === tag ? this.read(tag) : undefined;
   }
 
-  /** A reader of what is in the next element, which must have `tag`. */
+  /** A reader of the contents of the next element, which must have `tag`. */
   enter(tag: number = Tag.sequence): DerReader {
     return new DerReader(this.read(tag));
   }
@@ -116,7 +118,7 @@ export class DerReader {
     if (!this.atEnd) throw new DerError("data after the end");
   }
 
-  /** A boolean that may be left out, which stands for false. */
+  /** A boolean that may be left out, which means false. */
   optionalBoolean(): boolean {
     const contents = this.optional(Tag.boolean);
     if (contents === undefined) return false;
@@ -160,7 +162,7 @@ export class DerReader {
   }
 }
 
-/** Most digits of a component that a `number` holds for sure. */
+/** Longest component that is sure to fit a `number`. */
 const MAX_OID_COMPONENT_BYTES = 7;
 
 function decodeOid(contents: Uint8Array): string {
@@ -183,7 +185,7 @@ function decodeOid(contents: Uint8Array): string {
   return [root, first - root * 40, ...components].join(".");
 }
 
-/** One element of `tag` around `parts`, in order. Throws a `RangeError` above 65,535 bytes. */
+/** One element with `tag` around `parts`, in order. Throws a `RangeError` above 65,535 bytes. */
 export function der(tag: number, ...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   if (length > 0xffff) throw new RangeError(`${length} bytes are too many for one element`);

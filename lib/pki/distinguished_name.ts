@@ -24,8 +24,8 @@ const STRING_DECODERS: Readonly<Record<number, (bytes: Uint8Array) => string>> =
 };
 
 /**
- * The most specific part first, as RFC 4514 and the original have it. Throws a `DerError` when
- * `name` is not the DER of one.
+ * The most specific part first, as in RFC 4514 and the original. Throws a `DerError` if `name` is
+ * not the DER of a name.
  */
 export function formatName(name: Uint8Array): string {
   const parts: string[] = [];

@@ -1,11 +1,11 @@
-/** Certificates that run out: found early, said plainly. */
+/** Finds certificates that are about to expire, and describes them. */
 import type { Certificate } from "./certificate.ts";
 import { printable } from "../base/printable.ts";
 import type { CertificateNearItsEndEvent } from "./observer.ts";
 import { formatTime } from "./time.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** From this long before its end on, a certificate is worth a warning; milliseconds. */
+/** A certificate that expires within this time is worth a warning; milliseconds. */
 export const EXPIRY_WARNING_MS = 30 * dayMs;
 
 /** A certificate and the file that it is in. */
@@ -14,12 +14,12 @@ export interface CertificateInFile {
   readonly file: string;
 }
 
-/** When the first of them runs out, in milliseconds since 1970. */
+/** When the first of them expires, in milliseconds since 1970. */
 export function earliestExpiry(certificates: readonly Certificate[]): number {
   return Math.min(...certificates.map(({ notAfter }) => notAfter));
 }
 
-/** Those that have run out, or will within 30 days of `now`. */
+/** Those that have expired, or will within 30 days of `now`. */
 export function nearTheirEnd(
   certificates: readonly CertificateInFile[],
   now: number,

@@ -15,8 +15,8 @@ export interface Fingerprint {
 }
 
 /**
- * Reads a fingerprint; its length tells the digest. Throws a `SyntaxError` or `RangeError` that
- * begins as the original's does.
+ * Reads a fingerprint; its length determines the digest. Throws a `SyntaxError` or `RangeError`
+ * that begins like the original's.
  */
 export function parseFingerprint(text: string): Fingerprint {
   const hex = text.replaceAll(":", "");

@@ -6,8 +6,8 @@ import { isIP } from "node:net";
 import { sameBytes } from "./same_bytes.ts";
 
 /**
- * Whether a certificate with these names is one for `host`, a DNS name or an IP address (an IPv6
- * address with or without brackets).
+ * Whether a certificate with these names is for `host`, a DNS name or an IP address (IPv6 with or
+ * without brackets).
  */
 export function matchesHost(
   host: string,
@@ -20,7 +20,7 @@ export function matchesHost(
   return names.dnsNames.some((pattern) => matchesPattern(host, pattern));
 }
 
-/** 4 or 16 bytes (an IPv4 address in IPv6 notation gives 4); undefined when it is not an address. */
+/** 4 or 16 bytes (an IPv4 address in IPv6 notation gives 4); undefined if it is not an address. */
 export function parseIpAddress(text: string): Uint8Array<ArrayBuffer> | undefined {
   const [bare = ""] = text.split("%", 1);
   switch (isIP(bare)) {
@@ -47,10 +47,10 @@ export function formatIpAddress(bytes: Uint8Array): string {
 
 function matchesPattern(host: string, pattern: string): boolean {
   const hostLabels = labelsOf(host.replace(/\.$/, ""));
-  // The root's dot has no place in a certificate.
+  // The trailing dot of the root does not occur in a certificate.
   const patternLabels = labelsOf(pattern);
   if (hostLabels.length !== patternLabels.length || hostLabels.includes("")) return false;
-  // A star stands for the whole first label of several, and for nothing else.
+  // A star stands for a whole first label, with others after it, and for nothing else.
   if (pattern === "*") return false;
   return patternLabels.every((label, i) => label === hostLabels[i] || (i === 0 && label === "*"));
 }
@@ -60,7 +60,7 @@ function labelsOf(name: string): string[] {
 }
 
 function parseIpv6(text: string): Uint8Array<ArrayBuffer> {
-  // The platform's own parser brings every notation to groups of hexadecimal digits.
+  // The platform's own parser turns every notation into groups of hexadecimal digits.
   const canonical = new URL(`http://[${text}]`).hostname.slice(1, -1);
   const [before = "", after] = canonical.split("::");
   const head = before === "" ? [] : before.split(":");

@@ -1,23 +1,23 @@
-/** Keys that the commands make or read, and how they go into files. */
+/** Keys that the commands make or read, and their form in files. */
 import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import { formatPem } from "./pem.ts";
 import { MAX_RSA_BITS, MIN_RSA_BITS } from "./public_key.ts";
 
-/** A kind of key: RSA, or the NIST curve of so many bits. */
+/** A kind of key: RSA, or the NIST curve of that many bits. */
 export interface KeySpec {
   readonly type: "rsa" | "ec";
   readonly bits: number;
 }
 
-/** As the original has it when `bits` is 0. */
+/** As in the original if `bits` is 0. */
 const DEFAULT_RSA_BITS = 2048;
 const DEFAULT_EC_BITS = 256;
 
-/** The longest, 521, secures no streams over the mesh: the QUIC core cannot use such keys. */
+/** Not 521, which cannot secure streams over the mesh: the QUIC core does not support such keys. */
 const EC_BITS = [256, 384];
 
-/** By bits: the curve, by its names in `node:crypto` and in WebCrypto, and the digest with it. */
+/** By bits: the curve's names in `node:crypto` and in WebCrypto, and the digest used with it. */
 const CURVES = new Map([
   [256, { name: "prime256v1", namedCurve: "P-256", hash: "SHA-256" }],
   [384, { name: "secp384r1", namedCurve: "P-384", hash: "SHA-384" }],
@@ -25,8 +25,8 @@ const CURVES = new Map([
 ]);
 
 /**
- * Reads the parameters `keytype` and `bits`; without them RSA of 2048 bits. Throws a `RangeError`
- * that says what there is.
+ * Reads the parameters `keytype` and `bits`; without them, RSA of 2048 bits. Throws a `RangeError`
+ * that says what is allowed.
  */
 export function parseKeySpec(
   { keyType = "rsa", bits }: { keyType?: string | undefined; bits?: number | undefined },
@@ -59,7 +59,7 @@ export async function generateKey(spec: KeySpec): Promise<KeyObject> {
   return privateKey;
 }
 
-/** PEM in the form that the original writes and reads for RSA, PKCS #8 for others. */
+/** PEM in the form that the original writes and reads for RSA; PKCS #8 for others. */
 export function formatPrivateKey(key: KeyObject): string {
   return key.asymmetricKeyType === "rsa"
     ? formatPem("RSA PRIVATE KEY", key.export({ format: "der", type: "pkcs1" }))
@@ -71,7 +71,7 @@ export interface SigningKeys extends CryptoKeyPair {
   readonly algorithm: { readonly name: string; readonly hash?: string };
 }
 
-/** Throws a `TypeError` for a kind of key that certificates cannot be signed with. */
+/** Throws a `TypeError` for a kind of key that cannot sign certificates. */
 export async function signingKeysOf(key: KeyObject): Promise<SigningKeys> {
   const algorithm = algorithmOf(key);
   const pkcs8 = new Uint8Array(key.export({ format: "der", type: "pkcs8" }));

@@ -1,4 +1,4 @@
-/** The face of the PKI room for the rooms above: profiles, TLS over connections, signed work. */
+/** What the PKI room offers to other rooms: profiles, TLS over connections, signed work. */
 export { certInit, type CertInitOptions } from "./cert_init.ts";
 export { certMakeRequest, type CertMakeRequestOptions } from "./cert_make_request.ts";
 export { certMesh, type CertMeshOptions } from "./cert_mesh.ts";

@@ -1,13 +1,13 @@
 /**
  * Name constraints of an authority (RFC 5280, 4.2.1.10): which DNS names and addresses the
- * certificates below it may have. Node ids cannot be constrained, in the original neither.
+ * certificates below it may have. Node ids cannot be constrained, as in the original.
  */
 import { DerError, DerReader, Tag } from "./der.ts";
 import { formatIpAddress } from "./host_name.ts";
 import type { AlternativeNames } from "./receptor_names.ts";
 
 interface Subtrees {
-  /** In lower case; with a leading dot only what is below counts. */
+  /** In lower case; a leading dot means only names below it. */
   readonly dnsNames: readonly string[];
   /** Address and mask, one after the other. */
   readonly ipRanges: readonly Uint8Array[];
@@ -16,7 +16,7 @@ interface Subtrees {
 export interface NameConstraints {
   readonly permitted: Subtrees;
   readonly excluded: Subtrees;
-  /** Names of other kinds (e-mail, directory, …) are constrained too; nobody here checks those. */
+  /** Names of other kinds (e-mail, directory, …) are constrained too; we do not check those. */
   readonly incomplete: boolean;
 }
 
@@ -25,7 +25,7 @@ const EXCLUDED = Tag.context(1, { constructed: true });
 const DNS_NAME = Tag.context(2, { constructed: false });
 const IP_ADDRESS = Tag.context(7, { constructed: false });
 
-/** Reads the contents of the extension. Throws a `DerError` when they are malformed. */
+/** Reads the contents of the extension. Throws a `DerError` if they are malformed. */
 export function readNameConstraints(fields: DerReader): NameConstraints {
   const permittedList = fields.optional(PERMITTED) ?? NOTHING;
   const excludedList = fields.optional(EXCLUDED) ?? NOTHING;
@@ -38,7 +38,7 @@ export function readNameConstraints(fields: DerReader): NameConstraints {
   return { permitted, excluded, incomplete: permitted.incomplete || excluded.incomplete };
 }
 
-/** The first of `names` that `constraints` do not allow, with why; undefined when all are fine. */
+/** Why the first forbidden one of `names` is forbidden; undefined if all are allowed. */
 export function findForbiddenName(
   { permitted, excluded }: NameConstraints,
   names: AlternativeNames,
@@ -84,13 +84,15 @@ function readSubtrees(list: DerReader): Subtrees & { incomplete: boolean } {
     } else {
       incomplete = true;
     }
-    // `minimum` and `maximum` may follow; nobody has ever used them.
+    // `minimum` and `maximum` may follow, but nobody uses them.
     if (!subtree.atEnd) incomplete = true;
   }
   return { dnsNames, ipRanges, incomplete };
 }
 
-/** One that no name could ever match would constrain nothing: it must not pass for a constraint. */
+/**
+ * A constraint that no name can ever match would constrain nothing, so it must not pass for one.
+ */
 function readDomain(bytes: Uint8Array): string {
   const text = new TextDecoder("latin1").decode(bytes).toLowerCase();
   if (text === "" || isDomain(text.replace(/^\./, ""))) return text;
@@ -105,17 +107,17 @@ function isBelow(name: string, constraint: string): boolean {
     : lower === constraint || lower.endsWith(`.${constraint}`);
 }
 
-/** Whether `name` is one of those that the certificate's `pattern`, such as `*.example`, is for. */
+/** Whether `name` is among those that the certificate's `pattern`, such as `*.example`, covers. */
 function isOneOf(name: string, pattern: string): boolean {
   return pattern.startsWith("*.") && name.replace(/^[^.]*/, "*") === pattern.toLowerCase();
 }
 
-/** Labels of printable characters, none of them empty: what can be compared at all. */
+/** Non-empty labels of printable characters: anything else cannot be compared. */
 function isDomain(name: string): boolean {
   return /^([!-\-/-~]+\.)*[!-\-/-~]+$/.test(name);
 }
 
-/** Only the first bits of an address count: the others of the mask are 0. */
+/** Whether the mask is a run of ones followed by zeros. */
 function isMask(mask: Uint8Array): boolean {
   const bits = mask.reduce((text, byte) => text + byte.toString(2).padStart(8, "0"), "");
   return /^1*0*$/.test(bits);

@@ -1,18 +1,18 @@
-/** What an embedding program may want to see of certificates. */
+/** What an embedding program may want to know about certificates. */
 import type { MethodsOf } from "../base/observer.ts";
 
-/** A certificate in the files of a TLS profile that has run out, or will within 30 days. */
+/** A certificate in the files of a TLS profile that has expired, or will within 30 days. */
 export interface CertificateNearItsEndEvent {
   readonly file: string;
   readonly subject: string;
   /** Milliseconds since 1970. */
   readonly notAfter: number;
-  /** Until then, in milliseconds; below 0 when it has run out. */
+  /** Time until then, in milliseconds; negative if it has expired. */
   readonly leftMs: number;
 }
 
 export interface PkiObserver {
-  /** Told twice a day for each certificate. */
+  /** Called twice a day for each certificate. */
   certificateNearItsEnd?(event: CertificateNearItsEndEvent): void;
 }
 

@@ -1,13 +1,13 @@
 /**
- * RSA private keys as `ssh-keygen` writes them, which the original takes for signing work. The form
- * is that of OpenSSH's PROTOCOL.key, without encryption:
+ * RSA private keys as `ssh-keygen` writes them, which the original accepts for signing work. The
+ * form is that of OpenSSH's PROTOCOL.key, without encryption:
  *
  *     "openssh-key-v1\0"
  *     string cipher, string kdf, string kdf options, uint32 number of keys, string public key
  *     string of: uint32 check, uint32 the same check, string "ssh-rsa",
  *                mpint n, e, d, q⁻¹ mod p, p, q, string comment, padding 1 2 3 …
  *
- * A string is its length as a uint32 and its bytes, an mpint is a string with a big-endian number.
+ * A string is its length as a uint32 and its bytes; an mpint is a string with a big-endian number.
  */
 import { der, Tag } from "./der.ts";
 
@@ -18,7 +18,7 @@ const MAGIC = "openssh-key-v1\0";
 
 /**
  * The key in `bytes`, the contents of the PEM block, as DER in the form of PKCS #1. Throws a
- * `SyntaxError` that says why there is no key; its message is the end of a sentence about the file.
+ * `SyntaxError` that says why there is no key; its message completes a sentence about the file.
  */
 export function rsaKeyFromOpenSsh(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const outer = new SshReader(bytes);
@@ -87,7 +87,7 @@ function toNumber(bytes: Uint8Array): bigint {
 
 function derInteger(value: bigint): Uint8Array {
   const digits = value.toString(16);
-  // A first bit that is set would make it negative.
+  // If the first bit is set, it would be negative.
   const even = digits.length % 2 === 1 ? `0${digits}` : digits;
   return der(Tag.integer, Uint8Array.fromHex(/^[89a-f]/.test(even) ? `00${even}` : even));
 }

@@ -20,17 +20,17 @@ export interface CertificateFiles {
 export interface OwnCertificate {
   /** Leaf first. */
   readonly chain: readonly [Certificate, ...Certificate[]];
-  /** What QUIC wants of it. */
+  /** In the form that QUIC needs. */
   readonly identity: Identity;
-  /** Why it will not do for everything, for a warning. */
+  /** Why it cannot be used for everything, for a warning. */
   readonly problem: string | undefined;
-  /** What `node:tls` wants of it. */
+  /** In the form that `node:tls` needs. */
   readonly pem: { readonly cert: string; readonly key: string };
 }
 
 /**
- * Reads both files. Throws an `Error` that names the file and says what is wrong with it: not
- * there, not readable, holds something else, encrypted key, key of another certificate.
+ * Reads both files. Throws an `Error` that names the file and says what is wrong with it: missing,
+ * not readable, holds something else, encrypted key, key of another certificate.
  */
 export function loadOwnCertificate(files: CertificateFiles): OwnCertificate {
   const certText = readTextFile(files.cert);
@@ -55,8 +55,8 @@ export function loadOwnCertificate(files: CertificateFiles): OwnCertificate {
 }
 
 /**
- * Throws when our own certificate is not one for this node: its peers would refuse it. The words
- * are the original's; administrators look for them.
+ * Throws if our own certificate is not for this node: peers would refuse it. The text is the
+ * original's; administrators look for it.
  */
 export function checkOwnNodeId(
   { chain: [leaf] }: OwnCertificate,

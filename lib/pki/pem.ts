@@ -1,4 +1,7 @@
-/** The text form of certificates and keys (RFC 7468), as lenient about what is around as others. */
+/**
+ * The text form of certificates and keys (RFC 7468), with the usual leniency about surrounding
+ * text.
+ */
 
 export interface PemBlock {
   /** Such as `CERTIFICATE`. */
@@ -11,14 +14,14 @@ export interface PemBlock {
 const BLOCK =
   /^-----BEGIN ([A-Z0-9 #]+)-----[ \t\r]*\n((?:[^\n:]+:[^\n]*\n)*)([A-Za-z0-9+/=\s]*)-----END \1-----/gm;
 
-/** All blocks in `text`, in order; text between them is passed over, as is a broken block. */
+/** All blocks in `text`, in order; text between them is ignored, as is a broken block. */
 export function parsePem(text: string): PemBlock[] {
   const blocks: PemBlock[] = [];
   for (const [, label, headers, data] of text.matchAll(BLOCK)) {
     try {
       blocks.push({ label: label!, headers: headers!, der: Uint8Array.fromBase64(data!) });
     } catch {
-      // Not base64: as if it were not there, which is what the callers' errors then say.
+      // Not base64: treated as missing, which is what the callers' errors then say.
     }
   }
   return blocks;

@@ -20,7 +20,7 @@ export function privateKeyBlocks(text: string): PemBlock[] {
 
 /**
  * Reads the first private key in PEM `text`; `file` names it in errors. Throws an `Error` that says
- * what the file holds instead, in the words of the original where it has some.
+ * what the file holds instead, with the original's text where there is one.
  */
 export function parsePrivateKey(text: string, file: string): KeyObject {
   const blocks = parsePem(text);

@@ -9,12 +9,17 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import { messageOf } from "../base/error_message.ts";
 import { DerReader } from "./der.ts";
 
-/** RFC 7518 (3.3) and TLS libraries want this much; shorter keys can be computed from public ones. */
+/**
+ * RFC 7518 (3.3) and TLS libraries require this; shorter private keys can be computed from public
+ * ones.
+ */
 export const MIN_RSA_BITS = 2048;
-/** The runtime reads no longer public keys. */
+/** The runtime cannot read longer public keys. */
 export const MAX_RSA_BITS = 4096;
 
-/** Throws a `DerError` when `info` (DER) is no SubjectPublicKeyInfo. The key in it may be any. */
+/**
+ * Throws a `DerError` if `info` (DER) is not a SubjectPublicKeyInfo. The key in it may be anything.
+ */
 export function checkPublicKeyInfo(info: Uint8Array): void {
   const fields = DerReader.unwrap(info);
   const algorithm = fields.enter();
@@ -25,7 +30,7 @@ export function checkPublicKeyInfo(info: Uint8Array): void {
   fields.end();
 }
 
-/** Throws an `Error` when the key is too weak, or of a kind that nobody here can use. */
+/** Throws an `Error` if the key is too weak, or of an unsupported kind. */
 export function publicKeyOf(
   { publicKeyInfo }: { readonly publicKeyInfo: Uint8Array },
 ): KeyObject {
@@ -41,12 +46,12 @@ export function publicKeyOf(
   }
 }
 
-/** A key that could be computed from public ones. */
+/** The private key could be computed from the public one. */
 export class WeakKeyError extends Error {
   override readonly name = "WeakKeyError";
 }
 
-/** Throws a `WeakKeyError` when `key`, public or private, is too weak; returns it otherwise. */
+/** Throws a `WeakKeyError` if `key`, public or private, is too weak; otherwise returns it. */
 export function checkKeyStrength(key: KeyObject): KeyObject {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
   if (type !== "rsa" && type !== "rsa-pss") return key;

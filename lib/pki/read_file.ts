@@ -1,7 +1,9 @@
 /** Reads the files that a configuration names. */
 import { fileReasonOf } from "../base/error_message.ts";
 
-/** Synchronous, for it also runs inside a handshake. Throws an `Error` in the original's words. */
+/**
+ * Synchronous, since it also runs inside a handshake. Throws an `Error` in the original's words.
+ */
 export function readTextFile(path: string): string {
   try {
     return Deno.readTextFileSync(path);

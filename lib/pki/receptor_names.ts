@@ -27,8 +27,8 @@ export interface AlternativeNames {
 export const NO_NAMES: AlternativeNames = { nodeIds: [], dnsNames: [], ipAddresses: [] };
 
 /**
- * Reads the value of a subjectAltName extension; names of other kinds are passed over. Throws a
- * `DerError` when it is malformed, a node id that is not UTF-8 included.
+ * Reads the value of a subjectAltName extension; names of other kinds are skipped. Throws a
+ * `DerError` if it is malformed, a node id that is not UTF-8 included.
  */
 export function readAlternativeNames(extension: Uint8Array): AlternativeNames {
   const nodeIds: string[] = [];

@@ -1,9 +1,9 @@
-/** A value made from files that is made anew when they change: certificates that get renewed. */
+/** A value made from files, and made again when they change: certificates that get renewed. */
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 
-/** Looking at files more often than this, in milliseconds, brings nothing. */
+/** There is no point in checking files more often than this, in milliseconds. */
 const CHECK_INTERVAL_MS = 1000;
 
 export interface ReloadingDeps {
@@ -15,13 +15,13 @@ export interface ReloadingOptions<T> {
   /** For the log, such as `tls-server name`. */
   readonly what: string;
   readonly files: readonly string[];
-  /** Makes the value; throws when the files cannot be used. */
+  /** Makes the value; throws if the files cannot be used. */
   readonly load: () => T;
 }
 
 /**
- * Looks at its files when it is asked, not in between: nothing runs, nothing needs to be closed.
- * Files that cannot be used leave the last good value in use, with one warning for each change.
+ * Checks its files only when asked, so nothing runs in between and nothing needs to be closed. If
+ * the files cannot be used, the last good value stays in use, with one warning for each change.
  */
 export class Reloading<T> {
   readonly #deps: ReloadingDeps;
@@ -35,12 +35,12 @@ export class Reloading<T> {
     this.#deps = deps;
     this.#options = options;
     this.#checkedAt = deps.clock.now();
-    // Before the value: a change in between is then seen the next time.
+    // Before loading the value, so that a change in between is seen the next time.
     this.#stamp = stampOf(options.files);
     this.#value = options.load();
   }
 
-  /** The value of the files as they are, or were about a second ago. */
+  /** The value of the files as they are, or were up to about a second ago. */
   current(): T {
     const now = this.#deps.clock.now();
     if (now - this.#checkedAt >= CHECK_INTERVAL_MS) {
@@ -65,7 +65,7 @@ export class Reloading<T> {
   }
 }
 
-/** Changes whenever one of the files does, also when a link comes to lead elsewhere. */
+/** Changes whenever one of the files does, or a symbolic link points elsewhere. */
 function stampOf(files: readonly string[]): string {
   return files.map((file) => {
     try {

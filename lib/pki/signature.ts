@@ -18,9 +18,9 @@ export interface Signed {
 interface Algorithm {
   /** As Go calls it. */
   readonly name: string;
-  /** As `KeyObject.asymmetricKeyType` has it. */
+  /** As in `KeyObject.asymmetricKeyType`. */
   readonly keyType: "rsa" | "ec" | "ed25519";
-  /** Null where the algorithm brings its own. */
+  /** Null if the algorithm has its own. */
   readonly digest: "sha256" | "sha384" | "sha512" | null;
   readonly pss?: true;
 }
@@ -50,7 +50,7 @@ const INSECURE: Readonly<Record<string, string>> = {
   "1.2.840.10045.4.1": "ECDSA-SHA1",
 };
 
-/** Throws an `Error` that says why the signature is not one by the owner of `key`. */
+/** Throws an `Error` that says why the signature is not by the owner of `key`. */
 export function checkSignature(
   { body, signatureAlgorithm, signature }: Signed,
   key: KeyObject,
@@ -77,7 +77,7 @@ export function checkSignature(
   if (!valid) throw new Error("x509: the signature is not by the issuer's key");
 }
 
-/** What Go calls a signature algorithm in DER. Throws an `Error` for one that nobody should use. */
+/** What Go calls a signature algorithm in DER. Throws an `Error` for an insecure or unknown one. */
 export function signatureAlgorithmName(signatureAlgorithm: Uint8Array): string {
   return readAlgorithm(signatureAlgorithm).name;
 }
@@ -96,7 +96,7 @@ function readAlgorithm(der: Uint8Array): Algorithm {
   return algorithm;
 }
 
-/** The one form of the parameters that is in use: one digest throughout, salt as long as it. */
+/** The only form of the parameters in use: one digest throughout, and a salt of the same length. */
 function readPss(fields: DerReader): Algorithm {
   const context = (number: number) => Tag.context(number, { constructed: true });
   const digestOid = fields.enter(context(0)).enter().oid();

@@ -7,7 +7,7 @@ const GENERALIZED_TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 /** Two-digit years from here on belong to the last century. */
 const FIRST_YEAR_OF_1900S = 50;
 
-/** Reads a time element. Throws a `DerError` when it is not one. */
+/** Reads a time element. Throws a `DerError` if it is not one. */
 export function readTime(reader: DerReader): number {
   const { tag, contents } = reader.element();
   const text = new TextDecoder().decode(contents);

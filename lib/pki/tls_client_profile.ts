@@ -1,4 +1,4 @@
-/** `tls-client`: what we ask of servers that we connect to, and our certificate for them. */
+/** `tls-client`: what we require of servers that we connect to, and our certificate for them. */
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { ClientTls } from "../quic/tls.ts";
 import type { Certificate } from "./certificate.ts";
@@ -33,7 +33,7 @@ export class TlsClientProfile {
   readonly options: TlsClientOptions;
   /**
    * For streams over the mesh: the server must be the node that is dialled. `identity` follows the
-   * files: it is to be asked for at each dial.
+   * files, so read it again for each dial.
    */
   readonly mesh: ClientTls;
   readonly #deps: ProfileDeps;
@@ -59,13 +59,13 @@ export class TlsClientProfile {
     return this.#loaded.current().own?.chain[0];
   }
 
-  /** When it, or an intermediate with it, runs out; milliseconds since 1970. */
+  /** When it, or one of its intermediates, expires; milliseconds since 1970. */
   get expiresAt(): number | undefined {
     const { own } = this.#loaded.current();
     return own === undefined ? undefined : earliestExpiry(own.chain);
   }
 
-  /** All that can run out in the files of this profile. */
+  /** Everything in the files of this profile that can expire. */
   get certificates(): CertificateInFile[] {
     const { own: certificate, roots } = this.#loaded.current();
     const { cert, rootCas } = this.options;
@@ -85,7 +85,7 @@ export class TlsClientProfile {
 
   /**
    * Checks the chain of a backend's server (DER, leaf first), which must be for `host`, a DNS name
-   * or IP address. `from` names it in the refusal. Throws a `CertificateRefused`.
+   * or IP address. `from` names the server in the refusal. Throws a `CertificateRefused`.
    */
   verifyServer(chain: readonly Uint8Array[], host: string, from: string): void {
     this.#verify(chain, { host }, from);

@@ -21,7 +21,7 @@ export function minVersionOf(options: { readonly minTls13?: boolean | undefined 
   return options.minTls13 ?? true ? "TLSv1.3" : "TLSv1.2";
 }
 
-/** Reads the fingerprints of a parameter. Throws as the original does. */
+/** Reads the fingerprints in a parameter. Throws as the original does. */
 export function parsePins(texts: readonly string[] = []): Fingerprint[] {
   try {
     return texts.map(parseFingerprint);
@@ -32,8 +32,8 @@ export function parsePins(texts: readonly string[] = []): Fingerprint[] {
 }
 
 /**
- * The authorities in `file`, or those of the machine without one. `failure` begins the error that
- * is thrown when the file cannot be read or has none.
+ * The authorities in `file`, or without one those of the machine. `failure` begins the error that
+ * is thrown if the file cannot be read or has none.
  */
 export function loadTrust(
   { systemTrust }: ProfileDeps,
@@ -49,7 +49,7 @@ export function loadTrust(
   }
 }
 
-/** Logs what is not right with the files of profile `what`, but no reason to refuse them. */
+/** Logs problems in the files of profile `what` that are no reason to refuse them. */
 export function warnOf(
   log: Log,
   what: string,
@@ -61,8 +61,8 @@ export function warnOf(
 }
 
 /**
- * All that can run out in the files of a profile. Authorities that did so already are left out:
- * bundles keep them beside their successors.
+ * Everything in the files of a profile that can expire. Authorities that have already expired are
+ * left out: bundles keep them beside their successors.
  */
 export function certificatesInFiles(
   own: { readonly file: string | undefined; readonly certificate: OwnCertificate | undefined },

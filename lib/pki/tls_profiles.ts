@@ -12,10 +12,10 @@ import type { ProfileDeps } from "./tls_profile_parts.ts";
 import { TlsServerProfile } from "./tls_server_profile.ts";
 import { TrustStore } from "./trust_store.ts";
 
-/** The client profile that is always there: system trust, no certificate of ours, TLS 1.2. */
+/** The client profile that always exists: system trust, no certificate of our own, TLS 1.2. */
 const DEFAULT_CLIENT = "default";
 const hourMs = 60 * 60 * 1000;
-/** How often certificates close to their end are warned about, in milliseconds. */
+/** How often to warn about certificates close to expiry, in milliseconds. */
 const EXPIRY_CHECK_MS = 12 * hourMs;
 
 export interface TlsProfilesDeps {
@@ -35,7 +35,7 @@ export interface TlsProfileStatus {
   readonly Cert: string;
   readonly Subject: string;
   readonly NodeIDs: readonly string[];
-  /** RFC 3339; the earliest in the file when it holds intermediates too. */
+  /** RFC 3339; the earliest in the file if it also holds intermediates. */
   readonly NotAfter: string;
 }
 
@@ -52,22 +52,22 @@ export class TlsProfiles {
     this.#deps = { clock, log, nodeId, systemTrust };
   }
 
-  /** Throws an `Error` in the original's words when a file or parameter is wrong. */
+  /** Throws an `Error` in the original's words if a file or parameter is wrong. */
   addServer(options: TlsServerOptions): TlsServerProfile {
     return add(this.#servers, "server", () => new TlsServerProfile(this.#deps, options));
   }
 
-  /** Throws an `Error` in the original's words when a file or parameter is wrong. */
+  /** Throws an `Error` in the original's words if a file or parameter is wrong. */
   addClient(options: TlsClientOptions): TlsClientProfile {
     return add(this.#clients, "client", () => new TlsClientProfile(this.#deps, options));
   }
 
-  /** Throws an `Error` when there is no such profile. */
+  /** Throws an `Error` if there is no such profile. */
   server(name: string): TlsServerProfile {
     return this.#servers.get(name) ?? unknown(name, [...this.#servers.keys()]);
   }
 
-  /** Throws an `Error` when there is no such profile; `default` always is. */
+  /** Throws an `Error` if there is no such profile; `default` always exists. */
   client(name: string): TlsClientProfile {
     if (name === DEFAULT_CLIENT && !this.#clients.has(name)) {
       return this.addClient({ name, minTls13: false });
@@ -92,13 +92,13 @@ export class TlsProfiles {
     return found;
   }
 
-  /** Those that are close to their end, or past it. */
+  /** Those that are close to expiry, or past it. */
   expiring(): TlsProfileStatus[] {
     const soon = this.#deps.clock.wallTime() + EXPIRY_WARNING_MS;
     return this.status().filter(({ NotAfter }) => Date.parse(NotAfter) <= soon);
   }
 
-  /** Warns about certificates close to their end, now and twice a day until it is disposed. */
+  /** Warns about certificates close to expiry, now and twice a day until disposed of. */
   watchExpiry(): Disposable {
     const { clock } = this.#deps;
     let timer: Disposable;
@@ -112,7 +112,7 @@ export class TlsProfiles {
 
   #warnOfExpiry(): void {
     const { clock, log } = this.#deps;
-    // Profiles share files: each certificate is worth one line.
+    // Profiles share files: log one line for each certificate.
     const events = this.#all().flatMap(({ certificates }) =>
       nearTheirEnd(certificates, clock.wallTime())
     );

@@ -1,4 +1,4 @@
-/** `tls-server`: our certificate for those who connect, and what we ask of theirs. */
+/** `tls-server`: our certificate for clients, and what we require of theirs. */
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { Identity, ServerTls } from "../quic/tls.ts";
 import type { Certificate } from "./certificate.ts";
@@ -19,12 +19,12 @@ import {
 import type { TrustStore } from "./trust_store.ts";
 import { type PeerName, verifyPeer } from "./verify_peer.ts";
 
-/** A client that is refused again and again for one reason is logged this often, in milliseconds. */
+/** How often to log a client that is refused repeatedly for the same reason, in milliseconds. */
 const REPEAT_REFUSAL_MS = 60_000;
 
 interface Loaded {
   readonly own: OwnCertificate;
-  /** Undefined when no certificate is asked of clients. */
+  /** Undefined if clients are not asked for a certificate. */
   readonly clientRoots: TrustStore | undefined;
   /** Made when first needed. */
   context?: SecureContext;
@@ -37,8 +37,8 @@ export class TlsServerProfile {
   /** Whether a client without a certificate is turned away. */
   readonly wantsClientCertificate: boolean;
   /**
-   * For streams over the mesh. `identity` follows the files: it is to be asked for at each
-   * handshake. With `requireclientcert` a client must be the node that it claims to be.
+   * For streams over the mesh. `identity` follows the files, so read it again for each handshake.
+   * With `requireclientcert` a client must be the node that it claims to be.
    */
   readonly mesh: ServerTls & { readonly identity: Identity };
   readonly #deps: ProfileDeps;
@@ -51,7 +51,7 @@ export class TlsServerProfile {
     this.#deps = deps;
     this.name = options.name;
     this.options = options;
-    // The original turns clients without one away in both cases.
+    // The original turns away clients without one in both cases.
     this.wantsClientCertificate = Boolean(options.requireClientCert || options.clientCas);
     this.#pins = parsePins(options.pinnedClientCert);
     if (this.#pins.length > 0 && !this.wantsClientCertificate) {
@@ -69,12 +69,12 @@ export class TlsServerProfile {
     return this.#loaded.current().own.chain[0];
   }
 
-  /** When it, or an intermediate with it, runs out; milliseconds since 1970. */
+  /** When it, or one of its intermediates, expires; milliseconds since 1970. */
   get expiresAt(): number {
     return earliestExpiry(this.#loaded.current().own.chain);
   }
 
-  /** All that can run out in the files of this profile. */
+  /** Everything in the files of this profile that can expire. */
   get certificates(): CertificateInFile[] {
     const { own: certificate, clientRoots: roots } = this.#loaded.current();
     const { cert, clientCas } = this.options;
@@ -94,8 +94,8 @@ export class TlsServerProfile {
 
   /**
    * Checks the chain of a client of a backend or socket (DER, leaf first); any client that the
-   * authorities vouch for may go. `from` names it in the refusal. Throws a `CertificateRefused`.
-   * Does nothing when no certificate is asked for.
+   * authorities vouch for passes. `from` names the client in the refusal. Throws a
+   * `CertificateRefused`. Does nothing if clients are not asked for a certificate.
    */
   verifyClient(chain: readonly Uint8Array[], from: string): void {
     if (this.wantsClientCertificate) this.#verify(chain, "any", from);
@@ -118,7 +118,7 @@ export class TlsServerProfile {
     };
   }
 
-  /** Says in the log why, since nobody waits for a stream that was never there. */
+  /** Logs the reason, since nobody is waiting for a stream that never came up. */
   #verifyMeshClient(chain: readonly Uint8Array[], node: string): void {
     try {
       this.#verify(chain, this.options.requireClientCert ? { node } : "any", `node ${node}`);

@@ -1,4 +1,4 @@
-/** The authorities that a profile trusts: a file of ours or what the machine comes with. */
+/** The authorities that a profile trusts: a configured file or those of the machine. */
 import { rootCertificates } from "node:tls";
 import { messageOf } from "../base/error_message.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
@@ -6,8 +6,8 @@ import { parsePem } from "./pem.ts";
 import { sameBytes } from "./same_bytes.ts";
 
 /**
- * Where distributions keep the authorities that a machine trusts, as Go looks for them:
- * Debian, Fedora, OpenSUSE, RHEL 7, Alpine.
+ * Where distributions keep the authorities that a machine trusts, in Go's order: Debian, Fedora,
+ * OpenSUSE, RHEL 7, Alpine.
  */
 const SYSTEM_BUNDLES = [
   "/etc/ssl/certs/ca-certificates.crt",
@@ -44,8 +44,8 @@ export class TrustStore {
   }
 
   /**
-   * Reads PEM; `source` names it in messages. Throws a `SyntaxError` when there is no certificate
-   * in it that can be read.
+   * Reads PEM; `source` names it in messages. Throws a `SyntaxError` if it holds no readable
+   * certificate.
    */
   static fromPem(text: string, source: string): TrustStore {
     const store = new TrustStore(source, text);
@@ -59,7 +59,7 @@ export class TrustStore {
 
   /**
    * The authorities of this machine: the file named by SSL_CERT_FILE (`certFile`), else the first
-   * one that distributions use, else those that the runtime brings along.
+   * existing one of the distributions' files, else those built into the runtime.
    */
   static system(options: { certFile?: string | undefined } = {}): TrustStore {
     const files = options.certFile ? [options.certFile] : SYSTEM_BUNDLES;
@@ -67,7 +67,7 @@ export class TrustStore {
       try {
         return TrustStore.fromPem(Deno.readTextFileSync(file), `system trust (${file})`);
       } catch {
-        // Not this kind of system, or nothing usable: the next one.
+        // Not this kind of system, or nothing usable: try the next one.
       }
     }
     return new TrustStore("built-in authorities", rootCertificates.join("\n"));

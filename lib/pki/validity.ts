@@ -4,15 +4,15 @@ import type { Validity } from "./certificate_authority.ts";
 import { parseRfc3339 } from "./time.ts";
 
 export interface ValidityOptions {
-  /** RFC 3339; now without it. */
+  /** RFC 3339; without it, now. */
   readonly notBefore?: string | undefined;
-  /** RFC 3339; some years from now without it. */
+  /** RFC 3339; without it, some years from now. */
   readonly notAfter?: string | undefined;
 }
 
 /**
- * From when to when a certificate is to be valid: `years` from now if nothing else is said. Throws
- * a `SyntaxError` for what is not a time. An end in the past is allowed, as in the original.
+ * From when to when a certificate should be valid: by default, `years` from now on. Throws a
+ * `SyntaxError` for what is not a time. An end in the past is allowed, as in the original.
  */
 export function readValidity(
   clock: Clock,

@@ -23,12 +23,12 @@ export const Alert = {
   certificateRequired: 116,
 } as const;
 
-/** Signatures that one chain may cost; Go's bound. Intermediates come from a stranger. */
+/** How many signatures to check for one chain; Go's bound. Intermediates come from strangers. */
 const MAX_SIGNATURE_CHECKS = 100;
 /** Certificates that a peer may send. */
 const MAX_CHAIN_LENGTH = 16;
 
-/** Authorities that a message lists; more are only counted. */
+/** How many authorities a message lists; others are only counted. */
 const MAX_ROOTS_SHOWN = 4;
 
 export interface ChainRequirements {
@@ -40,8 +40,8 @@ export interface ChainRequirements {
 }
 
 /**
- * Reads a peer's chain, leaf first. Throws a `CertificateRefused` when there is none or when it
- * is not readable.
+ * Reads a peer's chain, leaf first. Throws a `CertificateRefused` if there is none or it is not
+ * readable.
  */
 export function parseChain(chain: readonly Uint8Array[]): [Certificate, ...Certificate[]] {
   if (chain.length === 0) {
@@ -62,7 +62,7 @@ export function parseChain(chain: readonly Uint8Array[]): [Certificate, ...Certi
       );
     }
   });
-  // rustls cannot read older ones, and then lets the peer's proof of its key pass unchecked.
+  // rustls cannot read older ones, and then does not check the peer's proof of its key.
   if (leaf!.version !== 3) {
     throw new CertificateRefused(
       `certificate "${printable(leaf!.subjectText)}" is of X.509 version ${leaf!.version}, ` +
@@ -74,7 +74,7 @@ export function parseChain(chain: readonly Uint8Array[]): [Certificate, ...Certi
   return [leaf!, ...others];
 }
 
-/** The peer proves that it has this key: one that others can find out proves nothing. */
+/** The peer proves that it has this key, which proves nothing if others can compute the key. */
 function checkKey(leaf: Certificate): void {
   try {
     publicKeyOf(leaf);
@@ -88,7 +88,7 @@ function checkKey(leaf: Certificate): void {
 }
 
 /**
- * Checks that `leaf` leads to one of the roots, over any of `intermediates`. Throws a
+ * Checks that `leaf` leads to one of the roots, through any of `intermediates`. Throws a
  * `CertificateRefused` with the reason in Go's words.
  */
 export function verifyChain(
@@ -107,7 +107,7 @@ export function verifyChain(
   throw search.refusal(leaf);
 }
 
-/** Tries all ways up, authorities first; remembers why candidates were no good. */
+/** Tries all paths, authorities first; remembers why candidates were rejected. */
 class ChainSearch {
   readonly #intermediates: readonly Certificate[];
   readonly #requirements: ChainRequirements;
@@ -184,10 +184,10 @@ class ChainSearch {
   }
 }
 
-/** Checks what concerns a certificate alone. */
+/** Checks what depends on one certificate alone. */
 function checkCertificate(certificate: Certificate, now: number): void {
   const { notBefore, notAfter, unknownCritical } = certificate;
-  // Go compares with the fraction of the second too, so the last second counts only at its start.
+  // Go also compares fractions of a second, so of the last second only its start counts.
   if (now < notBefore || now > notAfter) {
     const relation = now < notBefore
       ? `before ${formatTime(notBefore)}`
@@ -214,7 +214,7 @@ function checkAuthority(
 ): void {
   checkCertificate(candidate, now);
   const { basicConstraints, maySignCertificates, nameConstraints, version } = candidate;
-  // Authorities from before version 3 cannot say that they are; those in our own file are.
+  // Certificates before version 3 cannot say that they are authorities; those in our own file are.
   const isAuthority = basicConstraints?.isCa ?? (kind === "root" && version < 3);
   if (!isAuthority || !maySignCertificates) {
     throw new CertificateRefused(
@@ -250,7 +250,7 @@ function checkPurpose(
   }
 }
 
-/** One authority may have several certificates: going through it twice leads nowhere. */
+/** An authority may have several certificates, but passing through it twice leads nowhere. */
 function isSameEntity(left: Certificate, right: Certificate): boolean {
   return sameBytes(left.subject, right.subject) &&
     sameBytes(left.publicKeyInfo, right.publicKeyInfo);

@@ -1,4 +1,4 @@
-/** Decides whether a peer may go by its certificate: pins, chain, and the name that it claims. */
+/** Decides whether to accept a peer's certificate: pins, chain, and the name that it claims. */
 import { messageOf } from "../base/error_message.ts";
 import { CertificateRefused } from "../quic/tls.ts";
 import type { Certificate } from "./certificate.ts";
@@ -8,7 +8,7 @@ import { printable, printableList } from "../base/printable.ts";
 import type { TrustStore } from "./trust_store.ts";
 import { Alert, parseChain, verifyChain } from "./verify_chain.ts";
 
-/** What a profile asks of a peer's certificate. */
+/** What a profile requires of a peer's certificate. */
 export interface PeerRules {
   /** For messages: `tls-client name`. */
   readonly profile: string;
@@ -26,13 +26,13 @@ export type PeerName =
   | { readonly node: string }
   /** A DNS name or IP address. */
   | { readonly host: string }
-  /** Anybody whom the authorities vouch for. */
+  /** Anybody that the authorities vouch for. */
   | "any";
 
 /**
- * Checks a peer's chain (DER, leaf first) and returns its own certificate. `from` says for
- * messages where the peer is, such as `tcp 192.0.2.1:27199`. Throws a `CertificateRefused` that
- * begins with the original's words and goes on with what was expected and what was found.
+ * Checks a peer's chain (DER, leaf first) and returns its own certificate. `from` says where the
+ * peer is, for messages, such as `tcp 192.0.2.1:27199`. Throws a `CertificateRefused` that begins
+ * with the original's text and then says what was expected and what was found.
  */
 export function verifyPeer(
   chain: readonly Uint8Array[],
@@ -94,7 +94,7 @@ function checkHost({ names, subjectText }: Certificate, host: string): void {
   );
 }
 
-/** A check that fails in an unforeseen way must refuse as well, not break the handshake. */
+/** A check that fails unexpectedly must also refuse, rather than break the handshake. */
 function withContext(error: unknown, context: string): CertificateRefused {
   const message = messageOf(error);
   const alert = error instanceof CertificateRefused ? error.alert : Alert.badCertificate;

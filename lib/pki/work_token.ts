@@ -1,6 +1,6 @@
 /**
- * Signed work: a JSON Web Token (RFC 7519), RS512, that says for which node a command is and until
- * when it counts. Whoever has the private key may have work done where the public key is known.
+ * Signed work: a JSON Web Token (RFC 7519), RS512, that says which node a command is for and until
+ * when it is valid. Whoever has the private key may submit work wherever the public key is known.
  */
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
@@ -15,16 +15,16 @@ import { readTextFile } from "./read_file.ts";
 
 const ALGORITHM = "RS512";
 const DIGEST = "RSA-SHA512";
-/** Ours have some 500 characters; nobody has a reason to send one as long as this. */
+/** Ours have some 500 characters; nobody has a reason to send one longer than this. */
 const MAX_TOKEN_LENGTH = 16 * 1024;
 const NS_PER_MS = 1e6;
 
-/** Why a token does not count; the message goes to the client that sent it. */
+/** Why a token is not valid; the message goes to the client that sent it. */
 export class WorkTokenError extends Error {
   override readonly name = "WorkTokenError";
 }
 
-/** Makes a token for commands to `audience`, a node id, that counts until `expiresAt` (ms). */
+/** Makes a token for commands to `audience`, a node id, that is valid until `expiresAt` (ms). */
 export function signWorkToken(
   key: KeyObject,
   { audience, expiresAt }: { readonly audience: string; readonly expiresAt: number },
@@ -52,7 +52,7 @@ export function verifyWorkToken(
   const { alg } = decode(header, "header");
   const claims = decode(payload, "claims");
   if (typeof alg !== "string" || alg === "") refuse("signing method (alg) is unspecified.");
-  // No other: what counts is our choice, not the sender's.
+  // No other: the algorithm is our choice, not the sender's.
   if (alg !== ALGORITHM) {
     refuse(`signing method ${printable(alg)} is invalid, only ${ALGORITHM} is`);
   }
@@ -111,7 +111,7 @@ export function loadVerifyingKey(file: string): KeyObject {
 
 function checkTimes(claims: Record<string, unknown>, now: number): void {
   const expiresAt = timeOf(claims, "exp");
-  // The original lets a token without an end count for ever; nobody makes such tokens.
+  // The original accepts a token without an expiry for ever; nobody makes such tokens.
   if (expiresAt === undefined) refuse("token has no expiration (exp)");
   if (now >= expiresAt) {
     refuse(`token is expired by ${formatGoDuration((now - expiresAt) * NS_PER_MS)}`);

@@ -1,4 +1,6 @@
-/** Writes certificates and keys so that nobody ever sees half of one, or a key that others read. */
+/**
+ * Writes certificates and keys so that nobody ever sees a partial file, or a key open to others.
+ */
 import { basename, dirname } from "node:path";
 import { syncDirectory, writeFully } from "../base/durable_file.ts";
 import { fileReasonOf } from "../base/error_message.ts";
@@ -9,8 +11,9 @@ export interface OutputFile {
 }
 
 /**
- * Writes all `files`, mode 0600 as the original does, or none: each under a temporary name first,
- * renamed when all are on the disk. Throws an `Error` that names the file that cannot be written.
+ * Writes all `files`, with mode 0600 as the original does, or none: first each under a temporary
+ * name, renamed when all are on the disk. Throws an `Error` that names the file that cannot be
+ * written.
  */
 export async function writeFiles(files: readonly OutputFile[]): Promise<void> {
   const written: { temporary: string; path: string }[] = [];
@@ -23,7 +26,7 @@ export async function writeFiles(files: readonly OutputFile[]): Promise<void> {
       await named(path, () => Deno.rename(temporary, path));
     }
   } catch (error) {
-    // Those that were renamed already are no longer there under this name.
+    // Those that have been renamed no longer have this name.
     for (const { temporary } of written) await Deno.remove(temporary).catch(() => {});
     throw error;
   }
@@ -33,10 +36,10 @@ export async function writeFiles(files: readonly OutputFile[]): Promise<void> {
 }
 
 async function writeTemporary(path: string, contents: string): Promise<string> {
-  // Renaming would fail on it, when others have been renamed already.
+  // Renaming would fail on it, after others have already been renamed.
   const existing = await Deno.stat(path).catch(() => undefined);
   if (existing?.isDirectory) throw new Error("is a directory");
-  // Made with mode 0600 and a name that nobody can have prepared.
+  // Created with mode 0600 and a name that nobody can have prepared.
   const temporary = await Deno.makeTempFile({ dir: dirname(path), prefix: `.${basename(path)}.` });
   try {
     using file = await Deno.open(temporary, { write: true });

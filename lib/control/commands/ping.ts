@@ -19,7 +19,7 @@ export const ping: CommandType = {
   },
 };
 
-/** A ping that fails is a reply, not an error; the mesh gives up on one that nobody answers. */
+/** A failed ping is a reply, not an error; the mesh gives up on one that nobody answers. */
 function pingNode(node: string): CommandRun {
   return async ({ deps, signal }: CommandContext) => {
     try {

@@ -1,4 +1,4 @@
-/** `reload`: reads the configuration again. What is behind it is the daemon's. */
+/** `reload`: reads the configuration again. The daemon does the work. */
 import { messageOf } from "../../base/error_message.ts";
 import type { CommandRun, CommandType } from "../command.ts";
 import { ReloadError, ReloadErrorCode } from "../reload_error.ts";
@@ -10,7 +10,7 @@ export const reload: CommandType = {
   fromFields: () => run,
 };
 
-/** A reload that fails is a reply, with the code that receptorctl exits with. */
+/** A failed reload is a reply, with the code that receptorctl exits with. */
 const run: CommandRun = async ({ deps }) => {
   try {
     if (deps.reload === undefined) {

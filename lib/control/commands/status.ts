@@ -1,10 +1,10 @@
-/** `status`: what this node knows of itself and of the mesh. */
+/** `status`: what this node knows about itself and the mesh. */
 import type { CommandRun, CommandType, ControlDeps, Fields } from "../command.ts";
 import { ControlError } from "../control_error.ts";
 import { member } from "../json_fields.ts";
 import { refusals } from "../texts.ts";
 
-/** Field by field, in the order in which the original prints them. */
+/** The fields, in the order in which the original prints them. */
 const FIELDS: Readonly<Record<string, (deps: ControlDeps) => unknown>> = {
   Advertisements: ({ mesh }) => mesh.status(["Advertisements"]).Advertisements,
   Connections: ({ mesh }) => mesh.status(["Connections"]).Connections,
@@ -20,7 +20,10 @@ const FIELDS: Readonly<Record<string, (deps: ControlDeps) => unknown>> = {
   Version: ({ system }) => system.version,
 };
 
-/** What the original does not have: only by name, as its clients compare the set of members. */
+/**
+ * Fields that the original does not have: only on request, as its clients compare the set of
+ * members.
+ */
 const OWN_FIELDS: typeof FIELDS = {
   Certificates: ({ expiringCertificates }) => expiringCertificates?.() ?? [],
 };
@@ -31,7 +34,7 @@ export const status: CommandType = {
     return show(Object.entries(FIELDS));
   },
 
-  /** `requested_fields` limits the reply; unknown names are passed over, as in the original. */
+  /** `requested_fields` limits the reply; unknown names are ignored, as in the original. */
   fromFields(fields: Fields) {
     if (!Object.hasOwn(fields, "requested_fields")) return show(Object.entries(FIELDS));
     const requested = member(fields, "requested_fields");

@@ -42,8 +42,8 @@ function startPosition(word: string): number {
 }
 
 /**
- * The session is over with the stream: its end is how a client learns that the unit is complete.
- * A client's half-close ends nothing.
+ * The session ends with the stream, whose end tells the client that the unit is complete. A
+ * client's half-close ends nothing.
  */
 function results(
   work: WorkService,
@@ -65,7 +65,7 @@ function results(
       await conn.closeWrite();
       await lingerFor(clientEnd, context);
     } catch (error) {
-      // The line that announced the stream is out: there is no place left for an error line.
+      // The line that announced the stream has been sent, so an error line is no longer possible.
       const level = error instanceof ControlError ? "warning" : "debug";
       context.deps.log[level](`Results of work unit ${unitId} to a client ended: ${error}`, {
         unit_id: unitId,
@@ -81,8 +81,8 @@ function results(
 }
 
 /**
- * Aborts `gone` once nobody reads any more, which a job that is silent for hours would not find
- * out by writing. Resolves when the connection closed.
+ * Aborts `gone` once nobody reads any more, which a job that is silent for hours would not discover
+ * by writing. Resolves when the connection has closed.
  */
 async function watchClient(
   { conn, closed, deps }: CommandContext,
@@ -92,7 +92,7 @@ async function watchClient(
   closed?.then(() => gone.abort());
   try {
     await clientEnd;
-    // A full close of a Unix socket reads as a half-close; writing nothing tells them apart.
+    // A full close of a Unix socket reads like a half-close; writing nothing tells them apart.
     while (closed === undefined && !gone.signal.aborted) {
       await sleep(deps.clock, LIVENESS_INTERVAL_MS, { signal: gone.signal });
       await conn.write(new Uint8Array(0));
@@ -109,9 +109,9 @@ async function readAway(conn: CommandContext["conn"]): Promise<void> {
 }
 
 /**
- * Gives a client the time to end its side, too. A kernel resets a TCP connection that is closed
- * before everything that arrived was read (a TLS close is enough), and whatever the client
- * has not read yet of the output is lost with it. A mesh stream does not have that problem.
+ * Gives a client time to end its side too. A kernel resets a TCP connection that is closed before
+ * everything that arrived has been read (a TLS close is enough), and whatever output the client has
+ * not read yet is lost. A mesh stream does not have that problem.
  */
 async function lingerFor(
   clientEnd: Promise<void>,

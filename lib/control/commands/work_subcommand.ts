@@ -5,7 +5,7 @@ import { refusals } from "../texts.ts";
 import { cutWord } from "../words.ts";
 
 export interface WorkSubcommand {
-  /** From the text behind the subcommand and its blank, `undefined` when there is no blank. */
+  /** From the text after the subcommand and its blank, `undefined` if there is no blank. */
   fromWords(words: string | undefined): CommandRun;
   fromFields(fields: Fields): CommandRun;
 }

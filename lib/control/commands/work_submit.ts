@@ -1,4 +1,6 @@
-/** `work submit`: makes a unit, takes its payload until the client's half-close, and starts it. */
+/**
+ * `work submit`: creates a unit, takes its payload until the client's half-close, and starts it.
+ */
 import { abortable } from "../../base/abortable.ts";
 import { writeAll } from "../../base/byte_conn.ts";
 import { messageOf } from "../../base/error_message.ts";
@@ -15,7 +17,7 @@ import type { WorkSubcommand } from "./work_subcommand.ts";
 /** The first buffer, as most payloads are small; a payload that fills it gets a larger one. */
 const FIRST_BUFFER_BYTES = 4096;
 
-/** Members with a meaning of their own; every other one is a parameter of the work type. */
+/** Members with a fixed meaning; every other one is a parameter of the work type. */
 const NOT_PARAMETERS = new Set([
   "command",
   "subcommand",
@@ -69,12 +71,12 @@ function submit(work: WorkService, request: SubmitRequest): CommandRun {
   return async ({ conn, caller, signal }) => {
     const unit = await work.submit(request, caller);
     await takePayload(unit, conn, limitsFor(caller).bufferBytes);
-    // A payload on its way to another node must not hold up the end of this one's service.
+    // A payload on its way to another node must not delay the stop of this node's service.
     return { result: await abortable(unit.start(), signal), unitid: unit.unitId };
   };
 }
 
-/** Whatever cuts the payload short also ends the session: what follows is not commands. */
+/** Whatever cuts the payload short also ends the session: what follows is not a command. */
 async function takePayload(
   unit: PendingUnit,
   conn: LineReader,
