@@ -5,8 +5,12 @@ import { type LineReader, LineTooLongError } from "../base/line_reader.ts";
 const TLS_HELLO = "\x16\x03";
 const MAX_LINE_BYTES = 8 * 1024;
 const MAX_HEADERS = 100;
+/** Of the whole head: twice what common servers take of a client whom they do not know. */
+const MAX_HEAD_BYTES = 16 * 1024;
 /** A field name or a method (RFC 9110, section 5.6.2). */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+const encoder = new TextEncoder();
 
 export interface HttpHead {
   readonly startLine: string;
@@ -16,11 +20,12 @@ export interface HttpHead {
 
 /** Reads up to the empty line and no further. Throws when it is malformed, too long or cut short. */
 export async function readHttpHead(reader: LineReader): Promise<HttpHead> {
-  const startLine = await readLine(reader);
+  const budget = { bytes: MAX_HEAD_BYTES };
+  const startLine = await readLine(reader, budget);
   if (startLine.startsWith(TLS_HELLO)) throw new SyntaxError("the peer speaks TLS, not plain HTTP");
   const headers = new Map<string, string>();
   for (let count = 0; count <= MAX_HEADERS; count++) {
-    const line = await readLine(reader);
+    const line = await readLine(reader, budget);
     if (line === "") return { startLine, headers };
     const [name, value] = splitHeader(line);
     const earlier = headers.get(name.toLowerCase());
@@ -75,14 +80,20 @@ export function parseStatusLine(line: string): StatusLine {
   return { status: Number(match[1]), text: `${match[1]} ${reason}`.trim() };
 }
 
-async function readLine(reader: LineReader): Promise<string> {
+/** Takes the bytes of the line from `budget`. */
+async function readLine(reader: LineReader, budget: { bytes: number }): Promise<string> {
   let line: string | null;
   try {
-    line = await reader.readLine({ maxBytes: MAX_LINE_BYTES });
+    line = await reader.readLine({ maxBytes: Math.min(MAX_LINE_BYTES, budget.bytes) });
   } catch (error) {
     if (!(error instanceof LineTooLongError)) throw error;
-    throw new RangeError(`an HTTP head with a line of more than ${MAX_LINE_BYTES} bytes`);
+    throw new RangeError(
+      budget.bytes < MAX_LINE_BYTES
+        ? `an HTTP head of more than ${MAX_HEAD_BYTES} bytes`
+        : `an HTTP head with a line of more than ${MAX_LINE_BYTES} bytes`,
+    );
   }
   if (line === null) throw new Error("the peer closed the connection");
+  budget.bytes -= encoder.encode(line).length;
   return line.endsWith("\r") ? line.slice(0, -1) : line;
 }

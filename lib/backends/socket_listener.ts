@@ -4,8 +4,11 @@ import { type Clock, sleep } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import { guardObserver } from "../base/observer.ts";
+import { Shares } from "../base/shares.ts";
+import { SourceLog } from "../base/source_log.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 import { listenAddresses, ListenError } from "./listen_address.ts";
+import { networkOf } from "./network_of.ts";
 import { backendEvents, type BackendObserver } from "./observer.ts";
 import { hostPortOf, tuneForLinks } from "./tcp_conn.ts";
 
@@ -14,8 +17,11 @@ const ACCEPT_RETRY_MS = 1000;
 const second = 1000;
 /** How long a handshake (TLS, HTTP) may take, in milliseconds. */
 export const HANDSHAKE_TIMEOUT_MS = 15 * second;
-/** Handshakes under way at once; one more cuts the oldest, so that nobody can block the door. */
-export const MAX_HANDSHAKES = 2048;
+/**
+ * Handshakes under way at once; one more cuts the oldest at the address with the most, so that
+ * nobody can block the door.
+ */
+export const MAX_HANDSHAKES = 512;
 
 export interface ListenerDeps {
   readonly log: Log;
@@ -54,13 +60,16 @@ export class SocketListener implements Disposable {
   readonly address: HostPort;
   readonly #listener: Deno.TcpListener;
   readonly #log: Log;
+  /** For lines about connections that were accepted. */
+  readonly #strangers: SourceLog;
   readonly #clock: Clock;
   readonly #observer: Required<BackendObserver>;
-  /** What ends each handshake under way, oldest first. */
-  readonly #handshakes = new Set<Cut>();
+  /** What ends each handshake under way, by where it comes from. */
+  readonly #handshakes = new Shares<Cut>();
 
   private constructor(deps: ListenerDeps, listener: Deno.TcpListener) {
     this.#log = deps.log;
+    this.#strangers = new SourceLog(deps);
     this.#clock = deps.clock;
     const { log, observer = {} } = deps;
     this.#observer = guardObserver(observer, backendEvents, { log, what: "backends" });
@@ -94,7 +103,7 @@ export class SocketListener implements Disposable {
     const sessions = new Set<Promise<unknown>>();
     const stop = () => {
       this[Symbol.dispose]();
-      for (const cut of this.#handshakes) cut(signal.reason);
+      for (const cut of this.#handshakes.items()) cut(signal.reason);
     };
     signal.addEventListener("abort", stop, { once: true });
     try {
@@ -130,9 +139,11 @@ export class SocketListener implements Disposable {
     } catch (error) {
       closeQuietly(conn);
       if (signal.aborted) return;
-      const remote = formatHostPort(hostPortOf(conn.remoteAddr));
+      const address = hostPortOf(conn.remoteAddr);
+      const remote = formatHostPort(address);
       const reason = messageOf(error);
-      this.#log.warning(`Refused connection from ${remote}: ${reason}`);
+      this.#strangers.of(networkOf(address.host))
+        .warning(`Refused connection from ${remote}: ${reason}`);
       const listener = formatHostPort(this.address);
       this.#observer.connectionRefused({ listener, remote, reason });
       return;
@@ -150,11 +161,11 @@ export class SocketListener implements Disposable {
       this.#handshakes.delete(cut);
       closeQuietly(conn);
     };
-    if (this.#handshakes.size >= MAX_HANDSHAKES) {
-      const [oldest] = this.#handshakes;
-      oldest!(new Error(`there are ${MAX_HANDSHAKES} newer handshakes`));
+    this.#handshakes.put(cut, networkOf(hostPortOf(conn.remoteAddr).host), 1);
+    if (this.#handshakes.size > MAX_HANDSHAKES) {
+      const { item: oldest } = this.#handshakes.oldestOfLargest()!;
+      oldest(new Error(`there are ${MAX_HANDSHAKES} newer handshakes`));
     }
-    this.#handshakes.add(cut);
     const seconds = HANDSHAKE_TIMEOUT_MS / second;
     using _timer = this.#clock.after(
       HANDSHAKE_TIMEOUT_MS,

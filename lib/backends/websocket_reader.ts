@@ -33,10 +33,21 @@ interface Frame {
   readonly payload: Uint8Array<ArrayBuffer>;
 }
 
+/** The frames of one message so far. */
+interface PartialMessage {
+  bytes: Uint8Array<ArrayBuffer>;
+  end: number;
+  frames: number;
+}
+
 /** Buffer that a reader begins with: an idle link should cost little memory. */
 const INITIAL_READ_BYTES = 16 * 1024;
 /** Buffer that a busy reader ends up with; must hold one whole frame. */
 const MAX_READ_BYTES = 256 * 1024;
+/** Buffer that a message in several frames begins with. */
+const INITIAL_PARTIAL_BYTES = 4 * 1024;
+/** Most frames of one message. Peers cut one into 16, and proxies hardly into less than 64 bytes. */
+const MAX_FRAMES = 1024;
 
 /**
  * Cuts a byte stream into messages. Fill `space()` from the stream, then call `take()` with how
@@ -49,9 +60,8 @@ export class WebSocketReader {
   #start = 0;
   #end = 0;
   readonly #masked: boolean;
-  /** Copies of the parts of a message whose last frame is still to come. */
-  #fragments: Uint8Array<ArrayBuffer>[] | undefined;
-  #fragmentBytes = 0;
+  /** A message whose last frame is still to come. */
+  #partial: PartialMessage | undefined;
 
   /** `masked`: whether the peer is a client. */
   constructor({ masked }: { masked: boolean }) {
@@ -144,31 +154,41 @@ export class WebSocketReader {
       if ((second & LENGTH) > MAX_SHORT_LENGTH) throw violation("a control frame that is too long");
     } else if (opcode > Opcode.binary) {
       throw violation(`a frame of unknown type ${opcode}`);
-    } else if ((opcode === Opcode.continuation) !== (this.#fragments !== undefined)) {
+    } else if ((opcode === Opcode.continuation) !== (this.#partial !== undefined)) {
       throw violation("parts of messages out of order");
     }
   }
 
   /** The whole message that ends with this frame. */
   #messageOf({ payload, final }: Frame): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#fragments === undefined) {
-      if (final) return payload;
-      this.#fragments = [];
-      this.#fragmentBytes = 0;
+    if (this.#partial === undefined && final) return payload;
+    const partial = this.#partial ??= {
+      bytes: new Uint8Array(INITIAL_PARTIAL_BYTES),
+      end: 0,
+      frames: 0,
+    };
+    if (++partial.frames > MAX_FRAMES) {
+      throw violation(`a message in more than ${MAX_FRAMES} frames`);
     }
-    this.#fragmentBytes += payload.length;
-    if (this.#fragmentBytes > MAX_MESSAGE_BYTES) throw tooBig(this.#fragmentBytes);
-    if (payload.length > 0) this.#fragments.push(payload.slice());
+    append(partial, payload);
     if (!final) return undefined;
-    const message = new Uint8Array(this.#fragmentBytes);
-    let at = 0;
-    for (const fragment of this.#fragments) {
-      message.set(fragment, at);
-      at += fragment.length;
-    }
-    this.#fragments = undefined;
-    return message;
+    this.#partial = undefined;
+    return partial.bytes.subarray(0, partial.end);
   }
+}
+
+function append(partial: PartialMessage, payload: Uint8Array): void {
+  const end = partial.end + payload.length;
+  if (end > MAX_MESSAGE_BYTES) throw tooBig(end);
+  if (end > partial.bytes.length) {
+    let capacity = partial.bytes.length;
+    while (capacity < end) capacity *= 2;
+    const grown = new Uint8Array(capacity);
+    grown.set(partial.bytes.subarray(0, partial.end));
+    partial.bytes = grown;
+  }
+  partial.bytes.set(payload, partial.end);
+  partial.end = end;
 }
 
 function violation(what: string): WebSocketError {

@@ -23,6 +23,11 @@ export class Shares<Item> {
     return this.#size;
   }
 
+  /** All items, as they are now. */
+  items(): Item[] {
+    return [...this.#ownerOf.keys()];
+  }
+
   /** Size of what `owner` has. */
   sizeOf(owner: string): number {
     return this.#byOwner.get(owner)?.size ?? 0;

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { formatGoDuration } from "../base/go_duration.ts";
 import type { Log } from "../base/log.ts";
 import { Shares } from "../base/shares.ts";
+import { SourceLog } from "../base/source_log.ts";
 import type { RouteMessage } from "../wire/mod.ts";
 import { checkAddress } from "./address_check.ts";
 import type { DropLog } from "./drop_log.ts";
@@ -56,12 +57,15 @@ export class LinkTable implements LinkHost, Disposable {
   /** Where the links are counted that are not up yet. */
   readonly #doorOf = new Map<Link, Door>();
   readonly #idleCheck: PeriodicTask;
+  /** For lines about links at listeners. */
+  readonly #strangers: SourceLog;
 
   /** A link with nothing received for `maxIdleMs` is dropped. */
   constructor(deps: LinkTableDeps, { maxIdleMs }: { readonly maxIdleMs: number }) {
     this.selfId = deps.selfId;
     this.#deps = deps;
     this.#maxIdleMs = maxIdleMs;
+    this.#strangers = new SourceLog(deps);
     this.#idleCheck = new PeriodicTask(
       deps.clock,
       { intervalMs: IDLE_CHECK_MS, minGapMs: IDLE_CHECK_MS },
@@ -99,7 +103,12 @@ export class LinkTable implements LinkHost, Disposable {
     signal: AbortSignal,
     options?: { readonly introduced: boolean },
   ): Promise<{ established: boolean }> {
-    const { log, clock, drops } = this.#deps;
+    const { clock, drops } = this.#deps;
+    const { acceptedFrom } = session;
+    // Who may connect as often as it likes must not fill the log.
+    const log = acceptedFrom === undefined
+      ? this.#deps.log
+      : this.#strangers.of(networkOf(acceptedFrom));
     const link = new Link({ log, clock, drops, host: this }, session, door.policy);
     this.#doorOf.set(link, door);
     this.#enter(link, session, door, MAX_UNIDENTIFIED_LINKS);

@@ -148,6 +148,17 @@ Deno.test("parts that come to more than a message may have are refused", () => {
   throws(() => readAll(new WebSocketReader({ masked: false }), bytes, [9999]), /65535 is the most/);
 });
 
+Deno.test("a message in more parts than any peer makes is refused", () => {
+  const bytesOf = (parts: number) =>
+    Uint8Array.from([0x02, 1, 5, ...Array(parts - 2).fill([0x00, 1, 5]).flat(), 0x80, 1, 5]);
+  const { messages } = readAll(new WebSocketReader({ masked: false }), bytesOf(1024), [9999]);
+  deepEqual(messages, [new Uint8Array(1024).fill(5)]);
+  throws(
+    () => readAll(new WebSocketReader({ masked: false }), bytesOf(1025), [9999]),
+    /more than 1024 frames/,
+  );
+});
+
 Deno.test("any bytes are either messages or a violation", () => {
   fc.assert(
     fc.property(

@@ -131,6 +131,12 @@ const refusals: [what: string, request: string, answer: RegExp, log: RegExp][] =
     /a line of more than 8192 bytes/,
   ],
   [
+    "with a head of more bytes than a server should take",
+    `GET /mesh HTTP/1.1\n${`A: ${"x".repeat(4000)}\n`.repeat(5)}`,
+    /^$/,
+    /an HTTP head of more than 16384 bytes/,
+  ],
+  [
     "with endless headers",
     `GET /mesh HTTP/1.1\n${"A: b\n".repeat(102)}\n`,
     /^$/,

@@ -8,7 +8,7 @@ import { connect, type Socket as TcpSocket } from "node:net";
 import { eventually } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
-import { residentBytes } from "../support/processes.ts";
+import { peakResidentBytes, residentBytes } from "../support/processes.ts";
 import type { Action, TestNode } from "../support/test_node.ts";
 
 const VICTIM = "victim";
@@ -34,6 +34,13 @@ class Strangers implements Disposable {
         socket.on("error", () => resolve()).resume();
         this.sockets.push(socket);
       })));
+  }
+
+  /** Resolves when the node has hung up on all of them. */
+  async gone(): Promise<void> {
+    await eventually(() => this.sockets.every((socket) => socket.closed), {
+      what: "the end of the strangers' connections",
+    });
   }
 
   [Symbol.dispose](): void {
@@ -108,15 +115,16 @@ async function getsIn(mesh: Mesh, id: string, action: Action): Promise<TestNode>
   return node;
 }
 
-/** Memory in use grew by less than so many MiB. */
+/** Memory in use never grew by more than so many MiB. */
 function assertGrownBy(victim: TestNode, before: number, mebibytes: number): void {
-  const grown = (residentBytes(victim.pid) - before) / MEBIBYTE;
+  const grown = (peakResidentBytes(victim.pid) - before) / MEBIBYTE;
   assert.ok(grown < mebibytes, `grown by ${grown.toFixed()} MiB of ${mebibytes}`);
 }
 
-/** Lines of the log about what strangers did. */
-function linesOf(victim: TestNode): number {
-  return victim.log.split("\n").filter((line) => /WARN|ERROR|INFO/.test(line)).length;
+/** Strangers wrote few lines into the log. */
+function assertQuiet(victim: TestNode): void {
+  const lines = victim.log.split("\n").filter((line) => /^(WARNING|ERROR)/.test(line));
+  assert.ok(lines.length < 50, `${lines.length} lines, such as ${lines.slice(0, 3).join("\n")}`);
 }
 
 meshTest(
@@ -144,6 +152,63 @@ meshTest(
     await victim.waitForRoute("dialled");
     assert.equal(flood.received, 0, "one byte is worth no answer");
     assertGrownBy(victim, before, 250);
-    assert.ok(linesOf(victim) < 150, `${linesOf(victim)} lines in the log`);
+    assertQuiet(victim);
+  },
+);
+
+/** An upgrade to WebSocket as a client asks for it. */
+const UPGRADE = [
+  "GET / HTTP/1.1",
+  "Host: victim",
+  "Upgrade: websocket",
+  "Connection: Upgrade",
+  "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+  "Sec-WebSocket-Version: 13",
+  "",
+  "",
+].join("\r\n");
+
+/** One byte in each of many frames, all of one message that does not end. */
+function oneByteFragments(count: number): Uint8Array {
+  const frames = new Uint8Array(7 * count);
+  for (let index = 0; index < count; index++) {
+    frames.set([index === 0 ? 2 : 0, 0x81, 0, 0, 0, 0, 1], 7 * index);
+  }
+  return frames;
+}
+
+meshTest(
+  "strangers with messages in one-byte fragments cost little memory",
+  { kinds: ["ours"] },
+  async (mesh) => {
+    const { victim, ws } = await victimWithDoors(mesh);
+    const before = residentBytes(victim.pid);
+    const hello = new Uint8Array([
+      ...new TextEncoder().encode(UPGRADE),
+      ...oneByteFragments(65_000),
+    ]);
+    using strangers = new Strangers();
+    await strangers.connect(ws, 250, hello);
+    await strangers.gone();
+    await getsIn(mesh, "honest", { "ws-peer": { address: `ws://127.0.0.1:${ws}/` } });
+    assertGrownBy(victim, before, 250);
+    assertQuiet(victim);
+  },
+);
+
+meshTest(
+  "strangers with endless HTTP heads cost little memory",
+  { kinds: ["ours"] },
+  async (mesh) => {
+    const { victim, ws } = await victimWithDoors(mesh);
+    const before = residentBytes(victim.pid);
+    const header = `X: ${"x".repeat(8_000)}\r\n`;
+    const hello = new TextEncoder().encode(`GET / HTTP/1.1\r\n${header.repeat(99)}`);
+    using strangers = new Strangers();
+    await strangers.connect(ws, 600, hello);
+    await strangers.gone();
+    await getsIn(mesh, "honest", { "ws-peer": { address: `ws://127.0.0.1:${ws}/` } });
+    assertGrownBy(victim, before, 250);
+    assertQuiet(victim);
   },
 );

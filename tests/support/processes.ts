@@ -50,7 +50,17 @@ export function isRunning(pid: number): boolean {
 
 /** Resident memory of a process, in bytes. */
 export function residentBytes(pid: number): number {
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))!;
+  return statusBytes(pid, "VmRSS");
+}
+
+/** The most resident memory that a process ever had, in bytes. */
+export function peakResidentBytes(pid: number): number {
+  return statusBytes(pid, "VmHWM");
+}
+
+function statusBytes(pid: number, field: string): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const [, kibibytes] = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)!;
   return Number(kibibytes) * 1024;
 }
 
