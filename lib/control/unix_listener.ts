@@ -6,6 +6,7 @@ import { closeQuietly } from "../base/byte_conn.ts";
 import { type Clock, sleep, systemClock } from "../base/clock.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { type Random, randomText, systemRandom } from "../base/random.ts";
+import { openOwnFile } from "../base/trusted_path.ts";
 
 /** The path is in use by a running node. */
 export class SocketInUseError extends Error {
@@ -114,7 +115,7 @@ export class UnixListener implements AsyncDisposable {
 }
 
 async function takeLock(path: string): Promise<Deno.FsFile> {
-  const lock = await Deno.open(`${path}.lock`, { create: true, write: true, mode: 0o600 })
+  const lock = await openOwnFile(`${path}.lock`, { create: true, write: true, mode: 0o600 })
     .catch((cause) => {
       throw new Error(`cannot create control socket ${path}: ${cause.message}`, { cause });
     });

@@ -50,7 +50,7 @@ export async function* readOutput(
     // Before the read: what a complete unit has written is there by now.
     const { complete } = ledger;
     if (file === undefined) {
-      file = await openIfThere(ledger.store.stdoutPath(ledger.id));
+      file = await openIfThere(ledger);
       if (file !== undefined) {
         resources.use(file);
         await file.seek(startPos, Deno.SeekMode.Start);
@@ -89,9 +89,9 @@ export async function* readOutput(
   }
 }
 
-async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
+async function openIfThere({ store, id }: UnitLedger): Promise<Deno.FsFile | undefined> {
   try {
-    return await Deno.open(path);
+    return await store.readStdout(id);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 /** The `status` file in a unit's folder. */
 import { replaceFile, writeFully } from "../base/durable_file.ts";
+import { openOwnFile, readOwnTextFile } from "../base/trusted_path.ts";
 import { decodeRecord, encodeRecord, type UnitRecord } from "./unit_record.ts";
 
 const FILE_MODE = 0o600;
@@ -12,7 +13,7 @@ const STAT_BLOCK_BYTES = 512;
 
 /** Throws `Deno.errors.NotFound` without a `status` file, and `SyntaxError` for a broken one. */
 export async function readStatus(folder: string): Promise<UnitRecord> {
-  return decodeRecord(await Deno.readTextFile(statusPath(folder)));
+  return decodeRecord(await readOwnTextFile(statusPath(folder)));
 }
 
 /**
@@ -44,7 +45,7 @@ function isDiskFull(error: unknown): boolean {
  */
 async function overwrite(path: string, line: string): Promise<boolean> {
   try {
-    using file = await Deno.open(path, { write: true });
+    using file = await openOwnFile(path, { write: true });
     const { size, blocks } = await file.stat();
     const bytes = new TextEncoder().encode(line);
     if (bytes.length > Math.max(size, (blocks ?? 0) * STAT_BLOCK_BYTES)) return false;

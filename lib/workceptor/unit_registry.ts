@@ -5,6 +5,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { guardObserver } from "../base/observer.ts";
+import { printable } from "../base/printable.ts";
 import type { Random } from "../base/random.ts";
 import { ControlError } from "../control/control_error.ts";
 import { brokenRecord, BrokenUnit } from "./broken_unit.ts";
@@ -58,6 +59,8 @@ export class UnitRegistry implements AsyncDisposable {
   /** Units being made, by id: those on disk already are not for us to take up. */
   readonly #making = new Map<string, Promise<void>>();
   #scannedAt: number | undefined;
+  /** Folders on disk that others made or can change, which the log was told of. */
+  readonly #foreign = new Set<string>();
 
   private constructor(deps: UnitRegistryDeps, nodeId: string, store: UnitStore) {
     const { log, clock } = deps;
@@ -238,6 +241,7 @@ export class UnitRegistry implements AsyncDisposable {
   ): Promise<Unit | undefined> {
     if (this.#making.has(id)) return undefined;
     if (!await this.#store.has(id)) {
+      await this.#warnOfForeign(id);
       this.#units.get(id)?.ledger.forget();
       return undefined;
     }
@@ -259,6 +263,14 @@ export class UnitRegistry implements AsyncDisposable {
       this.#deps.log.warning(`Failed to restart worker ${id}: ${error}`, { unit_id: id });
     }
     return unit;
+  }
+
+  /** What somebody else made is no unit of ours: its job would run as ours. Told once. */
+  async #warnOfForeign(id: string): Promise<void> {
+    const problem = await this.#store.problemWith(id);
+    if (problem === undefined || this.#foreign.has(id)) return;
+    this.#foreign.add(id);
+    this.#deps.log.warning(`Not taken for a work unit: ${printable(problem)}`);
   }
 
   #loaderOf(workType: string): UnitMaker {

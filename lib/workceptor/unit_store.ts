@@ -8,6 +8,12 @@
  *     .<node id>.staging/   units being made or deleted: a unit appears whole, and disappears whole
  */
 import { syncDirectory } from "../base/durable_file.ts";
+import {
+  ForeignPathError,
+  foreignReason,
+  makeTrustedFolder,
+  openOwnFile,
+} from "../base/trusted_path.ts";
 import { isUnitFolderName, nodeFolderName } from "./unit_id.ts";
 import { readStatus, writeStatus } from "./status_file.ts";
 import type { UnitRecord } from "./unit_record.ts";
@@ -43,20 +49,23 @@ export class UnitStore implements Disposable {
   /**
    * Opens, and if need be makes, the folder of `nodeId` below `dataDir`. Throws a
    * `StoreInUseError` when another process has it open: two daemons would both start its jobs.
+   * Throws a `ForeignPathError` when others could put units there, which would run as ours.
    */
   static async open(dataDir: string, nodeId: string): Promise<UnitStore> {
     const name = nodeFolderName(nodeId);
     const folder = `${dataDir}/${name}`;
-    await makeFolder(folder);
-    const path = `${dataDir}/.${name}.lock`;
-    const lock = await Deno.open(path, { write: true, create: true, mode: FILE_MODE });
+    const lock = await withAdvice(async () => {
+      await makeTrustedFolder(folder);
+      const path = `${dataDir}/.${name}.lock`;
+      return await openOwnFile(path, { write: true, create: true, mode: FILE_MODE });
+    });
     try {
       if (!await lock.tryLock(true)) {
         throw new StoreInUseError(folder, nodeId);
       }
       const beside = `${dataDir}/.${name}.staging`;
       const staging = await canRename(beside, folder) ? beside : `${folder}/.staging`;
-      await makeFolder(staging);
+      await withAdvice(() => makeTrustedFolder(staging));
       return new UnitStore(folder, staging, lock);
     } catch (error) {
       lock.close();
@@ -120,12 +129,24 @@ export class UnitStore implements Disposable {
     }
   }
 
+  /** Whether there is a unit `id`, made by nobody but us. */
   async has(id: string): Promise<boolean> {
     if (!isUnitFolderName(id)) return false;
     try {
-      return (await Deno.stat(this.unitFolder(id))).isDirectory;
+      const info = await Deno.lstat(this.unitFolder(id));
+      return info.isDirectory && foreignReason(info) === undefined;
     } catch {
       return false;
+    }
+  }
+
+  /** Why the folder of unit `id` is not to be touched; undefined when it is ours, or not there. */
+  async problemWith(id: string): Promise<string | undefined> {
+    try {
+      const problem = foreignReason(await Deno.lstat(this.unitFolder(id)));
+      return problem && `${this.unitFolder(id)} ${problem}`;
+    } catch {
+      return undefined;
     }
   }
 
@@ -144,19 +165,24 @@ export class UnitStore implements Disposable {
 
   /** Opens `stdin` to be read. */
   readStdin(id: string): Promise<Deno.FsFile> {
-    return Deno.open(this.stdinPath(id));
+    return openOwnFile(this.stdinPath(id), { read: true });
   }
 
   /** Opens `stdout` to append, making it if need be, even where the unit's folder is gone. */
   async openStdout(id: string): Promise<Deno.FsFile> {
     const options = { append: true, create: true, mode: FILE_MODE };
     try {
-      return await Deno.open(this.stdoutPath(id), options);
+      return await openOwnFile(this.stdoutPath(id), options);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
-      await makeFolder(this.unitFolder(id));
-      return await Deno.open(this.stdoutPath(id), options);
+      await makeTrustedFolder(this.unitFolder(id));
+      return await openOwnFile(this.stdoutPath(id), options);
     }
+  }
+
+  /** Opens `stdout` to be read. Throws `Deno.errors.NotFound` while there is none. */
+  readStdout(id: string): Promise<Deno.FsFile> {
+    return openOwnFile(this.stdoutPath(id), { read: true });
   }
 
   hasStdout(id: string): Promise<boolean> {
@@ -166,7 +192,7 @@ export class UnitStore implements Disposable {
   /** Bytes of output; 0 while there is no `stdout`. */
   async stdoutSize(id: string): Promise<number> {
     try {
-      return (await Deno.stat(this.stdoutPath(id))).size;
+      return (await Deno.lstat(this.stdoutPath(id))).size;
     } catch {
       return 0;
     }
@@ -246,15 +272,25 @@ export class UnitStore implements Disposable {
       return await step();
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
-      await makeFolder(this.folder);
-      await makeFolder(this.#staging);
+      await makeTrustedFolder(this.folder);
+      await makeTrustedFolder(this.#staging);
       return await step();
     }
   }
 }
 
-function makeFolder(path: string): Promise<void> {
-  return Deno.mkdir(path, { recursive: true, mode: FOLDER_MODE });
+/** What is not ours alone is told with what would be right. */
+async function withAdvice<T>(step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    if (!(cause instanceof ForeignPathError)) throw cause;
+    throw new ForeignPathError(
+      `${cause.message}: others could have jobs run as this node. ` +
+        "Make it the node's user's alone (mode 0700), or give the node another datadir",
+      { cause },
+    );
+  }
 }
 
 /** Whether folders made in `from` can be moved into `to`: not if either is a mount. */
@@ -262,7 +298,7 @@ async function canRename(from: string, to: string): Promise<boolean> {
   const probe = `${from}/probe`;
   const moved = `${to}/.probe`;
   try {
-    await makeFolder(probe);
+    await makeTrustedFolder(probe);
     await Deno.rename(probe, moved);
     await Deno.remove(moved);
     return true;
@@ -298,6 +334,6 @@ async function deleteFolder(path: string): Promise<void> {
 }
 
 async function syncData(path: string): Promise<void> {
-  using file = await Deno.open(path);
+  using file = await openOwnFile(path, { read: true });
   await file.syncData();
 }
