@@ -175,12 +175,20 @@ export class StreamEndpoint implements Disposable {
 
   #unreachable(notice: Unreachable, reporter: string): void {
     const { toNode, toService, problem } = notice;
-    // Only a node itself knows its services; a firewall may be anywhere on the way.
-    const ends = problem === Problem.Rejected ||
-      (problem === Problem.ServiceUnknown && reporter === toNode);
     const node = this.#deps.nodes.get(toNode);
     const service = serviceFromText(toService);
-    if (!ends || node === undefined || service === undefined) return;
+    if (node === undefined || service === undefined) return;
+    // Only a node itself knows its services; a firewall may be anywhere on the way.
+    const ends = (problem === Problem.Rejected && this.#isOnTheWay(reporter, node)) ||
+      (problem === Problem.ServiceUnknown && reporter === toNode);
+    if (!ends) return;
     this.#endpoint?.unreachable(this.#addresses.of(node, service).key, problem);
+  }
+
+  /** Whether packets to `node` may pass `reporter`, as far as routes show it. */
+  #isOnTheWay(reporter: string, node: MeshNode): boolean {
+    const { nodes } = this.#deps;
+    if (reporter === nodes.self.id) return true;
+    return node.nextHop !== undefined && nodes.get(reporter)?.nextHop === node.nextHop;
   }
 }

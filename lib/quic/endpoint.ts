@@ -140,10 +140,13 @@ export class Endpoint implements Disposable {
     return connection;
   }
 
-  /** Ends the connections to `remote` at once: the mesh says that nobody is there. */
+  /**
+   * Ends the dials to `remote` at once: the mesh says that nobody is there. Anybody could say so;
+   * who has completed a handshake was there, and a connection with it ends by what itself brings.
+   */
   unreachable(remote: string, problem: string): void {
     for (const connection of [...this.#connections.values()]) {
-      if (connection.remote !== remote) continue;
+      if (connection.remote !== remote || !connection.dialled || !connection.handshaking) continue;
       connection.abandon(new QuicError(`${remote} is unreachable: ${problem}`, "unreachable"));
     }
   }

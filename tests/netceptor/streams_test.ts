@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
 import type { MeshConn, MeshListener } from "../../lib/netceptor/mod.ts";
 import { loadCore } from "../../lib/quic/load_core.ts";
+import { encodeUnreachable } from "../../lib/wire/mod.ts";
 import { seededRandom } from "../sim/seeded_random.ts";
 import { inTime, SimMesh, type SimNode } from "../sim/sim_mesh.ts";
 
@@ -166,6 +167,42 @@ Deno.test("a firewall that rejects a dial ends it at once", async () => {
     message: "blocked by firewall",
   });
   ok(mesh.clock.now() - start < 1000);
+});
+
+Deno.test("no notice ends a stream that is up, nor one of a node off the way a dial", async () => {
+  await using mesh = new SimMesh();
+  const [near, far, evil] = ["near", "far", "evil"].map((id) => mesh.add(id));
+  mesh.link(near!, far!);
+  const evilLink = mesh.link(near!, evil!);
+  await mesh.converge();
+  await using listener = await far!.netceptor.listen("echo");
+  const serving = serveEcho(listener);
+  // Who was dialled once knows the service from which all dials go out.
+  await using trap = await evil!.netceptor.listen("trap");
+  const trapped = trap[Symbol.asyncIterator]().next();
+  const bait = await inTime(mesh.clock, near!.netceptor.dial("evil", "trap"));
+  const fromService = ((await inTime(mesh.clock, trapped)).value as MeshConn).remoteService;
+  const lie = (by: SimNode, problem: string) => {
+    using port = by.netceptor.openDatagramPort("", {});
+    const notice = { fromNode: "near", toNode: "far", fromService, toService: "echo", problem };
+    port.send("near", "unreach", encodeUnreachable(notice));
+  };
+  const conn = await inTime(mesh.clock, near!.netceptor.dial("far", "echo"));
+  for (const by of [evil!, far!]) {
+    for (const problem of ["blocked by firewall", "service unknown"]) lie(by, problem);
+  }
+  await mesh.clock.advance(100);
+  const payload = encoder.encode("still there");
+  deepEqual(await inTime(mesh.clock, exchange(conn, payload)), payload);
+
+  const dialling = near!.netceptor.dial("far", "echo");
+  lie(evil!, "blocked by firewall");
+  const dialled = await inTime(mesh.clock, dialling);
+  deepEqual(await inTime(mesh.clock, exchange(dialled, payload)), payload);
+  bait.close();
+  evilLink.cut();
+  await listener[Symbol.asyncDispose]();
+  await serving;
 });
 
 Deno.test("a listener that closes ends its streams and frees its name", async () => {
