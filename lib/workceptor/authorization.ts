@@ -4,7 +4,7 @@ import type { Authorization } from "../control/work_service.ts";
 import { refusals } from "./work_texts.ts";
 import type { WorkTypes } from "./work_types.ts";
 
-/** Rejects with a `ControlError` when a signature is not good. */
+/** Rejects with a `ControlError` if a signature is not valid. */
 export type VerifySignature = (signature: string) => Promise<void>;
 
 /** What a command is about. */
@@ -18,15 +18,15 @@ export class Authorizer {
   readonly #types: WorkTypes;
   readonly #verify: VerifySignature | undefined;
 
-  /** Without `verify` no verifying key is configured, and no signature is good. */
+  /** Without `verify` no verifying key is configured, and no signature is valid. */
   constructor(types: WorkTypes, verify: VerifySignature | undefined) {
     this.#types = types;
     this.#verify = verify;
   }
 
   /**
-   * Rejects with a `ControlError` when the command is not allowed. As in the Go daemon, a caller on
-   * the unix socket needs no signature, and one that nobody asked for is an error.
+   * Rejects with a `ControlError` if the command is not allowed. As in the Go daemon, a caller on
+   * the Unix socket needs no signature, and a signature that is not required is an error.
    */
   async check(work: AuthorizedWork, { caller, signature }: Authorization): Promise<void> {
     const type = this.#types.get(work.workType);

@@ -1,11 +1,14 @@
-/** Tells waiters that something changed, without saying what: they look for themselves. */
+/** Tells waiters that something changed, without saying what: they check for themselves. */
 import type { Clock } from "../base/clock.ts";
 
 export class ChangeNotifier {
   #version = 0;
   #waiters = new Set<() => void>();
 
-  /** Counts changes. Read it before looking, hand it to `past` after: no change falls between. */
+  /**
+   * Counts changes. Read it before checking and pass it to `past` afterwards, so that no change is
+   * missed.
+   */
   get version(): number {
     return this.#version;
   }
@@ -18,8 +21,8 @@ export class ChangeNotifier {
   }
 
   /**
-   * Resolves when there was a change after `version`, or after `timeoutMs` in any case, or when
-   * `signal` aborts; it never rejects.
+   * Resolves once there has been a change after `version`, or after `timeoutMs` in any case, or
+   * when `signal` aborts; never rejects.
    */
   past(
     version: number,

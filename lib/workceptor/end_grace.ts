@@ -1,13 +1,16 @@
 /**
- * A job that has written its last line takes a moment to end. A client that knows the line for the
- * last, such as AWX with what ansible-runner prints, asks for the state at once and expects the
- * final one, which the Go daemon gives it as it delivers output late. We deliver output at once, so
- * we wait with the state instead.
+ * A job that has written its last line takes a moment to end. A client that recognizes the last
+ * line, such as AWX with ansible-runner's output, asks for the state at once and expects the final
+ * one. The Go daemon delivers output late, so it has it by then. We deliver output at once, so we
+ * delay the state instead.
  */
 import type { Clock } from "../base/clock.ts";
 import type { UnitLedger } from "./unit_ledger.ts";
 
-/** After a unit's output was read: the end of a Python program, on a busy machine. */
+/**
+ * How long after the last read of a unit's output: enough for a Python program to exit on a busy
+ * machine.
+ */
 const END_GRACE_MS = 500;
 
 export class EndGrace implements Disposable {
@@ -20,7 +23,7 @@ export class EndGrace implements Disposable {
     this.#clock = clock;
   }
 
-  /** Passes `output` on, and notes when it is read. */
+  /** Passes `output` on and notes when it is read. */
   async *follow(
     ledger: UnitLedger,
     output: AsyncIterable<Uint8Array>,
@@ -31,7 +34,7 @@ export class EndGrace implements Disposable {
     }
   }
 
-  /** Resolves when the unit is complete, or when its output has not been read for a moment. */
+  /** Resolves when the unit is complete, or once its output has not been read for a moment. */
   async end(ledger: UnitLedger): Promise<void> {
     const read = this.#reads.get(ledger);
     if (read === undefined) return;

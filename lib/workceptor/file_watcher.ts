@@ -1,9 +1,9 @@
 /**
- * Tells when a file changes. The kernel gives each user few watches (128 inotify instances by
- * default, for all programs together), so it watches only some of the files; beyond those, and
+ * Reports changes of files. The kernel allows each user few watches (128 inotify instances by
+ * default, for all programs together), so only some of the files are watched; for the others, and
  * where watching fails, the callback is called at regular intervals.
  *
- * A watch on a file that is written all the time costs more than the writes, as each of them is an
+ * A watch on a file that is written all the time costs more than the writes, as each write is an
  * event. Watch quiet files, and stop at the first event.
  */
 import type { Clock } from "../base/clock.ts";
@@ -11,7 +11,10 @@ import type { Clock } from "../base/clock.ts";
 /** Kernel watches at one time: well below the usual limit of 128 for all programs of a user. */
 const MAX_KERNEL_WATCHES = 48;
 
-/** How often a file without a kernel watch counts as changed: people notice no delay. */
+/**
+ * How often a file without a kernel watch counts as changed; too short a delay for people to
+ * notice.
+ */
 const FALLBACK_INTERVAL_MS = 100;
 
 export class FileWatcher {
@@ -33,7 +36,7 @@ export class FileWatcher {
       try {
         return this.#watchByKernel(Deno.watchFs(path, { recursive: false }), onChange);
       } catch {
-        // Other programs share the limit. A file that does not exist ends up here, too.
+        // Other programs share the limit. A file that does not exist ends up here too.
       }
     }
     return this.#watchByClock(onChange);

@@ -1,12 +1,12 @@
 /**
- * What an embedding program may want to see of units of work as it happens, such as for its
+ * What an embedding program may want to know about units of work as it happens, such as for its
  * metrics. The methods are called in the middle of the work, so they should be quick; what they
  * throw is logged and does no harm.
  */
 import type { MethodsOf } from "../base/observer.ts";
 import type { UnitState } from "../control/work_service.ts";
 
-/** A unit, when something is told of it. */
+/** A unit at the time of an event. */
 export interface UnitEvent {
   readonly id: string;
   readonly workType: string;
@@ -19,7 +19,7 @@ export interface UnitEvent {
 
 /** A new state or detail. */
 export interface UnitChangedEvent extends UnitEvent {
-  /** The state before; `undefined` for a unit that was just made, or found on disk. */
+  /** The previous state; `undefined` for a unit that was just created, or found on disk. */
   readonly before: UnitState | undefined;
 }
 

@@ -8,27 +8,27 @@ const FIRST_BUFFER_BYTES = 64 * 1024;
 const BUFFER_BYTES = 512 * 1024;
 
 /**
- * At the end of the file the next read comes after 2 ms, then after twice as long each time: a job
+ * At the end of the file the next read comes after 2 ms, then each time after twice as long: a job
  * that prints line by line must not cost a read and a write for each line, and one that writes all
  * the time must not be watched. After `MAX_PAUSE_MS` without growth the file is watched instead.
  */
 const FIRST_PAUSE_MS = 2;
 const MAX_PAUSE_MS = 64;
 
-/** How long growth goes unnoticed at most when a notification is lost. */
+/** How long growth may go unnoticed if a notification is lost. */
 const SAFETY_INTERVAL_MS = 1_000;
 
 export interface OutputSource {
   readonly ledger: UnitLedger;
-  /** Makes the ledger tell of growth until disposed. */
+  /** Makes the ledger report growth until disposed of. */
   watchOutput(): Disposable;
 }
 
 /**
- * Yields what is there from `startPos` on and what comes, and ends when the unit is complete and
- * all was read, when it was removed, or when `signal` aborts. Throws a `ControlError` when output
- * was lost. A yielded view is valid until the next one is asked for. Memory does not depend on how
- * slowly it is read.
+ * Yields the output from `startPos` on, present and future, and ends when the unit is complete and
+ * everything has been read, when it is removed, or when `signal` aborts. Throws a `ControlError` if
+ * output was lost. A yielded view is valid until the next one is asked for. Memory use does not
+ * depend on how slowly it is read.
  */
 export async function* readOutput(
   source: OutputSource,
@@ -47,7 +47,7 @@ export async function* readOutput(
 
   while (!signal.aborted && !ledger.removed) {
     const { version } = ledger.changes;
-    // Before the read: what a complete unit has written is there by now.
+    // Checked before the read: what a complete unit has written is there by now.
     const { complete } = ledger;
     if (file === undefined) {
       file = await openIfThere(ledger);
@@ -66,12 +66,12 @@ export async function* readOutput(
       if (count === buffer.length && count < BUFFER_BYTES) buffer = new Uint8Array(BUFFER_BYTES);
       continue;
     }
-    // A file that somebody removed can be read on as long as it is open.
+    // A file that somebody removed can still be read while it is open.
     const isLost = complete
       ? position < ledger.record.StdoutSize
       : file === undefined && !await ledger.store.has(ledger.id);
     if (isLost) {
-      // A release takes the files away before it is told.
+      // A release takes the files away before it is announced.
       await ledger.idle();
       if (ledger.removed) return;
       throw new ControlError(refusals.outputLost(ledger.id));

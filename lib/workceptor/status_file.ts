@@ -8,17 +8,19 @@ const FILE_MODE = 0o600;
 const BLANK = 0x20;
 const NEWLINE = 0x0a;
 
-/** The unit of `blocks` in what `stat` says of a file, whatever the file system's own block is. */
+/** The unit of `blocks` in the result of `stat`, whatever the file system's own block size. */
 const STAT_BLOCK_BYTES = 512;
 
-/** Throws `Deno.errors.NotFound` without a `status` file, and `SyntaxError` for a broken one. */
+/**
+ * Throws `Deno.errors.NotFound` if there is no `status` file, and `SyntaxError` for a broken one.
+ */
 export async function readStatus(folder: string): Promise<UnitRecord> {
   return decodeRecord(await readOwnTextFile(statusPath(folder)));
 }
 
 /**
  * Resolves once the record is on the disk. One call at a time for one folder. Throws
- * `Deno.errors.NotFound` when the folder is not there.
+ * `Deno.errors.NotFound` if the folder does not exist.
  */
 export async function writeStatus(folder: string, record: UnitRecord): Promise<void> {
   const text = encodeRecord(record);
@@ -39,9 +41,9 @@ function isDiskFull(error: unknown): boolean {
 }
 
 /**
- * Puts a line into the blocks that the file has already, for a disk that gives no others. A machine
- * that dies at this moment may leave a part of it, which is better than to lose it for sure.
- * Resolves to whether there was room.
+ * Puts a line into the blocks that the file already has, for a full disk. A machine that dies at
+ * this moment may leave a part of it, which is better than losing it for sure. Resolves to whether
+ * there was room.
  */
 async function overwrite(path: string, line: string): Promise<boolean> {
   try {
@@ -49,7 +51,7 @@ async function overwrite(path: string, line: string): Promise<boolean> {
     const { size, blocks } = await file.stat();
     const bytes = new TextEncoder().encode(line);
     if (bytes.length > Math.max(size, (blocks ?? 0) * STAT_BLOCK_BYTES)) return false;
-    // In one write, over all that was there: no reader sees a part.
+    // In one write, over all that was there, so that no reader sees a part.
     const padding = new Uint8Array(Math.max(0, size - bytes.length)).fill(BLANK);
     await writeFully(file, new Uint8Array([...bytes.subarray(0, -1), ...padding, NEWLINE]));
     await file.sync();

@@ -1,4 +1,4 @@
-/** Takes submits: checks them, has their units made, and takes the payload of each. */
+/** Takes submissions: checks them, has their units created, and takes the payload of each. */
 import { ControlError } from "../control/control_error.ts";
 import { type PendingUnit, type SubmitRequest, UnitState } from "../control/work_service.ts";
 import { isLocalhost, isNodeId } from "../wire/mod.ts";
@@ -24,7 +24,7 @@ export class Submission implements Disposable {
     this.#nodeId = options.nodeId;
   }
 
-  /** Makes the unit of a submit that is authorized. Throws a `ControlError` to refuse it. */
+  /** Creates the unit of an authorized submission. Throws a `ControlError` to refuse it. */
   async submit(request: SubmitRequest): Promise<PendingUnit> {
     const { workUnitId } = request;
     const [WorkType, type] = this.#typeFor(request);

@@ -4,23 +4,23 @@ import type { Log } from "../base/log.ts";
 import type { OutputSource } from "./read_output.ts";
 import type { FileWatcher } from "./file_watcher.ts";
 
-/** What the reply to a submit says of the unit. */
+/** What the reply to a submission says about the unit. */
 export type StartReply = "Job Started" | "Job Submitted";
 
 export interface Unit extends OutputSource, AsyncDisposable {
-  /** `ExtraData` as clients see it: without secrets and without what we keep for ourselves. */
+  /** `ExtraData` as clients see it: without secrets and our own private members. */
   readonly extraData: unknown;
   /** The node it runs on, if that is another one. */
   readonly remoteNode?: string | undefined;
   /** Whether the submitter asked for a signature on what is sent about this unit. */
   readonly signWork: boolean;
-  /** The payload is complete: begins. Throws a `ControlError` when that is refused. */
+  /** Starts the unit, whose payload is complete. Throws a `ControlError` if that is refused. */
   start(): Promise<StartReply>;
   /** The payload will never be complete: the unit fails with `reason` as its detail. */
   abandon(reason: string): Promise<void>;
-  /** Takes up a unit found on disk where an earlier daemon left it. */
+  /** Resumes a unit found on disk where an earlier daemon left it. */
   resume(): Promise<void>;
-  /** Resolves soon, whatever the job or a remote node does; `pending` when more is to come. */
+  /** Resolves soon, whatever the job or a remote node does; `pending` if it is not done yet. */
   cancel(): Promise<{ pending: boolean }>;
   /** Resolves when nothing is under way for this unit; a released job may take a while to die. */
   idle(): Promise<void>;

@@ -1,14 +1,17 @@
-/** Names of units and of the folder that holds a node's units: both end up as path components. */
+/** Names of units and of the folder that holds a node's units: both become path components. */
 import { type Random, randomText } from "../base/random.ts";
 
-/** Longest id taken from the network: far longer than any node makes, and still a file name. */
+/**
+ * Longest id accepted from the network: far longer than any node makes, but still a valid file
+ * name.
+ */
 export const MAX_UNIT_ID_LENGTH = 200;
 
 const RANDOM_LENGTH = 8;
 
 /**
- * A new id as the original makes them from 1.6 on: the letters and digits of the node id, and 8
- * random ones, so that the same id can serve on both nodes of a remote unit.
+ * A new id in the form of the original from 1.6 on: the letters and digits of the node id, and 8
+ * random ones, so that the same id can be used on both nodes of a remote unit.
  */
 export function newUnitId(nodeId: string, random: Random): string {
   const prefix = nodeId.replace(/[^A-Za-z0-9]/g, "").slice(0, MAX_UNIT_ID_LENGTH - RANDOM_LENGTH);
@@ -21,8 +24,8 @@ export function isAcceptableUnitId(id: string): boolean {
 }
 
 /**
- * Whether `name` could be a unit's folder. Names may be wider than ours, since the original takes
- * any text for an id; those with a leading dot are for files of our own.
+ * Whether `name` could be a unit's folder. More names are allowed than we make, since the original
+ * accepts any text as an id; those with a leading dot are for files of our own.
  */
 export function isUnitFolderName(name: string): boolean {
   // deno-lint-ignore no-control-regex -- a NUL ends a path
@@ -31,7 +34,7 @@ export function isUnitFolderName(name: string): boolean {
 
 /**
  * The folder of a node's units below the data folder: the node id as it is, as in the original,
- * except for what would leave that one level.
+ * except for what would escape that one level.
  */
 export function nodeFolderName(nodeId: string): string {
   if (nodeId === "") throw new TypeError("node id must not be empty");

@@ -1,6 +1,6 @@
 /**
- * The one place where a unit's record changes: on disk first, one change after the other, then in
- * memory, then whoever waits is told.
+ * The only place where a unit's record changes: one change after the other, first on disk, then in
+ * memory; then those who wait are told.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -9,12 +9,12 @@ import { encodeRecord, isComplete, stateName, type UnitRecord } from "./unit_rec
 import type { UnitStore } from "./unit_store.ts";
 import { details } from "./work_texts.ts";
 
-/** Given the record as it stands when the change's turn has come; `undefined` leaves it. */
+/** Given the record as it is when the change's turn has come; `undefined` leaves it unchanged. */
 export type RecordChange =
   | Partial<UnitRecord>
   | ((record: Readonly<UnitRecord>) => Partial<UnitRecord> | undefined);
 
-/** How long after the disk refused a record it is tried again: twice as long each time. */
+/** How long after the disk refused a record to try again: twice as long each time. */
 const FIRST_SAVE_DELAY_MS = 1_000;
 const MAX_SAVE_DELAY_MS = 30_000;
 
@@ -22,7 +22,7 @@ export interface UnitLedgerDeps {
   readonly store: UnitStore;
   readonly clock: Clock;
   readonly log: Log;
-  /** After each change, with the record before it. */
+  /** Called after each change, with the previous record. */
   readonly onChanged: (ledger: UnitLedger, before: Readonly<UnitRecord>) => void;
   /** The unit's folder is gone for good. */
   readonly onRemoved: (ledger: UnitLedger) => void;
@@ -66,17 +66,17 @@ export class UnitLedger implements AsyncDisposable {
   }
 
   /**
-   * Changes the record; resolves once that is on the disk and visible. Rejects, with the record
-   * unchanged, when the disk refuses.
+   * Changes the record; resolves once the change is on the disk and visible. Rejects, with the
+   * record unchanged, if the disk refuses.
    */
   update(change: RecordChange): Promise<void> {
     return this.#afterOthers(() => this.#apply(change));
   }
 
   /**
-   * Changes a record to what is a fact already, or a wish to be granted, whether or not the disk
-   * takes it: a full disk must not make a finished job look unfinished. What the disk refused it
-   * is given again until it takes it.
+   * Records what is already a fact, or a wish to be granted, whether or not the disk accepts it: a
+   * full disk must not make a finished job look unfinished. What the disk refuses is retried until
+   * it succeeds.
    */
   settle(change: RecordChange): Promise<void> {
     return this.#afterOthers(async () => {
@@ -92,8 +92,8 @@ export class UnitLedger implements AsyncDisposable {
   }
 
   /**
-   * Takes over, as `revise` makes it, what another program wrote into the status file; a
-   * half-written one is left.
+   * Takes over what another program wrote into the status file, as changed by `revise`; a
+   * half-written file is left alone.
    */
   reload(revise: (record: UnitRecord) => UnitRecord): Promise<void> {
     return this.#afterOthers(async () => {
@@ -105,8 +105,8 @@ export class UnitLedger implements AsyncDisposable {
   }
 
   /**
-   * Removes the unit: nobody sees it any more, and its files are deleted. Rejects, and may be called
-   * again, when the disk refuses.
+   * Removes the unit: nobody sees it any more, and its files are deleted. Rejects, and may be
+   * called again, if the disk refuses.
    */
   remove(): Promise<void> {
     return this.#afterOthers(async () => {
@@ -131,12 +131,12 @@ export class UnitLedger implements AsyncDisposable {
     this.changes.notify();
   }
 
-  /** Resolves when all changes so far are through. */
+  /** Resolves when all changes so far are done. */
   async idle(): Promise<void> {
     await this.#last;
   }
 
-  /** Gives the disk a last chance to take what it refused. No change may follow. */
+  /** Gives the disk a last chance to accept what it refused. No change may follow. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     this.#nextSave?.[Symbol.dispose]();
@@ -157,7 +157,7 @@ export class UnitLedger implements AsyncDisposable {
       await this.store.save(this.id, saved);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
-      // The unit goes on without its folder, and so must what is known of it.
+      // The unit goes on without its folder, and so must its record.
       this.#log("warning", `Folder of work unit ${this.id} was removed by somebody else`);
       this.#filesLost = true;
       saved = await this.#told(record);
@@ -168,7 +168,9 @@ export class UnitLedger implements AsyncDisposable {
     return saved;
   }
 
-  /** The record with what users must know of lost files: output that came later is there. */
+  /**
+   * The record with what users must know about lost files: only output that came later is there.
+   */
   async #told(record: UnitRecord): Promise<UnitRecord> {
     if (!this.#filesLost || !isComplete(record.State) || isComplete(this.#record.State)) {
       return record;

@@ -1,5 +1,5 @@
 /**
- * What is known of a unit of work, as it lies in the unit's `status` file: one line of JSON with
+ * What is known about a unit of work, as stored in the unit's `status` file: one line of JSON with
  * the original's members in the original's order, so that either daemon reads the other's.
  */
 import { UnitState } from "../control/work_service.ts";
@@ -7,7 +7,10 @@ import { UnitState } from "../control/work_service.ts";
 export interface UnitRecord {
   State: UnitState;
   Detail: string;
-  /** Bytes of output when the record was written; while a unit runs, the file knows better. */
+  /**
+   * Bytes of output when the record was written; while a unit runs, the output file itself is more
+   * accurate.
+   */
   StdoutSize: number;
   WorkType: string;
   ExtraData: unknown;
@@ -19,7 +22,7 @@ export function stateName(state: UnitState): string {
   return STATE_NAMES[state];
 }
 
-/** Whether nothing more will come of a unit in this state. */
+/** Whether a unit in this state has ended for good. */
 export function isComplete(state: UnitState): boolean {
   return state >= UnitState.Succeeded;
 }
@@ -30,8 +33,8 @@ export function encodeRecord(record: UnitRecord): string {
 }
 
 /**
- * Reads a `status` file. Like the original it takes an absent member for its zero value; anything
- * else that is not a record throws a `SyntaxError` that names what is wrong.
+ * Reads a `status` file. As in the original, an absent member reads as its zero value; anything
+ * else that is not a record throws a `SyntaxError` that says what is wrong.
  */
 export function decodeRecord(text: string): UnitRecord {
   if (text.trim() === "") throw new SyntaxError("unexpected end of JSON input");

@@ -1,6 +1,6 @@
 /**
- * All units of a node: those made by this daemon, and those found on disk, which are taken up where
- * an earlier daemon left them.
+ * All units of a node: those created by this daemon, and those found on disk, which are resumed
+ * where an earlier daemon left them.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -38,10 +38,10 @@ export interface UnitRegistryOptions {
   readonly dataDir: string;
 }
 
-/** Units read from disk at one time. */
+/** How many units to read from disk at a time. */
 const SCAN_BATCH = 64;
 
-/** The coarsest time stamps of a file system in use (FAT). */
+/** Resolution of the coarsest time stamps of any file system in use (FAT). */
 const MTIME_GRAIN_MS = 2_000;
 
 export class UnitRegistry implements AsyncDisposable {
@@ -52,11 +52,11 @@ export class UnitRegistry implements AsyncDisposable {
   readonly #ledgerDeps: UnitLedgerDeps;
   readonly #observer: Required<WorkceptorObserver>;
   readonly #units = new Map<string, Unit>();
-  /** Units being read from disk, so that each is taken up once. */
+  /** Units being read from disk, so that each is loaded once. */
   readonly #adopting = new Map<string, Promise<Unit | undefined>>();
   /** Removed units whose jobs are still being stopped. */
   readonly #leaving = new Set<Unit>();
-  /** Units being made, by id: those on disk already are not for us to take up. */
+  /** Units being created, by id: if they are already on disk, they must not be loaded. */
   readonly #making = new Map<string, Promise<void>>();
   #scannedAt: number | undefined;
   /** Folders on disk that others made or can change, which the log was told of. */
@@ -82,8 +82,8 @@ export class UnitRegistry implements AsyncDisposable {
   }
 
   /**
-   * Opens the data folder and takes up the units in it. Throws a `StoreInUseError` when another
-   * daemon has it.
+   * Opens the data folder and loads the units in it. Throws a `StoreInUseError` if another daemon
+   * has it.
    */
   static async open(deps: UnitRegistryDeps, options: UnitRegistryOptions): Promise<UnitRegistry> {
     const { dataDir, nodeId } = options;
@@ -102,9 +102,9 @@ export class UnitRegistry implements AsyncDisposable {
   }
 
   /**
-   * Makes a unit with its folder, its record and an empty payload, under the id that is wanted or
-   * under a new one for `""`. Throws a `ControlError` when the wanted id is in use. The caller
-   * closes `stdin`.
+   * Creates a unit with its folder, its record and an empty payload, under the requested id or, for
+   * `""`, a new one. Throws a `ControlError` if the requested id is in use. The caller closes
+   * `stdin`.
    */
   async create(
     wanted: string,
@@ -122,17 +122,17 @@ export class UnitRegistry implements AsyncDisposable {
     }
   }
 
-  /** All units, also those that were put into the data folder by hand. */
+  /** All units, including any that were put into the data folder by hand. */
   async all(): Promise<Unit[]> {
     await this.#scan();
     await Promise.all(this.#adopting.values());
     return [...this.#units.values()];
   }
 
-  /** The unit of this id. Throws a `ControlError` when there is none. */
+  /** The unit with this id. Throws a `ControlError` if there is none. */
   async find(id: string): Promise<Unit> {
-    // Whoever submitted it and did not wait for the reply may ask already: told that there is no
-    // such unit, they would forget one that is about to run.
+    // A submitter that did not wait for the reply may already ask: told that there is no such unit,
+    // it would forget one that is about to run.
     await this.#making.get(id);
     const known = this.#units.get(id);
     if (known !== undefined && !(known instanceof BrokenUnit)) {
@@ -146,7 +146,7 @@ export class UnitRegistry implements AsyncDisposable {
     throw new ControlError(refusals.unknownUnit(id));
   }
 
-  /** A work type was registered: its units that were found before are taken up anew. */
+  /** A work type was registered: its units that were found earlier are loaded again. */
   onRegistered(workType: string): void {
     for (const unit of [...this.#units.values()]) {
       if (unit.ledger.record.WorkType === workType) this.#adoptAnew(unit);
@@ -163,13 +163,13 @@ export class UnitRegistry implements AsyncDisposable {
     this.#store[Symbol.dispose]();
   }
 
-  /** Throws `Deno.errors.AlreadyExists` when the id is in use, here or on disk. */
+  /** Throws `Deno.errors.AlreadyExists` if the id is in use, here or on disk. */
   async #create(
     id: string,
     record: UnitRecord,
     make: UnitMaker,
   ): Promise<{ unit: Unit; stdin: Deno.FsFile }> {
-    // The folder of a unit that we have may have been removed by somebody else.
+    // Checked here too, since somebody may have removed the folder of a unit that we have.
     if (this.#making.has(id) || this.#units.has(id)) {
       throw new Deno.errors.AlreadyExists(`there is a work unit ${id}`);
     }
@@ -186,12 +186,12 @@ export class UnitRegistry implements AsyncDisposable {
     }
   }
 
-  /** Takes up the units on disk that we do not have; cheap when the folder has not changed. */
+  /** Loads the units on disk that we do not have; cheap if the folder has not changed. */
   async #scan(): Promise<void> {
     const changedAt = await this.#store.changedAt();
     const broken = [...this.#units.values()].some((unit) => unit instanceof BrokenUnit);
     if (!broken && changedAt !== undefined && changedAt === this.#scannedAt) return;
-    // One that is made from here on may be complete before the list is.
+    // A unit created from here on may be complete before the list is.
     const known = [...this.#units];
     const ids = new Set(await this.#store.list());
     for (const [id, unit] of known) {
@@ -204,7 +204,8 @@ export class UnitRegistry implements AsyncDisposable {
     for (let start = 0; start < unknown.length; start += SCAN_BATCH) {
       await Promise.all(unknown.slice(start, start + SCAN_BATCH).map((id) => this.#adopt(id)));
     }
-    // A file system's clock is coarse: another change may get the same time stamp as a recent one.
+    // A file system's clock is coarse: another change may get the same time stamp as a recent one
+    // did.
     const settled = changedAt !== undefined &&
       this.#deps.clock.wallTime() - changedAt > MTIME_GRAIN_MS;
     this.#scannedAt = settled ? changedAt : undefined;
@@ -234,7 +235,7 @@ export class UnitRegistry implements AsyncDisposable {
     return adopting;
   }
 
-  /** `before` is what was known of the unit, if that was anything. */
+  /** `before` is what was known about the unit, if anything. */
   async #load(
     id: string,
     before: Readonly<UnitRecord> | undefined = this.#units.get(id)?.ledger.record,

@@ -2,10 +2,10 @@
  * A node's units on disk: `<data folder>/<node id>/<unit id>/` with `stdin`, `stdout` and
  * `status`, as the Go daemon keeps them.
  *
- * Beside the node's folder, as the Go daemon takes all that is in it for units:
+ * Next to the node's folder, since the Go daemon takes everything in it for units:
  *
  *     .<node id>.lock       held by the daemon that has the folder
- *     .<node id>.staging/   units being made or deleted: a unit appears whole, and disappears whole
+ *     .<node id>.staging/   units being created or deleted, so that no partial unit is ever visible
  */
 import { syncDirectory } from "../base/durable_file.ts";
 import {
@@ -18,7 +18,7 @@ import { isUnitFolderName, nodeFolderName } from "./unit_id.ts";
 import { readStatus, writeStatus } from "./status_file.ts";
 import type { UnitRecord } from "./unit_record.ts";
 
-/** The data folder belongs to another daemon that runs under the same node id. */
+/** The data folder belongs to another daemon that is running with the same node id. */
 export class StoreInUseError extends Error {
   override readonly name = "StoreInUseError";
   /** `folder` is where the units of the node id are. */
@@ -30,7 +30,7 @@ export class StoreInUseError extends Error {
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 
-/** A deletion may race with a job that still makes files; the Go daemon tries 3 times, too. */
+/** A deletion may race with a job that still creates files; the Go daemon tries 3 times too. */
 const DELETE_ATTEMPTS = 3;
 
 export class UnitStore implements Disposable {
@@ -47,9 +47,9 @@ export class UnitStore implements Disposable {
   }
 
   /**
-   * Opens, and if need be makes, the folder of `nodeId` below `dataDir`. Throws a
-   * `StoreInUseError` when another process has it open: two daemons would both start its jobs.
-   * Throws a `ForeignPathError` when others could put units there, which would run as ours.
+   * Opens, and if need be creates, the folder of `nodeId` below `dataDir`. Throws a
+   * `StoreInUseError` if another process has it open: two daemons would both start its jobs. Throws
+   * a `ForeignPathError` when others could put units there, which would run as ours.
    */
   static async open(dataDir: string, nodeId: string): Promise<UnitStore> {
     const name = nodeFolderName(nodeId);
@@ -86,9 +86,9 @@ export class UnitStore implements Disposable {
   }
 
   /**
-   * Makes a unit with its record and an empty `stdin`, which is returned open for writing. Throws
-   * `Deno.errors.AlreadyExists` when something has that name, and what the disk says when it
-   * refuses; then nothing is left of the unit. One call at a time for one id.
+   * Creates a unit with its record and an empty `stdin`, which is returned open for writing. Throws
+   * `Deno.errors.AlreadyExists` if something has that name, or the disk's error if it refuses; then
+   * nothing is left of the unit. One call at a time for one id.
    */
   create(id: string, record: UnitRecord): Promise<Deno.FsFile> {
     return this.#withFolders(async () => {
@@ -107,7 +107,7 @@ export class UnitStore implements Disposable {
     });
   }
 
-  /** Makes a unit's folder anew that somebody took away, with nothing but the record in it. */
+  /** Creates a unit's folder again that somebody removed, with nothing but the record in it. */
   restore(id: string, record: UnitRecord): Promise<void> {
     return this.#withFolders(async () => {
       const place = this.#newStagingPath();
@@ -150,25 +150,27 @@ export class UnitStore implements Disposable {
     }
   }
 
-  /** Throws `Deno.errors.NotFound` without a `status` file, and `SyntaxError` for a broken one. */
+  /**
+   * Throws `Deno.errors.NotFound` if there is no `status` file, and `SyntaxError` for a broken one.
+   */
   load(id: string): Promise<UnitRecord> {
     return readStatus(this.unitFolder(id));
   }
 
   /**
    * Resolves once the record is on the disk. One call at a time for one unit. Throws
-   * `Deno.errors.NotFound` when the unit's folder is gone.
+   * `Deno.errors.NotFound` if the unit's folder is gone.
    */
   save(id: string, record: UnitRecord): Promise<void> {
     return writeStatus(this.unitFolder(id), record);
   }
 
-  /** Opens `stdin` to be read. */
+  /** Opens `stdin` for reading. */
   readStdin(id: string): Promise<Deno.FsFile> {
     return openOwnFile(this.stdinPath(id), { read: true });
   }
 
-  /** Opens `stdout` to append, making it if need be, even where the unit's folder is gone. */
+  /** Opens `stdout` for appending, creating it if need be, even if the unit's folder is gone. */
   async openStdout(id: string): Promise<Deno.FsFile> {
     const options = { append: true, create: true, mode: FILE_MODE };
     try {
@@ -209,8 +211,8 @@ export class UnitStore implements Disposable {
   }
 
   /**
-   * Takes a unit's folder away in one step, in no more room than it has; one that is gone already
-   * is fine. Resolves to what is left to do: deleting what was in it.
+   * Takes a unit's folder away in one step that needs no disk space; if it is already gone, that is
+   * fine. Resolves to what is left to do: deleting its contents.
    */
   async takeAway(id: string): Promise<() => Promise<void>> {
     const place = this.#newStagingPath();
@@ -223,13 +225,15 @@ export class UnitStore implements Disposable {
     return () => deleteFolder(place);
   }
 
-  /** Deletes what a crash left of units that were being made or deleted. */
+  /** Deletes what a crash left of units that were being created or deleted. */
   async sweep(): Promise<void> {
     const left = await Array.fromAsync(Deno.readDir(this.#staging));
     for (const { name } of left) await deleteFolder(`${this.#staging}/${name}`);
   }
 
-  /** When an entry was last made or removed in the folder: milliseconds, `undefined` unknown. */
+  /**
+   * When an entry was last created or removed in the folder: milliseconds, `undefined` if unknown.
+   */
   async changedAt(): Promise<number | undefined> {
     try {
       return (await Deno.stat(this.folder)).mtime?.getTime();
@@ -246,11 +250,11 @@ export class UnitStore implements Disposable {
     this.#lock.close();
   }
 
-  /** Completes the folder at `place` and moves it to where the unit `id` is looked for. */
+  /** Completes the folder at `place` and moves it to where the unit `id` belongs. */
   async #bring(place: string, id: string, record: UnitRecord): Promise<void> {
     const folder = this.unitFolder(id);
     await writeStatus(place, record);
-    // A rename would take the place of an empty folder.
+    // A rename would replace an empty folder.
     if (await exists(folder)) throw new Deno.errors.AlreadyExists(`${folder} is there already`);
     await Deno.rename(place, folder);
     try {
@@ -261,12 +265,12 @@ export class UnitStore implements Disposable {
     }
   }
 
-  /** A name that nobody else has: others' were deleted by `sweep`, or cannot be. */
+  /** A name that nothing else has: older entries were deleted by `sweep`, or cannot be. */
   #newStagingPath(): string {
     return `${this.#staging}/${Deno.pid}.${++this.#staged}`;
   }
 
-  /** Whoever cleans `/tmp` takes empty folders away: they are made again when they are missed. */
+  /** Programs that clean up `/tmp` remove empty folders, which are created again when needed. */
   async #withFolders<T>(step: () => Promise<T>): Promise<T> {
     try {
       return await step();
@@ -321,7 +325,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** One that is gone already, or half gone, is fine. */
+/** One that is already gone, or partly gone, is fine. */
 async function deleteFolder(path: string): Promise<void> {
   for (let attempt = 1;; attempt++) {
     try {

@@ -1,7 +1,7 @@
 /**
- * Texts about units of work that clients see. AWX and others match the first group by prefix or
- * whole, so it is the original's byte for byte (tried on 1.6.9); those of `refusals` go behind
- * `ERROR: `, those of `details` into a unit's `Detail`.
+ * Texts about units of work that clients see. AWX and others match the first group by prefix or as
+ * a whole, so it is the original's byte for byte (checked against 1.6.9); those of `refusals` are
+ * sent after `ERROR: `, those of `details` go into a unit's `Detail`.
  */
 
 export const refusals = {
@@ -55,7 +55,7 @@ export const details = {
   machineRestarted: "Job lost: the machine restarted while it was running",
   supervisorGone: (pid: number) =>
     `Job lost: its supervisor (PID ${pid}) ended without leaving an exit status`,
-  /** Behind the reason for which a job was stopped. */
+  /** Appended to the reason why a job was stopped. */
   notStopped: (processes: string) => `; processes of it could not be stopped: ${processes}`,
   processGone: "Job lost: it was running when the node stopped, and its process is gone",
   noStatus: "Failed to restart: the unit has no status file",

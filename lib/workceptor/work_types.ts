@@ -7,7 +7,7 @@ import { refusals } from "./work_texts.ts";
 export class WorkTypes {
   readonly #types = new Map<string, WorkType>();
 
-  /** Throws a `TypeError` when the name is taken. */
+  /** Throws a `TypeError` if the name is taken. */
   register(name: string, type: WorkType): void {
     if (this.#types.has(name)) throw new TypeError(refusals.workTypeRegistered(name));
     this.#types.set(name, type);
@@ -17,7 +17,7 @@ export class WorkTypes {
     return this.#types.get(name);
   }
 
-  /** The type that runs `name` on this node. Throws a `ControlError` when there is none. */
+  /** The type that runs `name` on this node. Throws a `ControlError` if there is none. */
   here(name: string): WorkType {
     const type = this.#types.get(name);
     if (type?.runs !== "here") throw new ControlError(refusals.unknownWorkType(name));

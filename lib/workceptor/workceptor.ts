@@ -1,6 +1,6 @@
 /**
- * Units of work, as the control service asks for them: who may do what, submission, and the units
- * themselves are in files of their own; this puts them together.
+ * Units of work for the control service. Authorization, submission and the units themselves have
+ * their own files; this puts them together.
  */
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
@@ -34,7 +34,7 @@ export interface WorkceptorDeps {
   readonly random: Random;
   /**
    * Checks the signature of a command about a unit whose type requires one; rejects with a
-   * `ControlError`. Absent: no verifying key is configured, and no signature is good.
+   * `ControlError`. If absent, no verifying key is configured, and no signature is valid.
    */
   readonly verifySignature?: VerifySignature | undefined;
   /** Takes a unit found on disk whose work type is not registered. */
@@ -70,8 +70,8 @@ export class Workceptor implements WorkService, AsyncDisposable {
   }
 
   /**
-   * Makes a work type known. Once started, units of this type that were found before it are taken
-   * up. Throws a `TypeError` when the name is taken.
+   * Makes a work type known. Once started, units of this type that were found earlier are resumed.
+   * Throws a `TypeError` if the name is taken.
    */
   registerWorkType(name: string, type: WorkType): void {
     this.#types.register(name, type);
@@ -84,8 +84,8 @@ export class Workceptor implements WorkService, AsyncDisposable {
   }
 
   /**
-   * Opens the data folder and takes up the units in it. Throws a `StoreInUseError` when another
-   * daemon has it.
+   * Opens the data folder and resumes the units in it. Throws a `StoreInUseError` if another daemon
+   * has it.
    */
   async start(): Promise<void> {
     const types = this.#types;

@@ -1,23 +1,23 @@
 /**
  * Control connections that units share for short commands (status, cancel, release), since a
- * handshake costs many times what the command does. A line carries one command at a time, and as
- * many one after the other as come:
+ * handshake costs many times what the command does. A line carries one command at a time, and any
+ * number one after the other:
  *
- * - one without work is closed after some seconds;
- * - one that fails is dropped; if it had been idle, its node may have restarted meanwhile, so the
- *   command is sent once more over a new one (repeating any of these commands does no harm);
- * - one that has served its time is replaced, so that a renewed certificate comes into use.
+ * - an idle one is closed after some seconds;
+ * - one that fails is dropped; if it had been idle, its node may have restarted in the meantime, so
+ *   the command is sent once more over a new one (repeating any of these commands does no harm);
+ * - one that has reached a certain age is replaced, so that a renewed certificate comes into use.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { ControlClient } from "../../control/client.ts";
 import { ControlError } from "../../control/control_error.ts";
 import type { RemoteTarget } from "./remote_access.ts";
 
-/** Lines to one node that are opened as soon as there is work for them. */
+/** How many lines to one node are opened as soon as there is work for them. */
 const EAGER_LINES = 8;
-/** Lines to one node at most: more than the eager ones when commands there take long. */
+/** Most lines to one node: more than the eager ones only if commands there take long. */
 const MAX_LINES = 64;
-/** How long a command waits for one of the eager lines before it gets another. */
+/** How long a command waits for one of the eager lines before it gets a new one. */
 const PATIENCE_MS = 1_000;
 
 const IDLE_MS = 10_000;
@@ -26,7 +26,7 @@ const MAX_AGE_MS = 60_000;
 interface Line {
   readonly client: ControlClient;
   readonly openedAt: number;
-  /** Closes it when it has been idle for long; set while it is idle. */
+  /** Closes it once it has been idle for long; set while it is idle. */
   idleTimer?: Disposable | undefined;
 }
 
@@ -34,7 +34,7 @@ interface Line {
 interface Lines {
   readonly key: string;
   readonly idle: Line[];
-  /** Lines that there are, also those being opened. */
+  /** Number of lines, including those being opened. */
   open: number;
   readonly waiting: PromiseWithResolvers<void>[];
 }
@@ -53,7 +53,7 @@ export class CommandLines implements Disposable {
     this.#deps = deps;
   }
 
-  /** Runs `exchange`, which must bear repetition, over a line of its own for the time. */
+  /** Runs `exchange`, which must be safe to repeat, over a line that it has to itself meanwhile. */
   async run<T>(
     target: RemoteTarget,
     exchange: (client: ControlClient) => Promise<T>,
@@ -67,7 +67,7 @@ export class CommandLines implements Disposable {
         return result;
       } catch (error) {
         if (error instanceof ControlError) {
-          // The answer is no, and the line is as good as before.
+          // The answer was a refusal, so the line is still good.
           this.#giveBack(line, lines);
           throw error;
         }
@@ -78,7 +78,7 @@ export class CommandLines implements Disposable {
     }
   }
 
-  /** Closes the lines without work; those at work end with their commands. */
+  /** Closes the idle lines; the busy ones end with their commands. */
   [Symbol.dispose](): void {
     this.#closed = true;
     for (const lines of this.#lines.values()) {
@@ -118,7 +118,7 @@ export class CommandLines implements Disposable {
       return { client, openedAt: this.#deps.clock.now() };
     } catch (error) {
       lines.open--;
-      // What keeps this one from the node keeps the others from it, too.
+      // Whatever keeps this one from reaching the node also affects the others.
       if (!signal.aborted) { for (const turn of lines.waiting.splice(0)) turn.reject(error); }
       else lines.waiting.shift()?.resolve();
       if (lines.open === 0) this.#lines.delete(lines.key);

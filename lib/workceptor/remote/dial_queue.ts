@@ -1,11 +1,11 @@
 /**
  * Bounds how many connections to one node are being set up at a time. Hundreds of handshakes at
- * once all end late, some too late; one after the other, the first unit is served at once, and the
+ * once all finish late, some too late; with a queue, the first unit is served at once, and the
  * event loop stays free for everything else.
  */
 import { NoAnswerError } from "./remote_access.ts";
 
-/** Handshakes with one node at a time: enough to hide the round trips of a slow path. */
+/** Most handshakes with one node at a time: enough to hide the round trips of a slow path. */
 const MAX_DIALS = 32;
 
 interface NodeQueue {
@@ -17,8 +17,8 @@ export class DialQueue {
   readonly #nodes = new Map<string, NodeQueue>();
 
   /**
-   * Calls `dial` when its turn has come; with `urgent` it goes ahead of the others. When a dial
-   * finds the node silent, those that wait are told so, too: they would find out one after the
+   * Calls `dial` when its turn has come; with `urgent` it goes ahead of the others. If a dial finds
+   * the node silent, those that wait are told too: otherwise they would find out one after the
    * other.
    */
   async dial<T>(
@@ -41,7 +41,7 @@ export class DialQueue {
     }
   }
 
-  /** Resolves when a place was handed over; one that comes together with an abort counts. */
+  /** Resolves when a place has been handed over; one that comes together with an abort counts. */
   async #turn(queue: NodeQueue, signal: AbortSignal, urgent: boolean): Promise<void> {
     signal.throwIfAborted();
     const turn = Promise.withResolvers<void>();

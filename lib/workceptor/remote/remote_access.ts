@@ -9,39 +9,42 @@ import { CertificateRefused, type ClientTls } from "../../quic/tls.ts";
 import type { RemoteExtraData } from "./remote_extra_data.ts";
 import { refusals } from "../work_texts.ts";
 
-/** What work on other nodes needs of this one. */
+/** What work on other nodes needs from this one. */
 export interface RemoteAccess {
   readonly mesh: Pick<Mesh, "dial" | "hasRoute" | "onRoutesChanged">;
   readonly clock: Clock;
   readonly random: Random;
   /** A `tls-client` config by its name. */
   tlsClient(name: string): ClientTls | undefined;
-  /** Makes the signature (JWT) for a command to `node`. Absent: no signing key is configured. */
+  /** Makes the signature (JWT) for a command to `node`. Absent if no signing key is configured. */
   readonly signWork?: ((node: string) => Promise<string>) | undefined;
 }
 
-/** Whose control service is meant, and the `tls-client` config to reach it with ("" for none). */
+/**
+ * The node whose control service is meant, and the `tls-client` config to reach it with ("" for
+ * none).
+ */
 export type RemoteTarget = Pick<RemoteExtraData, "RemoteNode" | "TLSClient">;
 
-/** The node may be there or not: nothing was heard of it in time. */
+/** The node may exist or not: nothing was heard from it in time. */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";
 }
 
 const CONTROL_SERVICE = "control";
 
-/** Handshake and greeting; the Go daemon waits 15 s for the one and 5 s for the other. */
+/** For handshake and greeting; the Go daemon waits 15 s for the one and 5 s for the other. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
-/** What another node may say of one unit: its parameters are part of its status. */
+/** Longest reply of another node about one unit: its parameters are part of its status. */
 const MAX_REPLY_BYTES = 4 * 1024 * 1024;
 
-/** TLS alert 80, internal_error: whoever sent it had trouble of its own. */
+/** TLS alert 80, internal_error: the sender had a problem of its own. */
 const ALERT_INTERNAL_ERROR = 80;
 
 /**
- * Dials the control service of `target`. The caller closes the client. Throws a `NoAnswerError`
- * when the node is silent.
+ * Dials the control service of `target`. The caller closes the client. Throws a `NoAnswerError` if
+ * the node is silent.
  */
 export async function connectToRemote(
   access: RemoteAccess,
@@ -72,8 +75,8 @@ export async function connectToRemote(
 }
 
 /**
- * The same stream, but closing it before our end of it was sent breaks it off: a payload that was
- * cut must not look complete.
+ * The same stream, but closing it before we have ended our side aborts it: a payload that was cut
+ * short must not look complete.
  */
 function unlessEndedAbort(conn: MeshConn): ByteConn {
   let ended = false;
@@ -89,9 +92,9 @@ function unlessEndedAbort(conn: MeshConn): ByteConn {
 }
 
 /**
- * Whether dialling failed because certificates do not fit: before a unit has started, that is
- * taken for a mistake in the configuration, which waiting does not mend. Trouble inside either
- * node, such as a bug in a check, is not that.
+ * Whether dialling failed because certificates do not match: before a unit has started, that is
+ * taken for a mistake in the configuration, which waiting does not fix. A problem inside either
+ * node, such as a bug in a check, is not one.
  */
 export function isTlsFailure(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {

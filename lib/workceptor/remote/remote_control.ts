@@ -1,4 +1,4 @@
-/** What is said about one unit to the control service of its node. */
+/** The commands about one unit to the control service of its node. */
 import type { ControlClient, ResultsStream } from "../../control/client.ts";
 import { ControlError } from "../../control/control_error.ts";
 import type { RemoteAccess } from "./remote_access.ts";
@@ -7,7 +7,10 @@ import type { RemoteLedger } from "./remote_ledger.ts";
 import type { RemoteNodes } from "./remote_nodes.ts";
 import { refusals } from "../work_texts.ts";
 
-/** A node that answers at all takes no longer for one command; Go's cancel takes up to 10 s. */
+/**
+ * A node that answers at all takes no longer than this for one command; Go's cancel takes up to 10
+ * s.
+ */
 const COMMAND_TIMEOUT_MS = 60_000;
 
 type Signed = { signature: string } | Record<never, never>;
@@ -24,7 +27,7 @@ export class RemoteControl {
     this.#deps = deps;
   }
 
-  /** A connection that ends with what it is used for. The caller closes the client. */
+  /** A connection for a single use. The caller closes the client. */
   connect(signal: AbortSignal): Promise<ControlClient> {
     return this.#deps.nodes.connect(this.#deps.ledger.extra, signal);
   }

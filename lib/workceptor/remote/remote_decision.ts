@@ -1,13 +1,13 @@
 /**
- * What to do next about a unit on another node: pure decisions over what is on record and what
- * the remote node says. They hold the promise that no unit runs twice, whichever side fails when:
+ * What to do next about a unit on another node: pure decisions based on the record and on what the
+ * remote node says. They guarantee that no unit runs twice, whichever side fails when:
  *
- * - the id there is on record before a submit is sent, so a submit of unknown outcome is asked for
- *   and not repeated;
- * - the end of the payload is on record before it is sent, so a payload that never had its end is
- *   known not to have run;
- * - an attempt that is given up is released there first, and the next one has another id, so a
- *   late rest of the first can start nothing.
+ * - the id there is on record before a submission is sent, so a submission of unknown outcome is
+ *   inquired about, not repeated;
+ * - that the payload ends is on record before its end is sent, so a payload without an end is known
+ *   not to have run;
+ * - an attempt that is given up is first released there, and the next one has another id, so late
+ *   remains of the first cannot start anything.
  */
 import { ControlProtocolError } from "../../control/client.ts";
 import { UnitState } from "../../control/work_service.ts";
@@ -16,11 +16,11 @@ import { isComplete, type UnitRecord } from "../unit_record.ts";
 import { details } from "../work_texts.ts";
 
 export type RemoteStep =
-  /** Nothing is left to be done. */
+  /** Nothing is left to do. */
   | "rest"
-  /** Send it, for the first time or anew. */
+  /** Send it, for the first time or again. */
   | "submit"
-  /** A submit has been sent, perhaps: ask what became of it. */
+  /** It may have been submitted: ask what became of it. */
   | "inquire"
   /** Fetch output and state until complete. */
   | "follow"
@@ -38,23 +38,23 @@ export type RemoteStep =
 export interface RemoteDecision {
   readonly step: RemoteStep;
   /**
-   * Wall-clock milliseconds at which the decision is made anew, even while the step is under way.
-   * Absent: only when the step has ended or something was asked for.
+   * Wall-clock milliseconds at which to decide again, even while the step is under way. If absent,
+   * only when the step has ended or something is requested.
    */
   readonly until?: number;
 }
 
-/** What is known besides the record, and lost in a restart. */
+/** What is known beyond the record, and lost in a restart. */
 export interface RemoteMemory {
-  /** No submit under the recorded id can have arrived: it may be sent. */
+  /** No submission under the recorded id can have arrived, so it may be sent. */
   readonly mayBeSent: boolean;
   /** The remote node has been told of the cancel. */
   readonly cancelPassed: boolean;
 }
 
 /**
- * The one place where a step and its deadline are decided. The deadline of a step lies ahead, so
- * that nothing is interrupted twice for the same reason.
+ * The only place where a step and its deadline are decided. The deadline of a step is always in the
+ * future, so that nothing is interrupted twice for the same reason.
  */
 export function nextStep(
   record: Pick<UnitRecord, "State">,
@@ -66,7 +66,7 @@ export function nextStep(
   if (extra.LocalReleased) return { step: neverSent ? "delete" : "release" };
   const cancelDue = extra.LocalCancelled && !memory.cancelPassed && !neverSent;
   if (isComplete(record.State)) {
-    // An expired unit may have been sent after all; whatever has started is over there, too.
+    // An expired unit may have been sent after all; whatever has started ends there too.
     return { step: cancelDue && !extra.RemoteStarted ? "cancel" : "rest" };
   }
   if (extra.RemoteStarted) return { step: cancelDue ? "cancel" : "follow" };
@@ -83,14 +83,14 @@ export function nextStep(
   return until === Infinity ? { step } : { step, until };
 }
 
-/** What a remote node says of a unit. */
+/** What a remote node says about a unit. */
 export interface RemoteStatus {
   readonly State: UnitState;
   readonly Detail: string;
   readonly StdoutSize: number;
 }
 
-/** Of a remote node's words, as many characters as anybody reads. */
+/** How many characters of a remote node's text to keep: as many as anybody reads. */
 const MAX_DETAIL_LENGTH = 16_384;
 
 /** Throws a `ControlProtocolError` for a reply that is not a status. */
@@ -112,17 +112,19 @@ export function readRemoteStatus(reply: Record<string, unknown>): RemoteStatus {
 }
 
 export type SubmissionVerdict =
-  /** It was taken in full: it runs, or ran, or failed there in its own right. */
+  /** It was taken completely: it runs, or ran, or failed there for reasons of its own. */
   | "started"
-  /** It waits for the rest of a payload that will not come; the remote may not know that yet. */
+  /**
+   * It waits for the rest of a payload that will not come; the remote node may not know that yet.
+   */
   | "waiting"
   /** It never ran and never will. */
   | "never ran";
 
-/** What either daemon says of a unit whose payload is not complete. */
+/** What either daemon says about a unit whose payload is not complete. */
 const WAITING: readonly string[] = ["Unit Created", details.waitingForInput];
 
-/** Judges a submit of unknown outcome by the state of its unit there. */
+/** Judges a submission of unknown outcome by the state of its unit there. */
 export function judgeSubmission(
   status: RemoteStatus,
   payloadSent: boolean,
@@ -131,20 +133,20 @@ export function judgeSubmission(
   if (State === UnitState.Pending) return WAITING.includes(Detail) ? "waiting" : "started";
   if (State !== UnitState.Failed) return "started";
   if (isNeverRun(status)) return "never ran";
-  // Go says this also of a unit that its runner had just started: then it may have run.
+  // Go also says this about a unit that its runner had just started, so it may have run.
   if (Detail === details.pendingAtRestart && !payloadSent) return "never ran";
   return "started";
 }
 
 /**
- * Whether the remote node says that it had no complete payload: such a unit never ran. It may say so
- * of one that it had taken in full, when it died before the job was started.
+ * Whether the remote node says that it had no complete payload: such a unit never ran. It may even
+ * say so about one that it had taken completely, if it died before the job was started.
  */
 export function isNeverRun({ State, Detail }: RemoteStatus): boolean {
   return State === UnitState.Failed && Detail.startsWith(details.inputError);
 }
 
-/** Whether what we have of the output is all that the remote node says there is. */
+/** Whether we have all the output that the remote node says there is. */
 export function isFetched(status: RemoteStatus, bytesHere: number): boolean {
   return isComplete(status.State) && bytesHere >= status.StdoutSize;
 }

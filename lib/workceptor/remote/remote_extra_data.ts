@@ -1,6 +1,6 @@
 /** `ExtraData` of a unit that runs on another node: the Go daemon's members, and our own notes. */
 
-/** Work type of such a unit, on the node that submitted it. */
+/** The work type of such a unit on the submitting node. */
 export const REMOTE_WORK_TYPE = "remote";
 
 /** As `work status` shows it, in the Go daemon's order. */
@@ -8,9 +8,9 @@ export interface RemoteExtraData {
   readonly RemoteNode: string;
   readonly RemoteWorkType: string;
   readonly RemoteParams: Readonly<Record<string, string>>;
-  /** The unit's id there. From before the first byte of a submit is sent; "" until then. */
+  /** The unit's id there. Set before the first byte of a submission is sent; "" until then. */
   readonly RemoteUnitID: string;
-  /** The remote node has taken the whole payload. */
+  /** The remote node has taken the complete payload. */
   readonly RemoteStarted: boolean;
   readonly LocalCancelled: boolean;
   readonly LocalReleased: boolean;
@@ -20,9 +20,9 @@ export interface RemoteExtraData {
   readonly Expiration: string;
 }
 
-/** As it lies on disk: with what the Go daemon would not know, and ignores. */
+/** As stored on disk, with members that the Go daemon does not know and ignores. */
 export interface StoredRemoteExtraData extends RemoteExtraData {
-  /** The end of the payload may have been sent: from here on the unit may run there. */
+  /** The end of the payload may have been sent: from now on the unit may run there. */
   readonly PayloadSent?: true;
   /** Parameters that were left out of `RemoteParams`: the unit cannot be sent without them. */
   readonly SecretParams?: readonly string[];
@@ -64,7 +64,10 @@ export function newRemoteExtraData(request: {
   };
 }
 
-/** Reads what lies on disk, whichever daemon wrote it; what is missing or odd gets its zero. */
+/**
+ * Reads what is on disk, whichever daemon wrote it; missing or malformed members get their zero
+ * value.
+ */
 export function readRemoteExtraData(value: unknown): StoredRemoteExtraData {
   const members = (typeof value === "object" && value !== null ? value : {}) as Record<
     string,
@@ -73,7 +76,7 @@ export function readRemoteExtraData(value: unknown): StoredRemoteExtraData {
   const text = (name: string) => typeof members[name] === "string" ? members[name] as string : "";
   const strings = Object.entries(members.RemoteParams ?? {})
     .filter((entry): entry is [string, string] => typeof entry[1] === "string");
-  // The Go daemon writes secrets to disk; what it left there serves to send the unit.
+  // The Go daemon writes secrets to disk; what it left there is used to send the unit.
   const secrets = Array.isArray(members.SecretParams) ? members.SecretParams.map(String) : [];
   return {
     RemoteNode: text("RemoteNode"),

@@ -9,11 +9,15 @@ import { fetchOutput } from "./remote_output.ts";
 import { RetryDelay } from "./retry_delay.ts";
 import { isComplete } from "../unit_record.ts";
 
-/** State and detail are asked for soon after the start, then ever less often; output is not. */
+/**
+ * State and detail are polled, soon after the start and then less and less often; output is not.
+ */
 const FIRST_STATUS_INTERVAL_MS = 50;
 const MAX_STATUS_INTERVAL_MS = 30_000;
 
-/** After the remote said complete, its results stream has this long to end by itself. */
+/**
+ * How long the results stream has to end by itself once the remote node reports the unit complete.
+ */
 const OUTPUT_END_GRACE_MS = 1_000;
 
 export interface RemoteFollowDeps {
@@ -26,9 +30,9 @@ export interface RemoteFollowDeps {
 }
 
 /**
- * Resolves to the last status when the unit is complete and its results stream has ended, or to
- * `undefined` when the remote node does not know the unit. Rejects when that has to be tried
- * again; output that came is here, and the next try goes on behind it.
+ * Resolves to the last status once the unit is complete and its results stream has ended, or to
+ * `undefined` if the remote node does not know the unit. Rejects if it has to be tried again;
+ * output that arrived is kept, and the next try continues after it.
  */
 export async function followRemote(
   deps: RemoteFollowDeps,
@@ -40,7 +44,7 @@ export async function followRemote(
   const outputEnded = new AbortController();
   const output = followOutput(deps, both).finally(() => outputEnded.abort());
   const states = followState(deps, both, outputEnded.signal);
-  // The last state ends both, and whichever fails ends the other.
+  // The final state ends both, and a failure of either ends the other.
   states.finally(() => over.abort(stop)).catch(() => {});
   output.catch(() => over.abort(stop));
   const [fetched, watched] = await Promise.allSettled([output, states]);
@@ -73,8 +77,8 @@ async function followOutput(
 
 /**
  * Keeps state and detail up to date; resolves to the status once the unit is complete and its
- * output is here, or to the one asked for when the output had ended. Failures are borne as long as
- * output may still come.
+ * output is here, or to the one requested after the output had ended. Failures are tolerated as
+ * long as output may still come.
  */
 async function followState(
   { control, ledger, clock, random }: RemoteFollowDeps,
@@ -106,7 +110,7 @@ async function followState(
   }
 }
 
-/** A state short of the end; that one is shown together with the last of the output. */
+/** Shows a state other than the final one, which is shown together with the last output. */
 async function showState({ unit }: RemoteLedger, { State, Detail }: RemoteStatus): Promise<void> {
   if (isComplete(State)) return;
   await unit.update((record) =>

@@ -1,4 +1,4 @@
-/** The control services of other nodes, as all remote units of this node reach them. */
+/** The control services of other nodes, through which all remote units of this node reach them. */
 import type { ControlClient } from "../../control/client.ts";
 import { CommandLines } from "./command_lines.ts";
 import { DialQueue } from "./dial_queue.ts";
@@ -13,17 +13,17 @@ export class RemoteNodes implements Disposable {
     this.#access = access;
     this.#lines = new CommandLines({
       clock: access.clock,
-      // What frees something, or tells what there is to do, goes ahead of new work.
+      // Commands that free something, or tell what there is to do, go ahead of new work.
       connect: (target, signal) => this.#dial(target, { signal, urgent: true }),
     });
   }
 
-  /** A connection for one user, who closes it. */
+  /** A connection for one user, which closes it. */
   connect(target: RemoteTarget, signal: AbortSignal): Promise<ControlClient> {
     return this.#dial(target, { signal });
   }
 
-  /** Runs a short exchange that bears repetition over a connection that is shared with others. */
+  /** Runs a short exchange, safe to repeat, over a connection that is shared with others. */
   // deno-lint-ignore require-await -- what it throws shall be a rejection
   async run<T>(
     target: RemoteTarget,

@@ -5,7 +5,7 @@ import type { ResultsStream } from "../../control/client.ts";
 const BUFFER_BYTES = 256 * 1024;
 
 /**
- * Resolves at the stream's clean end, rejects when it broke or `signal` aborts; what arrived is in
+ * Resolves at the stream's clean end, rejects if it breaks or `signal` aborts; what arrived is in
  * the file in either case. Closes the stream. `onGrowth` is called after each write.
  */
 export async function fetchOutput(

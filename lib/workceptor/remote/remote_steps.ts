@@ -1,6 +1,6 @@
 /**
- * The steps that `remote_decision.ts` chooses from, carried out: each tries once, puts on record
- * what it achieved, and tells those who wait for it. What it throws is to be tried again.
+ * Carries out the steps that `remote_decision.ts` chooses from: each tries once, records what it
+ * achieved, and tells those who wait for it. If it throws, it should be tried again.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -22,11 +22,11 @@ import type { RemoteLedger } from "./remote_ledger.ts";
 import { type RemoteSubmission, SubmitRefusedError } from "./remote_submission.ts";
 import type { RemoteWaiters } from "./remote_waiters.ts";
 
-/** How often a complete unit whose output stays short is asked for the rest. */
+/** How often to ask for the rest of a complete unit's output that stays short. */
 const MAX_SHORT_ROUNDS = 5;
 
 export interface RemoteStepsDeps {
-  /** Says of which unit it speaks. */
+  /** Its lines name the unit. */
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
@@ -39,9 +39,9 @@ export interface RemoteStepsDeps {
 /** One try of a step. */
 export interface Attempt {
   readonly step: Exclude<RemoteStep, "rest">;
-  /** Ends it before its time. */
+  /** Ends it early. */
   readonly stop: AbortController;
-  /** Output came in: the remote node is alive, whatever may go wrong then. */
+  /** Output came in: the remote node is alive, whatever may go wrong afterwards. */
   progress: boolean;
 }
 
@@ -58,7 +58,7 @@ export class RemoteSteps {
     return { mayBeSent: this.#deps.submission.mayBeSent, cancelPassed: this.#cancelPassed };
   }
 
-  /** `signal` ends the attempt, also when the daemon ends. */
+  /** `signal` ends the attempt, also when the daemon stops. */
   async perform(attempt: Attempt, signal: AbortSignal): Promise<void> {
     const { ledger } = this.#deps;
     switch (attempt.step) {
@@ -142,7 +142,7 @@ export class RemoteSteps {
       waiters.answer({ pending: false });
     } catch (error) {
       if (!(error instanceof ControlError)) throw error;
-      // The remote node was told and refused: told again it would refuse again.
+      // The remote node was told and refused, and would refuse again.
       this.#cancelPassed = true;
       const isGone = control.isUnknownUnit(error);
       if (isGone && !ledger.unit.complete) await this.#failAsGone();
@@ -155,7 +155,7 @@ export class RemoteSteps {
     try {
       await control.tell("release", signal);
     } catch (error) {
-      // One that is gone there has been released.
+      // A unit that is gone there has been released.
       if (!control.isUnknownUnit(error)) {
         if (error instanceof ControlError) this.#refuse(error);
         throw error;
@@ -173,7 +173,7 @@ export class RemoteSteps {
   async #expire(): Promise<void> {
     const { ledger } = this.#deps;
     const { extra } = ledger;
-    // A submit of unknown outcome may have got there.
+    // A submission of unknown outcome may have arrived there.
     if (extra.RemoteUnitID !== "") await ledger.update({ LocalCancelled: true });
     await ledger.fail(details.expired(formatExpiration(expirationTime(extra)!)));
   }

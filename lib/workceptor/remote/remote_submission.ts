@@ -1,4 +1,6 @@
-/** Gets a unit to its node: sends it, and finds out what became of a submit that was cut off. */
+/**
+ * Gets a unit to its node: sends it, and finds out what became of a submission that was cut off.
+ */
 import { type Clock, sleep } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import { IllegalParameterError } from "../../control/client.ts";
@@ -10,19 +12,19 @@ import type { RemoteLedger } from "./remote_ledger.ts";
 import { newUnitId } from "../unit_id.ts";
 import { details, refusals } from "../work_texts.ts";
 
-/** What the remote node, or we, have to say against the unit: trying again would not help. */
+/** The remote node, or this one, refuses the unit: trying again would not help. */
 export class SubmitRefusedError extends Error {
   override readonly name = "SubmitRefusedError";
 }
 
 /**
- * How long a unit there may wait for a payload that was cut off before it is given up: a broken
- * stream is found out by its idle time (30 s) at the latest.
+ * How long a unit there may wait for the rest of a cut-off payload before it is given up: a broken
+ * stream is detected by its idle timeout (30 s) at the latest.
  */
 const STALE_PAYLOAD_MS = 45_000;
 const STALE_PAYLOAD_INTERVAL_MS = 1_000;
 
-/** Up to this size the end of a payload goes out with its beginning. */
+/** Up to this size, the end of a payload is sent with its beginning. */
 const SMALL_PAYLOAD_BYTES = 64 * 1024;
 const PAYLOAD_CHUNK_BYTES = 256 * 1024;
 
@@ -37,7 +39,10 @@ export interface RemoteSubmissionDeps {
 
 export class RemoteSubmission {
   readonly #deps: RemoteSubmissionDeps;
-  /** As submitted, secrets included; `undefined` for a unit found on disk, and once it was sent. */
+  /**
+   * As submitted, secrets included; `undefined` for a unit found on disk, and once it has been
+   * sent.
+   */
   #params: Readonly<Record<string, string>> | undefined;
   #mayBeSent = false;
 
@@ -55,8 +60,8 @@ export class RemoteSubmission {
   }
 
   /**
-   * Sends the unit. Throws a `SubmitRefusedError` when it was not taken for good, anything else
-   * when its outcome is not known.
+   * Sends the unit. Throws a `SubmitRefusedError` if it was refused for good, anything else if the
+   * outcome is not known.
    */
   async submit(signal: AbortSignal): Promise<void> {
     const { control, ledger } = this.#deps;
@@ -83,7 +88,7 @@ export class RemoteSubmission {
     };
     const onCreated = async (unitId: string) => {
       isCreated = true;
-      // A node older than 1.6 takes an id of its own.
+      // A node older than 1.6 chooses the id itself.
       if (unitId !== workUnitId) await ledger.update({ RemoteUnitID: unitId });
     };
     try {
@@ -96,7 +101,7 @@ export class RemoteSubmission {
     await this.#recordStarted();
   }
 
-  /** Asks what became of a submit of unknown outcome, and prepares another one if it is needed. */
+  /** Asks what became of a submission of unknown outcome, and prepares another if needed. */
   async inquire(signal: AbortSignal): Promise<void> {
     const { control, ledger, clock, nodeId, random } = this.#deps;
     const giveUpAt = clock.now() + STALE_PAYLOAD_MS;
@@ -139,14 +144,14 @@ export class RemoteSubmission {
 
   async #recordStarted(): Promise<void> {
     const { ledger } = this.#deps;
-    // What the Go daemon wrote of secrets has served its purpose.
+    // The secrets that the Go daemon wrote have served their purpose.
     const { RemoteParams } = visibleRemoteExtraData(ledger.extra);
     await ledger.update({ RemoteStarted: true, RemoteParams });
     this.#params = undefined;
   }
 }
 
-/** Whether a failed submit was answered, or could never be sent, so that this settles it. */
+/** Whether the failure of a submission is final: it was answered, or could never be sent. */
 function isRefusal(error: unknown, workUnitId: string): error is Error {
   if (error instanceof IllegalParameterError) return true;
   return error instanceof ControlError &&

@@ -1,7 +1,7 @@
 /**
- * A unit that runs on another node: sends it there once, follows it, and passes cancel and release
- * on, through lost links and restarts of either side. `remote_decision.ts` says what to do next and
- * `remote_steps.ts` does it; this goes from step to step and tries again what failed.
+ * A unit that runs on another node: sends it there once, follows it, and passes on cancel and
+ * release, through lost links and restarts of either side. `remote_decision.ts` says what to do
+ * next and `remote_steps.ts` does it; this goes from step to step and retries what failed.
  */
 import { messageOf } from "../../base/error_message.ts";
 import type { Log } from "../../base/log.ts";
@@ -31,17 +31,17 @@ export interface RemoteUnitDeps extends UnitDeps, RemoteAccess {
 }
 
 /**
- * How long a cancel or release waits for a remote node to which there is a route. The Go daemon
- * waits 15 s for a connection and 5 s for its greeting, and its cancel takes up to 10 s.
+ * How long a cancel or release waits for a remote node that has a route. The Go daemon waits 15 s
+ * for a connection and 5 s for its greeting, and its cancel takes up to 10 s.
  */
 const REQUEST_REPLY_MS = 30_000;
 
 type Phase =
   /** Its payload is being written. */
   | { readonly kind: "new" }
-  /** No step is left, or none was ever to be taken. */
+  /** No step is left, or there never was one. */
   | { readonly kind: "resting" }
-  /** Goes from step to step; between two tries there is no attempt. */
+  /** Going from step to step; between two tries there is no attempt. */
   | { readonly kind: "driving"; readonly ended: Promise<void>; attempt: Attempt | undefined };
 
 export class RemoteUnit implements Unit {
@@ -84,11 +84,11 @@ export class RemoteUnit implements Unit {
   }
 
   watchOutput(): Disposable {
-    // What comes in is told to the ledger where it is written.
+    // The ledger is told where the output is written.
     return { [Symbol.dispose]() {} };
   }
 
-  /** Resolves to "Job Submitted" when the remote node could not be reached at the first try. */
+  /** Resolves to "Job Submitted" if the remote node could not be reached at the first try. */
   async start(): Promise<StartReply> {
     const { id, store } = this.ledger;
     if (this.#phase.kind !== "new") throw new ControlError(refusals.startedAlready(id));
@@ -118,8 +118,8 @@ export class RemoteUnit implements Unit {
     if (State === UnitState.Pending && RemoteUnitID === "" && Detail === details.waitingForInput) {
       if (!LocalReleased) return this.#record.fail(details.notStarted);
     }
-    // The record of the end reaches the disk ahead of the last output: a machine that died in
-    // between has lost some, and the remote node still has it.
+    // The record of the end reaches the disk before the last output: if the machine died in
+    // between, some output is lost here, but the remote node still has it.
     const mayBeShort = isComplete(State) && RemoteStarted && !LocalReleased;
     if (mayBeShort && await this.#record.stdoutSize() < StdoutSize) {
       await this.ledger.update({ State: UnitState.Running });
@@ -151,7 +151,7 @@ export class RemoteUnit implements Unit {
     await this.idle();
   }
 
-  /** Has the recorded wish carried out, and waits for how that ends. */
+  /** Carries out the recorded wish, and waits for the result. */
   #request(): Promise<RequestReply> {
     return this.#waiters.request(this.#deps.clock, REQUEST_REPLY_MS, () => {
       this.#interrupt();
@@ -159,7 +159,7 @@ export class RemoteUnit implements Unit {
     });
   }
 
-  /** Ends the attempt or wait that is under way, so that the next step is chosen anew. */
+  /** Ends the attempt or wait that is under way, so that the next step is chosen again. */
   #interrupt(): void {
     if (this.#phase.kind === "driving") {
       this.#phase.attempt?.stop.abort(new Error("interrupted"));
@@ -167,7 +167,7 @@ export class RemoteUnit implements Unit {
     this.#wake.notify();
   }
 
-  /** Starts going from step to step unless that is under way. */
+  /** Starts going from step to step unless already under way. */
   #drive(): void {
     if (this.#phase.kind === "driving") return;
     const over = Promise.withResolvers<void>();
@@ -179,7 +179,7 @@ export class RemoteUnit implements Unit {
       over.resolve();
       const isOver = this.#ending.signal.aborted || this.ledger.removed;
       const isAtRest = this.ledger.removed || this.#decide().step === "rest";
-      // A wish that came in just now found the phase still "driving".
+      // A wish that came in just now saw the phase still "driving".
       if (!isOver && !isAtRest) return this.#drive();
       this.#waiters.start("Job Submitted");
       this.#waiters.answer({ pending: !isAtRest });
@@ -189,7 +189,7 @@ export class RemoteUnit implements Unit {
   async #takeSteps(): Promise<void> {
     const { mesh, clock, random } = this.#deps;
     using route = new RouteWatch(mesh, this.#record.extra.RemoteNode, {
-      // It may take long to come back: whoever waits is told now.
+      // It may take long to come back, so tell those who wait now.
       lost: () => this.#waiters.answer({ pending: true }),
       regained: () => this.#onRouteRegained(),
     });
@@ -205,7 +205,7 @@ export class RemoteUnit implements Unit {
       using _deadline = atWallTime(clock, until, () => this.#interrupt());
       try {
         await this.#steps.perform(attempt, signal);
-        // To learn that it has to be sent again does not get a unit any further.
+        // Learning that it has to be sent again is no progress.
         if (step !== "inquire") delay.reset();
       } catch (error) {
         if (signal.aborted) continue;
@@ -239,8 +239,9 @@ export class RemoteUnit implements Unit {
 
   #onRouteRegained(): void {
     const attempt = this.#phase.kind === "driving" ? this.#phase.attempt : undefined;
-    // A node that restarted knows nothing of our streams, which would take their idle time to find
-    // out. A payload is too dear to be sent twice for what may have been a short cut.
+    // A node that restarted does not know our streams, which would notice only after their idle
+    // timeout. But a payload is too expensive to send twice because of what may have been a short
+    // interruption.
     if (attempt?.step === "submit") this.#wake.notify();
     else this.#interrupt();
   }

@@ -1,9 +1,9 @@
-/** Those who wait to hear how something about a remote unit went. */
+/** Callers that wait for the result of something about a remote unit. */
 import type { Clock } from "../../base/clock.ts";
 import type { ControlError } from "../../control/control_error.ts";
 import type { StartReply } from "../unit.ts";
 
-/** How a cancel or release went; `pending` when the remote node has yet to be told. */
+/** How a cancel or release went; `pending` if the remote node has yet to be told. */
 export interface RequestReply {
   readonly pending: boolean;
 }
@@ -13,7 +13,7 @@ export class RemoteWaiters {
   readonly #requests = new Set<PromiseWithResolvers<RequestReply>>();
 
   constructor() {
-    // Only a start waits for it; a unit found on disk is not started.
+    // Only `start` waits for it, and a unit found on disk is not started.
     this.#started.promise.catch(() => {});
   }
 
@@ -30,7 +30,7 @@ export class RemoteWaiters {
     this.#started.reject(error);
   }
 
-  /** Waits for an answer to a cancel or release; without one in time it is pending. */
+  /** Waits for an answer to a cancel or release; if none comes in time, it is pending. */
   async request(clock: Clock, timeoutMs: number, begin: () => void): Promise<RequestReply> {
     const request = Promise.withResolvers<RequestReply>();
     this.#requests.add(request);
@@ -43,7 +43,7 @@ export class RemoteWaiters {
     }
   }
 
-  /** Answers all cancels and releases that wait. */
+  /** Answers all waiting cancels and releases. */
   answer(reply: RequestReply): void {
     for (const request of this.#requests) request.resolve(reply);
   }

@@ -1,4 +1,4 @@
-/** Work on other nodes as a type of work: every submit for another node is one of its units. */
+/** Work on other nodes as a type of work: every submission for another node is one of its units. */
 import { messageOf } from "../../base/error_message.ts";
 import { parseGoDurationNs } from "../../base/go_duration.ts";
 import { ControlError } from "../../control/control_error.ts";

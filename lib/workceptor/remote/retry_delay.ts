@@ -1,4 +1,4 @@
-/** How long to wait before a remote node is tried again. */
+/** How long to wait before trying a remote node again. */
 import type { Random } from "../../base/random.ts";
 
 /** As in the Go daemon. */
@@ -6,7 +6,7 @@ const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 60_000;
 const GROWTH = 1.5;
 
-/** Share of a delay that is left to chance: units that failed together must not come together. */
+/** Random share of a delay: units that failed together must not all retry together. */
 const JITTER = 0.2;
 
 export class RetryDelay {
@@ -17,7 +17,7 @@ export class RetryDelay {
     this.#random = random;
   }
 
-  /** Milliseconds to wait this time; the next time it is longer. */
+  /** Milliseconds to wait this time; next time it is longer. */
   next(): number {
     const chance = this.#random.fill(new Uint8Array(1))[0]! / 255;
     const delayMs = this.#baseMs * (1 - JITTER / 2 + JITTER * chance);
@@ -25,7 +25,7 @@ export class RetryDelay {
     return Math.min(delayMs, MAX_DELAY_MS);
   }
 
-  /** It worked: the next failure waits as short as the first. */
+  /** It worked: after the next failure, the wait is as short as after the first. */
   reset(): void {
     this.#baseMs = FIRST_DELAY_MS;
   }

@@ -25,7 +25,7 @@ export class RouteWatch implements Disposable {
     this.#listening = mesh.onRoutesChanged(() => this.look());
   }
 
-  /** Looks for a change that nothing told of. */
+  /** Looks for a change that was not reported. */
   look(): void {
     const hasRoute = this.#mesh.hasRoute(this.#node);
     if (hasRoute === this.#hadRoute) return;

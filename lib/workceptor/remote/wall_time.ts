@@ -5,8 +5,8 @@ import type { Clock } from "../../base/clock.ts";
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Runs `action` once when the wall clock shows `time` (milliseconds; `undefined` for never), and
- * not a moment before, however far ahead that is. Disposing cancels it.
+ * Runs `action` once the wall clock shows `time` (milliseconds; `undefined` for never), and not
+ * before, however far in the future that is. Disposing cancels it.
  */
 export function atWallTime(
   clock: Clock,
