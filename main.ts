@@ -1,7 +1,7 @@
-/** `receptor`: the daemon. What concerns the process itself is here: signals, outputs, exit code. */
+/** `receptor`: the daemon. This handles the process itself: signals, outputs, exit code. */
 import { runReceptor } from "./lib/daemon/command_line.ts";
 
-/** A node that is asked to stop and hangs is ended after this long, in milliseconds. */
+/** A node that hangs when asked to stop is ended after this long, in milliseconds. */
 const LONGEST_STOP_MS = 5_000;
 
 // deno-lint-ignore no-console -- the program's own output
@@ -12,7 +12,7 @@ const complain = (text: string) => console.error(text);
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, () => {
-    // Whoever asks twice does not want to wait for a clean end.
+    // A second request means: do not wait for a clean end.
     if (stop.signal.aborted) Deno.exit(1);
     stop.abort(new Error(`stopped by ${signal}`));
     setTimeout(() => {

@@ -1,6 +1,6 @@
 /**
  * Receptor as a library: a node of the mesh, its control protocol, and units of work, for a program
- * that embeds them. The two programs, `main.ts` and `ctl.ts`, are made of the same parts.
+ * that embeds them. The two programs, `main.ts` and `ctl.ts`, are built from the same parts.
  */
 export type { ByteConn } from "./lib/base/byte_conn.ts";
 export { type Clock, systemClock } from "./lib/base/clock.ts";

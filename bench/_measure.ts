@@ -1,18 +1,18 @@
-/** What the benches share: pairs of nodes to measure, and numbers out of rounds. */
+/** What the benchmarks share: pairs of nodes to measure, and the figures of all rounds. */
 import type { NodeKind } from "../tests/support/peers.ts";
 import { freePort } from "../tests/support/ports.ts";
 import { type Action, TestNode } from "../tests/support/test_node.ts";
 
-/** Who is measured; `empty` is a Deno program that does nothing, as the floor of what ours can be. */
+/** Who is measured; `empty` is a Deno program that does nothing, as the lower bound for ours. */
 export type Subject = "go" | "ours" | "empty";
 
 /** One thing that is measured. */
 export interface Bench {
   name: string;
   unit: "ms" | "MB/s" | "MB";
-  /** What a good number is, for the table. */
+  /** Which numbers are good, for the table. */
   better: "lower" | "higher";
-  /** Values of all rounds, for one subject; `undefined` when it makes no sense for that one. */
+  /** Values of all rounds, for one subject; `undefined` if it makes no sense for that subject. */
   measure(subject: Subject, options: BenchOptions): Promise<number[]> | undefined;
 }
 
@@ -29,13 +29,13 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
 
-/** Two nodes of one kind with a TCP link and nothing between them. */
+/** Two nodes of one kind, directly linked over TCP. */
 export interface Pair extends AsyncDisposable {
   near: TestNode;
   far: TestNode;
 }
 
-/** Starts a pair; resolves when both have a route to the other. */
+/** Starts a pair; resolves once each has a route to the other. */
 export async function startPair(kind: NodeKind, work: readonly Action[] = []): Promise<Pair> {
   await using stack = new AsyncDisposableStack();
   const port = freePort();

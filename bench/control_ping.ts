@@ -1,4 +1,4 @@
-/** `ping` of the neighbour, one after the other over one control connection. */
+/** Pings of the neighbour, one after the other over one control connection. */
 import { type Bench, startPair } from "./_measure.ts";
 
 const PINGS_A_ROUND = 100;

@@ -1,7 +1,7 @@
 /**
- * How fast a node passes on what is not for it: two neighbours over loopback TCP, of which one
- * sends data packets for the other as fast as the middle node takes them. The neighbours run in a
- * process of their own, so that the figure is the middle node's.
+ * How fast a node forwards: of two neighbours over loopback TCP, one sends data packets for the
+ * other as fast as the middle node takes them. The neighbours run in a separate process, so that
+ * the figure is the middle node's alone.
  *
  *     deno run -A bench/netceptor_forward.ts [--json] [--seconds=2] [--sizes=64,1452,16000]
  */
@@ -22,11 +22,11 @@ import {
 
 const deps = { log: silentLog, clock: systemClock, random: systemRandom };
 const POLICY = { cost: 1, nodeCost: {} };
-/** Packets handed to the carrier at once. */
+/** Bytes of packets handed to the carrier at once. */
 const BATCH_BYTES = 256 * 1024;
 
 export interface ForwardFigure {
-  /** Of each packet, header included. */
+  /** Size of each packet, header included. */
   readonly bytes: number;
   readonly packetsPerSecond: number;
   readonly megabytesPerSecond: number;
@@ -75,7 +75,7 @@ async function runNeighbours(port: number, bytes: number, seconds: number): Prom
   source.setNoDelay(true);
   await introduce(source);
   await waitForRoute(sink, "source");
-  // What the middle node tells us is not wanted; the process ends with the measurement.
+  // What the middle node tells us is not needed; the process ends with the measurement.
   void source.readable.pipeTo(new WritableStream());
   const batch = packetsForSink(bytes);
   const stop = performance.now() + seconds * 1000;
@@ -87,7 +87,7 @@ async function runNeighbours(port: number, bytes: number, seconds: number): Prom
   await Deno.stdout.write(new TextEncoder().encode(String(rate)));
 }
 
-/** Makes the middle node accept us as `source`, and tell the sink of us. */
+/** Makes the middle node accept us as `source`, and tell the sink about us. */
 async function introduce(conn: Deno.TcpConn): Promise<void> {
   const hello = {
     nodeId: "source",

@@ -1,7 +1,6 @@
 /**
- * Throughput of one QUIC stream with both ends, and all their cryptography, in one thread and no
- * network in between.
- * Usage: deno run -A bench/quic_loopback.ts [--bytes N] [--datagram N] [--json]
+ * Throughput of one QUIC stream with both ends, and all their cryptography, in one thread, and no
+ * network in between. Usage: deno run -A bench/quic_loopback.ts [--bytes N] [--datagram N] [--json]
  */
 import { parseArgs } from "node:util";
 import { systemClock } from "../lib/base/clock.ts";
@@ -22,7 +21,7 @@ const { values } = parseArgs({
 const total = Number(values.bytes);
 const maxDatagramBytes = Number(values.datagram);
 
-/** Delivers what one side sent in a turn to the other side in the next. */
+/** Delivers what one side sends in one turn to the other side in the next. */
 class Wire {
   #queue: { to: Endpoint; from: string; datagram: Uint8Array }[] = [];
   datagrams = 0;

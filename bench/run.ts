@@ -1,6 +1,6 @@
 /**
- * Measures our nodes beside the Go daemon in the same run, driven by the same client over the same
- * control protocol: `deno task bench`. Medians of all rounds; a table, or JSON.
+ * Measures our nodes and the Go daemon in the same run, driven by the same client over the same
+ * control protocol: `deno task bench`. Prints medians of all rounds, as a table or JSON.
  */
 import { parseArgs } from "node:util";
 import { folderOf, runsFromSource } from "../tests/support/peers.ts";
@@ -41,7 +41,7 @@ interface Result {
   go?: Summary;
   ours?: Summary;
   empty?: Summary;
-  /** Ours by Go's. */
+  /** Ours divided by Go's. */
   ratio?: number;
 }
 

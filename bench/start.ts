@@ -3,7 +3,7 @@ import { Program } from "../tests/support/program.ts";
 import { TestNode } from "../tests/support/test_node.ts";
 import type { Bench, Subject } from "./_measure.ts";
 
-/** How long a node may settle before its memory is read, milliseconds. */
+/** How long a node may settle before its memory is read, in milliseconds. */
 const SETTLE_MS = 2000;
 const EMPTY_PROGRAM = `console.log("ready"); setInterval(() => {}, 1 << 30);`;
 
@@ -16,7 +16,7 @@ export const startToReady: Bench = {
     for (let round = -1; round < rounds; round++) {
       const { tookMs, stop } = await start(subject);
       await stop();
-      // The first round warms the caches of disk and compiler.
+      // The first round warms up the caches of disk and compiler.
       if (round >= 0) values.push(tookMs);
     }
     return values;

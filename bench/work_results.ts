@@ -1,4 +1,6 @@
-/** A unit with much output on the neighbour: bytes of its results a second, here, over one hop. */
+/**
+ * A unit with much output on the neighbour: bytes per second of its results, here, over one hop.
+ */
 import { type Bench, startPair } from "./_measure.ts";
 
 export const workResults: Bench = {
@@ -11,7 +13,7 @@ export const workResults: Bench = {
   },
 };
 
-/** One round after a small one: the first tells nothing new, and Go needs most of a minute. */
+/** One round after a small one: more would tell nothing new, and Go needs most of a minute. */
 async function run(kind: "go" | "ours", size: number): Promise<number[]> {
   const produce = {
     "work-command": {

@@ -1,6 +1,6 @@
 /**
  * Builds `dist/receptor` and `dist/receptorctl`, each one file for a Linux machine without Deno:
- * with `deno compile` where its runtime can be had (over the network, or by DENORT_BIN), else as a
+ * with `deno compile` if its runtime is available (over the network, or from DENORT_BIN), else as a
  * self-extracting file made from the Deno that runs this. Both behave the same.
  */
 import { parseArgs } from "node:util";
@@ -14,9 +14,9 @@ import { writeWhole } from "./write_whole.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const PROGRAMS = [["receptor", "main.ts"], ["receptorctl", "ctl.ts"]] as const;
-/** What the built files depend on, beside the Deno that builds them. */
+/** What the built files depend on, apart from the Deno that builds them. */
 const INPUTS = ["main.ts", "ctl.ts", "deno.json", "deno.lock", "lib", "tools"];
-/** A runtime that is not here after this long is not waited for, unless `--compile` insists. */
+/** How long to wait for the runtime's download, unless `--compile` insists. */
 const DOWNLOAD_PATIENCE_MS = 20_000;
 
 const HELP = `Usage: deno task build [options]
@@ -38,7 +38,7 @@ async function* filesUnder(path: string): AsyncGenerator<string> {
   for (const name of names) if (name !== "target") yield* filesUnder(join(path, name));
 }
 
-/** Names the sources, the Deno and the method that a build is made of. */
+/** Identifies the sources, the Deno and the method of a build. */
 async function fingerprint(methods: string): Promise<string> {
   const parts: (Uint8Array | string)[] = [methods, Deno.version.deno, Deno.build.target];
   for (const input of INPUTS) {
@@ -49,7 +49,7 @@ async function fingerprint(methods: string): Promise<string> {
   return contentId(parts);
 }
 
-/** Compiles a bundle; `undefined` when done, else why not. */
+/** Compiles a bundle; returns `undefined` on success, else why it failed. */
 async function compile(
   program: Bundle,
   output: string,

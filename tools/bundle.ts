@@ -2,8 +2,8 @@
 import { basename, join } from "node:path";
 
 /**
- * The launcher sets these so that Deno keeps its caches in our folder and calls nobody; jobs and
- * other children shall see the environment that the user gave.
+ * The launcher sets these so that Deno keeps its caches in our folder and makes no network calls;
+ * jobs and other children must see the user's own environment.
  */
 export const restoreEnvironment = `for (const name of ["DENO_DIR", "DENO_NO_UPDATE_CHECK"]) {
   const outer = Deno.env.get("RECEPTOR_OUTER_" + name);
@@ -13,7 +13,7 @@ export const restoreEnvironment = `for (const name of ["DENO_DIR", "DENO_NO_UPDA
 }
 `;
 
-/** How the program finds the QUIC core: in the folder of whichever file of the bundle says this. */
+/** How the program finds the QUIC core: in the folder of whichever bundled file contains this. */
 const CORE_REFERENCE = 'new URL("./core.wasm", import.meta.url)';
 /** Path of the QUIC core within the repository. */
 const CORE_WASM = "lib/quic/core.wasm";
@@ -21,14 +21,14 @@ const CORE_WASM = "lib/quic/core.wasm";
 export interface Bundle {
   /** Name of the file to run. */
   entry: string;
-  /** By file name. Beside the entry: what it imports only when needed, and shared parts. */
+  /** By file name. Apart from the entry: what it imports only when needed, and shared parts. */
   files: Map<string, Uint8Array<ArrayBuffer>>;
 }
 
 /**
  * Bundles `entry`, such as `main.ts`, of the repository at `root`. What the sources import
- * dynamically stays in files of its own, so that a start does not pay for it. Throws with the
- * bundler's words when it fails.
+ * dynamically stays in separate files, so that a start does not pay for it. Throws with the
+ * bundler's message if it fails.
  */
 export async function bundle(root: string, entry: string): Promise<Bundle> {
   const folder = await Deno.makeTempDir({ prefix: "receptor-bundle-" });

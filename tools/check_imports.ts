@@ -1,6 +1,6 @@
 /**
- * Checks the one direction of imports (design: rooms) and that no files import each other in a
- * circle, type imports counted. Prints each offence and exits with 1 when there is any.
+ * Checks the direction of imports between rooms, and that no files import each other in a circle,
+ * type imports included. Prints each offence and exits with 1 if there is any.
  */
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import { say } from "./say.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** From bottom to top: a room of lib/ imports only from itself and from those before it. */
+/** From bottom to top: a room of lib/ imports only from itself and those before it. */
 const ROOMS = [
   "base",
   "wire",
@@ -24,10 +24,10 @@ const ROOMS = [
   "ctl",
 ];
 
-/** Neighbours in that order that shall not know each other all the same: importer, imported. */
+/** Rooms in that order that must still not import each other: importer, imported. */
 const STRANGERS: readonly (readonly [string, string])[] = [["ctl", "daemon"]];
 
-/** Folders whose files are looked at; lib/ may import from none of the others. */
+/** Folders whose files are checked; lib/ may not import from the others. */
 const FOLDERS = ["lib", "tests", "tools", "bench"];
 const ENTRY_POINTS = ["main.ts", "ctl.ts", "mod.ts"];
 
@@ -67,7 +67,7 @@ export function misdirected(graph: ImportGraph): string[] {
   return offences;
 }
 
-/** Groups of files that reach each other (Tarjan's strongly connected components). */
+/** Groups of files that import each other (Tarjan's strongly connected components). */
 export function cycles(graph: ImportGraph): string[][] {
   const index = new Map<string, number>();
   const low = new Map<string, number>();

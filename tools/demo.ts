@@ -1,7 +1,7 @@
 /**
- * Two nodes on this machine, from configs/demo: what they know of each other, a real job from one
- * to the other, and where its time went. Everything lives in a private folder and is gone at the
- * end, unless `--keep` leaves the nodes running.
+ * Runs two nodes on this machine, from configs/demo: shows what they know about each other, a real
+ * job from one to the other, and where its time went. Everything is in a private folder that is
+ * removed at the end, unless `--keep` leaves the nodes running.
  */
 import { parseArgs } from "node:util";
 import { basename, join } from "node:path";
@@ -13,12 +13,14 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Any text will do. */
 const PAYLOAD = join(ROOT, "LICENSE");
 const WORK_TYPE = "wc";
-/** What the demo replaces in the configs: their port, and the folder of data and sockets. */
+/** What the demo replaces in the configs: the port, and the folder of data and sockets. */
 const CONFIG_PORT = "7323";
 const CONFIG_FOLDER = "/tmp/";
-/** For all of it. A slow machine may need some seconds for the first start; more is a failure. */
+/**
+ * For the whole demo. A slow machine may need some seconds for the first start; more is a failure.
+ */
 const PATIENCE_MS = 60_000;
-/** How long a node may take to stop before it is made to. */
+/** How long a node may take to stop before it is killed. */
 const STOP_PATIENCE_MS = 10_000;
 const RETRY_MS = 10;
 
@@ -33,7 +35,7 @@ interface RunningNode {
   process: Deno.ChildProcess;
 }
 
-/** Milliseconds as a person reads them. */
+/** Milliseconds for people to read. */
 function milliseconds(ms: number): string {
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
 }
@@ -43,7 +45,7 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-/** Tries until `attempt` succeeds; throws the signal's reason when it aborts. */
+/** Retries until `attempt` succeeds; throws the signal's reason if it aborts. */
 async function retrying<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
   while (true) {
     signal.throwIfAborted();
@@ -70,7 +72,7 @@ async function startNode(id: string, folder: string, port: number): Promise<Runn
     text.replaceAll(CONFIG_PORT, `${port}`).replaceAll(CONFIG_FOLDER, `${folder}/`),
   );
   const log = join(folder, `${id}.log`);
-  // The shell only redirects: exec leaves the daemon in its place.
+  // The shell only redirects; with exec, the daemon takes its place.
   const process = new Deno.Command("/bin/sh", {
     args: [
       ...["-c", 'exec "$@" >"$0" 2>&1', log],
@@ -83,7 +85,7 @@ async function startNode(id: string, folder: string, port: number): Promise<Runn
   return { id, socket: join(folder, `${id}.sock`), log, process };
 }
 
-/** Resolves once the node's control service greets; fails at once when its process ends. */
+/** Resolves once the node's control service greets; fails at once if its process ends. */
 async function ready(node: RunningNode, signal: AbortSignal): Promise<void> {
   const giveUp = new AbortController();
   const ended = node.process.status.then(({ code }) => {
@@ -100,7 +102,7 @@ async function ready(node: RunningNode, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Runs receptorctl in front of the user, as the user would. */
+/** Runs receptorctl visibly, as the user would. */
 async function receptorctl(
   node: RunningNode,
   args: string[],
@@ -162,7 +164,7 @@ async function timedJob(from: RunningNode, to: RunningNode, signal: AbortSignal)
 
 async function show(folder: string, nodes: RunningNode[], signal: AbortSignal): Promise<void> {
   const port = freePort();
-  // In turn: a peer that finds nobody listening waits for seconds before it dials again.
+  // One after the other: a peer that finds nobody listening waits some seconds before it redials.
   const start = async (id: string, what: string) => {
     const begin = performance.now();
     const node = await startNode(id, folder, port);

@@ -5,8 +5,8 @@ import { contentId, gzip, type Runtime } from "./self_extracting.ts";
 import { writeWhole } from "./write_whole.ts";
 
 /**
- * The Deno that runs this, compressed. The result is kept in the folder `output`, because it takes
- * some ten seconds.
+ * The Deno that runs this, compressed. The result is kept in the folder `output`, because
+ * compressing takes some ten seconds.
  */
 export async function presentRuntime(output: string): Promise<Runtime> {
   const binary = await Deno.readFile(Deno.execPath());

@@ -6,14 +6,14 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import type { Bundle } from "./bundle.ts";
 
-/** The launcher is padded to this, so that the offsets behind it do not depend on its text. */
+/** The launcher is padded to this, so that the offsets after it do not depend on its text. */
 const LAUNCHER_BYTES = 8192;
 /** Hex digits of SHA-256 in the name of a cache folder. */
 const ID_DIGITS = 16;
 
 /**
- * Nothing of the folder that the program happens to be started in or lies in may change what it
- * does, and nothing is ever fetched.
+ * Nothing in the folder that the program is started in, or stored in, may change what it does, and
+ * nothing is ever fetched.
  */
 const DENO_FLAGS = "-A --no-config --no-lock --no-remote --no-npm --cached-only";
 
@@ -41,7 +41,7 @@ export function contentId(parts: Iterable<Uint8Array | string>): string {
   return hash.digest("hex").slice(0, ID_DIGITS);
 }
 
-/** The whole file. `launcher` is the text of launcher.sh. */
+/** The complete file. `launcher` is the text of launcher.sh. */
 export function selfExtracting(launcher: string, program: Program, runtime: Runtime): Uint8Array[] {
   const files = [...program.bundle.files];
   const pieces = [runtime.gzipped, ...files.map(([, bytes]) => gzip(bytes))];

@@ -1,6 +1,6 @@
-/** Writing files so that nobody meets half of one. */
+/** Writes files so that nobody sees a partial one. */
 
-/** Whoever reads `path` sees the old file or the new one, never half of one. */
+/** Readers of `path` see the old file or the new one, never a partial one. */
 export async function writeWhole(path: string, pieces: Uint8Array[], mode = 0o644): Promise<void> {
   const temporary = `${path}.${Deno.pid}`;
   try {

@@ -1,30 +1,30 @@
 /**
- * What the mesh knows of a link's carrier. TCP, UDP and WebSocket all come down to whole messages
- * in, whole messages out (a memory pair in tests too).
+ * What the mesh knows about a link's carrier. TCP, UDP and WebSocket all come down to complete
+ * messages in and complete messages out (as does a memory pair in tests).
  */
 
-/** One live connection to a neighbour. The side that got it closes it. */
+/** One live connection to a neighbour. Whoever receives it closes it. */
 export interface Session {
   /** For logs and errors, such as `tcp 192.0.2.1:27199`. */
   readonly description: string;
-  /** IP address of the stranger who connected to a listener; undefined when we dialled. */
+  /** IP address of the stranger that connected to a listener; undefined if we dialled. */
   readonly acceptedFrom?: string | undefined;
   /**
-   * Present while the address may be forged: what is sent is then lost unless as many bytes came
-   * before. To be called when the neighbour has shown that what is sent there arrives.
+   * Present while the address may be forged: until then, no more bytes are sent than have arrived,
+   * and the rest is lost. Call it once the neighbour has shown that what is sent there arrives.
    */
   confirmAddress?(): void;
   /**
-   * The next batch of whole messages, at least one, or `null` when the neighbour closed or we did.
-   * The views are valid until the next call, and the receiver may write into them. Rejects when
-   * the connection broke or a message is malformed. One call at a time.
+   * The next batch of complete messages, at least one, or `null` once either side has closed. The
+   * views are valid until the next call, and the receiver may write into them. Rejects if the
+   * connection breaks or a message is malformed. One call at a time.
    */
   receive(): Promise<readonly Uint8Array<ArrayBuffer>[] | null>;
   /**
-   * Sends whole messages in order, given as frames (`lib/wire/frame.ts`): a byte stream takes them
-   * as they lie, other carriers cut them with `messagesIn`. Resolves when the carrier took them
-   * all, which is the back-pressure; `frames` may be reused then. Rejects when the connection
-   * broke or is closed. One call at a time.
+   * Sends complete messages in order, given as frames (`lib/wire/frame.ts`): a byte stream takes
+   * them as they are, other carriers split them with `messagesIn`. Resolves when the carrier has
+   * taken them all, which is the back-pressure; then `frames` may be reused. Rejects if the
+   * connection is broken or closed. One call at a time.
    */
   send(frames: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Ends the session now; may be repeated. */
@@ -32,8 +32,8 @@ export interface Session {
 }
 
 /**
- * Takes over a session. Resolves when that session is over; the result says whether the link ever
- * came up, which resets a redial delay.
+ * Takes over a session. Resolves when the session is over; the result says whether the link ever
+ * came up, which resets the redial delay.
  */
 export type OnSession = (session: Session) => Promise<{ established: boolean }>;
 
@@ -43,13 +43,13 @@ export interface Backend {
   readonly description: string;
   /**
    * Produces sessions until `signal` aborts; redials as configured. Resolves after the last session
-   * ended, and gives back its port if it has one: at once when `signal` is aborted already. Rejects
-   * when it cannot go on.
+   * has ended, and gives back its port if it has one: at once if `signal` is already aborted.
+   * Rejects if it cannot go on.
    */
   run(onSession: OnSession, signal: AbortSignal): Promise<void>;
 }
 
-/** What policy the mesh applies to the sessions of one backend. */
+/** The policy that the mesh applies to the sessions of one backend. */
 export interface LinkPolicy {
   /** Cost of a link, above 0. */
   readonly cost: number;

@@ -3,16 +3,16 @@ import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import { type ByteConn, closeQuietly, writeAll } from "../base/byte_conn.ts";
 
-/** Bytes read at once before the connection is owned: handshakes are many and small. */
+/** Bytes per read before the connection is owned: handshakes are many and small. */
 const HANDSHAKE_READ_BYTES = 4 * 1024;
-/** Bytes read at once afterwards, several TLS records. */
+/** Bytes per read afterwards, several TLS records. */
 const READ_BYTES = 64 * 1024;
 
 type WriteDone = (error?: Error | null) => void;
 
 /**
- * Reads ahead by a chunk at most, and not at all while it is held. Closes its connection when it
- * is destroyed, but not before `own` was called: when a handshake fails, Deno 2.9 destroys the
+ * Reads ahead by at most one chunk, and not at all while it is held. Closes its connection when it
+ * is destroyed, but only once `own` has been called: when a handshake fails, Deno 2.9 destroys the
  * stream and then writes the alert that says why.
  */
 export class ConnDuplex extends Duplex {
@@ -42,7 +42,7 @@ export class ConnDuplex extends Duplex {
     void this.#pull();
   }
 
-  /** Closes the connection with the stream from now on. */
+  /** From now on, closes the connection with the stream. */
   own(): void {
     this.#owner = true;
     this.#readBytes = READ_BYTES;

@@ -3,7 +3,7 @@
 export interface HostPort {
   /** Without brackets. */
   readonly host: string;
-  /** 0 to 65535; 0 stands for any free port where one listens. */
+  /** 0 to 65535; 0 stands for any free port when listening. */
   readonly port: number;
 }
 
@@ -23,7 +23,7 @@ export function parseHostPort(address: string): HostPort {
   return { host, port };
 }
 
-/** An IPv4 address that a socket for both families reports in IPv6 notation, in its own. */
+/** Turns an IPv4 address that a dual-stack socket reports in IPv6 notation into IPv4 notation. */
 export function unmapped(host: string): string {
   if (!host.startsWith("::ffff:")) return host;
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(host)?.[1] ?? host;

@@ -1,7 +1,7 @@
-/** Start line and headers of an HTTP/1.1 message: all that setting up a link needs of HTTP. */
+/** Start line and headers of an HTTP/1.1 message: all the HTTP that setting up a link needs. */
 import { type LineReader, LineTooLongError } from "../base/line_reader.ts";
 
-/** How a TLS handshake begins: a record of type 22, of version 3.x. */
+/** How a TLS handshake begins: a record of type 22 and version 3.x. */
 const TLS_HELLO = "\x16\x03";
 const MAX_LINE_BYTES = 8 * 1024;
 const MAX_HEADERS = 100;
@@ -18,7 +18,7 @@ export interface HttpHead {
   readonly headers: ReadonlyMap<string, string>;
 }
 
-/** Reads up to the empty line and no further. Throws when it is malformed, too long or cut short. */
+/** Reads up to the empty line and no further. Throws if it is malformed, too long or cut short. */
 export async function readHttpHead(reader: LineReader): Promise<HttpHead> {
   const budget = { bytes: MAX_HEAD_BYTES };
   const startLine = await readLine(reader, budget);
@@ -44,12 +44,12 @@ export function formatHttpHead(
   return new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
-/** Splits `Name: value`. Throws a `SyntaxError` when it is not a header. */
+/** Splits `Name: value`. Throws a `SyntaxError` if it is not a header. */
 export function splitHeader(line: string): [name: string, value: string] {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(colon, 0));
   const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
-  // A line break would be another line for the receiver.
+  // A line break would start another line for the receiver.
   if (!TOKEN.test(name) || /[\0\r\n]/.test(value)) {
     throw new SyntaxError(
       `${JSON.stringify(line.slice(0, 80))} is not a header: expected Name: value`,
@@ -58,7 +58,7 @@ export function splitHeader(line: string): [name: string, value: string] {
   return [name, value];
 }
 
-/** Whether a header that is a list of words has this one, in any case. */
+/** Whether a header that is a list of words contains this one, in any case. */
 export function hasToken(list: string | undefined, token: string): boolean {
   return (list ?? "").split(",").some((word) => word.trim().toLowerCase() === token);
 }
@@ -69,7 +69,7 @@ export interface StatusLine {
   readonly text: string;
 }
 
-/** Throws a `SyntaxError` when it is not a status line. */
+/** Throws a `SyntaxError` if it is not a status line. */
 export function parseStatusLine(line: string): StatusLine {
   const match = /^HTTP\/1\.[01] (\d{3})(?: (.*))?$/.exec(line);
   if (match === null) {

@@ -1,16 +1,16 @@
 /**
- * Which local addresses a listener binds. As in Go's `net`, "all addresses" are those of both
+ * Which local addresses a listener binds. As in Go's `net`, "all addresses" means those of both
  * families, whichever of the two is named.
  */
 
 const ALL_ADDRESSES = ["", "0.0.0.0", "::"];
 
-/** 1 if a socket on `::` leaves IPv4 alone, which neither Deno nor `node:dgram` can change. */
+/** 1 if a socket on `::` does not take IPv4, which neither Deno nor `node:dgram` can change. */
 const BIND_V6_ONLY = "/proc/sys/net/ipv6/bindv6only";
 
 /**
- * The address to bind for `bindAddress`, a name or an IP address (an IPv6 address with or without
- * brackets), and what to bind instead when this machine has no IPv6.
+ * The address to bind for `bindAddress`, a name or an IP address (IPv6 with or without brackets),
+ * and what to bind instead if this machine has no IPv6.
  */
 export function listenAddresses(
   bindAddress: string,

@@ -1,6 +1,6 @@
 /**
- * Links without a network, for tests and for several nodes in one process: what one side sends is
- * what the other receives, in order, and all of it happens in microtasks.
+ * Links without a network, for tests and for several nodes in one process: what one side sends, the
+ * other receives, in order, and everything happens in microtasks.
  */
 import { messagesIn } from "../wire/frame.ts";
 import type { Backend, OnSession, Session } from "./backend.ts";
@@ -8,7 +8,7 @@ import type { Backend, OnSession, Session } from "./backend.ts";
 /** Bytes that may wait for the receiver before `send` waits too. */
 const INBOX_BYTES = 256 * 1024;
 
-/** Two sessions joined back to back. Closing one ends both. */
+/** Two connected sessions. Closing one ends both. */
 export function memorySessionPair(names: [string, string] = ["a", "b"]): [Session, Session] {
   const toFirst = new Inbox();
   const toSecond = new Inbox();
@@ -18,7 +18,7 @@ export function memorySessionPair(names: [string, string] = ["a", "b"]): [Sessio
   ];
 }
 
-/** A backend whose sessions somebody else makes. */
+/** A backend whose sessions are made elsewhere. */
 export class MemoryBackend implements Backend {
   readonly description: string;
   #start: ((session: Session) => Promise<void>) | undefined;
@@ -86,7 +86,7 @@ class Inbox {
   #wakeSenders: (() => void)[] = [];
 
   async put(frames: Uint8Array<ArrayBuffer>): Promise<void> {
-    // One copy for the batch: the sender may reuse its buffer.
+    // One copy of the whole batch: the sender may reuse its buffer.
     this.#messages.push(...messagesIn(frames.slice()));
     this.#bytes += frames.length;
     this.#wakeReceiver?.();

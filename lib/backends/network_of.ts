@@ -1,11 +1,14 @@
-/** Who an address belongs to, as far as it shows: what one party holds counts together. */
+/**
+ * Who an address belongs to, as far as it shows, so that everything one party holds counts
+ * together.
+ */
 
 /** Groups of 16 bits in an IPv6 address, and in the part of it that a subscriber gets. */
 const GROUPS = 8;
 const NETWORK_GROUPS = 4;
 
 /**
- * An IPv4 address itself; the /64 of an IPv6 one, whose other half anybody there may choose freely.
+ * An IPv4 address itself; the /64 of an IPv6 one, whose other half its owner may choose freely.
  * `host` is an address as sockets report it.
  */
 export function networkOf(host: string): string {

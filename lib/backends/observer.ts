@@ -1,7 +1,7 @@
-/** What an embedding program may want to see of the doors that backends keep. */
+/** What an embedding program may want to know about connections that backends turn away. */
 import type { MethodsOf } from "../base/observer.ts";
 
-/** A connection that a listener ended before there was a session: a handshake failed. */
+/** A connection that a listener ended before it became a session: its handshake failed. */
 export interface RefusedConnectionEvent {
   /** Where the listener is, such as `[::]:7323`. */
   readonly listener: string;

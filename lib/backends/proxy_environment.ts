@@ -3,9 +3,9 @@ import type { Environment } from "../base/default_socket.ts";
 import { parseIpAddress } from "../pki/host_name.ts";
 import { sameBytes } from "../pki/same_bytes.ts";
 
-/** Where a connection is to go in the end. */
+/** The final destination of a connection. */
 export interface ProxyTarget {
-  /** Over TLS, which HTTPS_PROXY is for. */
+  /** Whether over TLS, for which HTTPS_PROXY applies. */
   readonly secure: boolean;
   /** DNS name or IP address without brackets. */
   readonly host: string;
@@ -15,13 +15,13 @@ export interface ProxyTarget {
 const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 
 /**
- * The proxy for `target`, or undefined for none. Names in capitals win over the others; loopback
- * is never asked of a proxy. Throws a `SyntaxError` that names the variable when its value is no
- * URL.
+ * The proxy for `target`, or undefined for none. Upper-case names win over lower-case ones;
+ * loopback never goes through a proxy. Throws a `SyntaxError` that names the variable if its value
+ * is not a URL.
  */
 export function proxyFor(target: ProxyTarget, environment: Environment): URL | undefined {
   const name = target.secure ? "HTTPS_PROXY" : "HTTP_PROXY";
-  // A web server gives the header "Proxy:" of anybody under this name to its programs.
+  // Under this name, a web server passes anybody's "Proxy:" header to its CGI programs.
   if (!target.secure && environment("REQUEST_METHOD")) return undefined;
   const value = read(environment, name);
   if (value === "" || !wantsProxy(target, read(environment, "NO_PROXY"))) return undefined;
@@ -38,7 +38,7 @@ function read(environment: Environment, name: string): string {
   return environment(name) || environment(name.toLowerCase()) || "";
 }
 
-/** Whether NO_PROXY lets `target` be asked of a proxy. */
+/** Whether NO_PROXY allows a proxy for `target`. */
 function wantsProxy({ host, port }: ProxyTarget, noProxy: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, "");
   if (name === "localhost" || LOOPBACK.some((network) => inNetwork(network, name))) return false;
@@ -55,7 +55,7 @@ function matches(entry: string, host: string, port: number): boolean {
   const hostAddress = parseIpAddress(host);
   if (address !== undefined && hostAddress !== undefined) return sameBytes(address, hostAddress);
   if (address !== undefined || hostAddress !== undefined) return false;
-  // ".example.org" and "*.example.org" are for what is below, "example.org" for itself too.
+  // ".example.org" and "*.example.org" match what is below, "example.org" also itself.
   const domain = name.replace(/^\*?\./, "");
   return host.endsWith(`.${domain}`) || (domain === name && host === name);
 }

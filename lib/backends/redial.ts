@@ -1,4 +1,4 @@
-/** How every dialler keeps its link up: dial, hand over the session, wait, dial again. */
+/** How every dialler keeps its link up: dials, hands over the session, waits, dials again. */
 import { type Clock, sleep } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { OnSession, Session } from "./backend.ts";
@@ -12,7 +12,7 @@ const REDIAL_GROWTH = 1.5;
 /** How long one dial may take, TLS handshake included, in milliseconds. */
 export const DIAL_TIMEOUT_MS = 15 * second;
 
-/** The wait that follows one of `delayMs` without success. */
+/** The wait after one of `delayMs` that led to no success. */
 export function nextRedialMs(delayMs: number): number {
   return Math.min(delayMs * REDIAL_GROWTH, MAX_REDIAL_MS);
 }

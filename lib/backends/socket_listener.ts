@@ -1,4 +1,4 @@
-/** What all listeners on a TCP port share: binding, accepting, and handshakes that take time. */
+/** What all listeners on a TCP port share: binding, accepting, and handshakes, which take time. */
 import { closeQuietly } from "../base/byte_conn.ts";
 import { type Clock, sleep } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
@@ -40,8 +40,8 @@ export interface BindOptions {
 }
 
 /**
- * Makes of a connection what is served, such as a session. Rejects when that fails, or is cut by
- * closing the connection.
+ * Turns a connection into what is served, such as a session. Rejects if that fails, or is cut off
+ * by closing the connection.
  */
 export type Open<Opened> = (conn: Deno.TcpConn) => Promise<Opened>;
 
@@ -77,7 +77,7 @@ export class SocketListener implements Disposable {
     this.address = hostPortOf(listener.addr);
   }
 
-  /** Throws a `ListenError` when the address is not ours or the port is taken. */
+  /** Throws a `ListenError` if the address is not ours or the port is taken. */
   static bind(deps: ListenerDeps, { bindAddress, port }: BindOptions): SocketListener {
     let failure: unknown;
     for (const hostname of listenAddresses(bindAddress)) {
@@ -94,7 +94,7 @@ export class SocketListener implements Disposable {
     });
   }
 
-  /** Accepts until `signal` aborts; resolves after the last of `serve` ended. */
+  /** Accepts until `signal` aborts; resolves after the last `serve` has ended. */
   async run<Opened extends Closable>(
     open: Open<Opened>,
     serve: Serve<Opened>,
@@ -173,7 +173,7 @@ export class SocketListener implements Disposable {
     );
     try {
       const opened = await open(conn);
-      // Cut in the very moment it was done.
+      // Cut off at the very moment it was done.
       if (reason !== undefined) opened.close();
       else return opened;
     } catch (error) {

@@ -8,7 +8,7 @@ import { connectTcp, hostPortOf } from "./tcp_conn.ts";
 import type { LinkClientTls, LinkServerTls } from "./tls.ts";
 
 export interface TcpListenerOptions extends BindOptions {
-  /** Serves TLS by this profile; plain TCP without it. */
+  /** Serves TLS with this profile; without it, plain TCP. */
   readonly tls?: LinkServerTls | undefined;
 }
 
@@ -27,7 +27,7 @@ export class TcpListener implements Backend, Disposable {
     this.description = `tcp-listener ${formatHostPort(this.address)}`;
   }
 
-  /** Throws when the address is not ours or the port is taken. */
+  /** Throws if the address is not ours or the port is taken. */
   static bind(deps: ListenerDeps, options: TcpListenerOptions): TcpListener {
     const backend = new TcpListener(SocketListener.bind(deps, options), options.tls);
     deps.log.debug(`Listening on TCP ${formatHostPort(backend.address)}`);
@@ -47,7 +47,7 @@ export class TcpListener implements Backend, Disposable {
     const remote = hostPortOf(conn.remoteAddr);
     const shown = formatHostPort(remote);
     if (this.#tls === undefined) return new FramedSession(conn, `tcp ${shown}`, remote.host);
-    // The runtime's TLS takes longer to load than the rest of the node together.
+    // The runtime's TLS takes longer to load than the rest of the node put together.
     const { acceptTls } = await import("./tls.ts");
     const secured = await acceptTls(conn, this.#tls, { from: `tcp ${shown}` });
     return new FramedSession(secured, `tls ${shown}`, remote.host);
@@ -59,7 +59,7 @@ export interface TcpPeerOptions {
   readonly address: string;
   /** Dial again after a failure or the end of a link. */
   readonly redial: boolean;
-  /** Asks for TLS by this profile, with a certificate for the host; plain TCP without it. */
+  /** Uses TLS with this profile, and requires a certificate for the host; without it, plain TCP. */
   readonly tls?: LinkClientTls | undefined;
 }
 
@@ -71,7 +71,7 @@ export class TcpPeer implements Backend {
   readonly #redial: boolean;
   readonly #tls: LinkClientTls | undefined;
 
-  /** Throws a `SyntaxError` when `address` is not an address. */
+  /** Throws a `SyntaxError` if `address` is not an address. */
   constructor(deps: DiallerDeps, { address, redial, tls }: TcpPeerOptions) {
     this.#deps = deps;
     this.#address = parseHostPort(address);

@@ -1,14 +1,14 @@
-/** TCP connections as links want them. */
+/** TCP connections tuned for links. */
 import { messageOf } from "../base/error_message.ts";
 import { formatHostPort, type HostPort, unmapped } from "./host_port.ts";
 
-/** Connects. Throws an `Error` that says where to and why not. */
+/** Connects. Throws an `Error` that says where to and why it failed. */
 export async function connectTcp(address: HostPort, signal: AbortSignal): Promise<Deno.TcpConn> {
   try {
     const conn = await Deno.connect({
       hostname: address.host,
       port: address.port,
-      // Tries all addresses of a name, and not the first alone.
+      // Tries all addresses of a name, not just the first.
       autoSelectFamily: true,
       signal,
     });
@@ -22,13 +22,13 @@ export async function connectTcp(address: HostPort, signal: AbortSignal): Promis
   }
 }
 
-/** No wait for more bytes before sending, and probes of a silent peer. */
+/** Sends without waiting for more bytes, and probes a silent peer. */
 export function tuneForLinks(conn: Deno.TcpConn): void {
   try {
     conn.setNoDelay(true);
     conn.setKeepAlive(true);
   } catch {
-    // The peer hung up already: the first read tells.
+    // The peer has already hung up: the first read will tell.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * TLS over any byte stream, by the rules of a profile. The runtime takes care of the handshake;
- * who is trusted is decided by the profile right after it, before a byte of the peer is looked at.
+ * TLS over any byte stream, by the rules of a profile. The runtime does the handshake; right after
+ * it, before any of the peer's bytes are read, the profile decides whom to trust.
  */
 import { isIP } from "node:net";
 import { connect, type SecureContext, TLSSocket } from "node:tls";
@@ -9,24 +9,24 @@ import type { ByteConn } from "../base/byte_conn.ts";
 import { ConnDuplex } from "./conn_duplex.ts";
 import { TlsConn } from "./tls_conn.ts";
 
-/** What a listener asks of a `tls-server` profile. */
+/** What a listener needs from a `tls-server` profile. */
 export interface LinkServerTls {
-  /** Our certificate and versions. Asked for at each handshake, so that it follows its files. */
+  /** Our certificate and versions. Read for each handshake, so that it follows its files. */
   readonly secureContext: SecureContext;
   /** Whether a client without a certificate is turned away. */
   readonly wantsClientCertificate: boolean;
   /**
-   * Throws when the chain (DER, leaf first) is not acceptable. `from` says for messages where the
-   * peer is.
+   * Throws if the chain (DER, leaf first) is not acceptable. `from` says where the peer is, for
+   * messages.
    */
   verifyClient(chain: readonly Uint8Array[], from: string): void;
 }
 
-/** What a dialler asks of a `tls-client` profile. */
+/** What a dialler needs from a `tls-client` profile. */
 export interface LinkClientTls {
-  /** As `LinkServerTls.secureContext`; the certificate is sent when the server asks for one. */
+  /** As `LinkServerTls.secureContext`; the certificate is sent if the server asks for one. */
   readonly secureContext: SecureContext;
-  /** Throws when the chain is not acceptable or not for `host`, a DNS name or IP address. */
+  /** Throws if the chain is not acceptable or not for `host`, a DNS name or IP address. */
   verifyServer(chain: readonly Uint8Array[], host: string, from: string): void;
 }
 
@@ -37,14 +37,14 @@ export interface TlsHandshakeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** More certificates than any chain that is accepted has. */
+/** More certificates than any acceptable chain has. */
 const MAX_CHAIN_CERTIFICATES = 32;
 
 /**
- * Takes a connection that was accepted through the handshake. Rejects with the reason, the
- * connection closed: a `CertificateRefused` when it is the client's certificate. A client without
- * one gets the alert `certificate required`; for other refusals the runtime has no alert: such a
- * client only sees the connection end.
+ * Takes an accepted connection through the handshake. Otherwise closes it and rejects with the
+ * reason: a `CertificateRefused` if it is the client's certificate. A client without one gets the
+ * alert `certificate required`; for other refusals the runtime has no alert, and the client only
+ * sees the connection end.
  */
 export function acceptTls(
   conn: ByteConn,
@@ -68,8 +68,8 @@ export function acceptTls(
 }
 
 /**
- * Takes a connection that we opened to `host` through the handshake. Rejects with the reason, the
- * connection closed: a `CertificateRefused` when it is the server's certificate.
+ * Takes a connection that we opened to `host` through the handshake. Otherwise closes it and
+ * rejects with the reason: a `CertificateRefused` if it is the server's certificate.
  */
 export function connectTls(
   conn: ByteConn,
@@ -81,7 +81,7 @@ export function connectTls(
     start: (stream) =>
       connect({
         socket: stream,
-        // An address is no server name (RFC 6066, section 3).
+        // An address is not a server name (RFC 6066, section 3).
         ...(isIP(host) ? {} : { servername: host }),
         secureContext: tls.secureContext,
         rejectUnauthorized: false,
@@ -144,7 +144,7 @@ function peerChain(socket: TLSSocket): Uint8Array[] {
   let certificate = socket.getPeerCertificate(true);
   while (certificate?.raw !== undefined && chain.length < MAX_CHAIN_CERTIFICATES) {
     chain.push(new Uint8Array(certificate.raw));
-    // The last one leads to itself when it is self-signed.
+    // A self-signed one at the end refers to itself.
     if (certificate.issuerCertificate === certificate) break;
     certificate = certificate.issuerCertificate;
   }
@@ -152,8 +152,8 @@ function peerChain(socket: TLSSocket): Uint8Array[] {
 }
 
 /**
- * Refuses what is not an X.509 version 3 certificate: the runtime lets these pass without proof
- * that the peer has the private key.
+ * Refuses all but X.509 version 3 certificates: the runtime accepts others without proof that the
+ * peer has the private key.
  */
 function checkVersion(der: Uint8Array, from: string): void {
   const version3 = [0xa0, 3, 2, 1, 2];
@@ -169,10 +169,10 @@ function contentStart(der: Uint8Array, at: number): number {
   return at + 2 + (length & 0x80 ? length & 0x7f : 0);
 }
 
-/** What the runtime's errors mean, where they do not say. */
+/** What the runtime's errors mean, if they do not say so. */
 function explain(error: Error): string {
   if (/InvalidContentType|wrong version number/i.test(error.message)) {
-    // With Go's own words, which users search logs for.
+    // Includes Go's own text, which users search logs for.
     return "the peer does not speak TLS: first record does not look like a TLS handshake " +
       `(${error.message})`;
   }

@@ -1,19 +1,19 @@
 /**
  * A secured connection as the byte stream that the rest of the program knows. The socket always
- * flows, and what holds the peer back is the stream below it: a paused TLS socket of Deno 2.9
- * goes on reading into memory without bound, and may lose the end of the stream.
+ * flows; it is the stream below it that holds the peer back: a paused TLS socket of Deno 2.9 keeps
+ * reading into memory without bound, and may lose the end of the stream.
  */
 import type { TLSSocket } from "node:tls";
 import type { ByteConn } from "../base/byte_conn.ts";
 import type { ConnDuplex } from "./conn_duplex.ts";
 
-/** Bytes that may wait decrypted for the reader before no more are read from the connection. */
+/** Decrypted bytes that may wait for the reader before reading from the connection stops. */
 const READ_AHEAD_BYTES = 256 * 1024;
 
 export class TlsConn implements ByteConn {
   readonly #socket: TLSSocket;
   readonly #stream: ConnDuplex;
-  /** What has arrived and was not read; `#offset` bytes of the first chunk were. */
+  /** What has arrived but has not been read, except for `#offset` bytes of the first chunk. */
   readonly #chunks: Uint8Array[] = [];
   #offset = 0;
   #queuedBytes = 0;
@@ -31,7 +31,7 @@ export class TlsConn implements ByteConn {
     };
     socket.on("data", (chunk: Uint8Array) => this.#put(chunk));
     socket.on("end", () => this.#end()).on("close", () => this.#end()).on("error", fail);
-    // How Deno tells of errors of a server's socket that has no server object around it.
+    // How Deno reports errors of a server's socket that has no server object around it.
     socket.on("_tlsError", (error: Error) => {
       fail(error);
       socket.destroy(error);
@@ -66,7 +66,7 @@ export class TlsConn implements ByteConn {
     this.#end();
   }
 
-  /** Resolves when `start` calls back, and rejects when the connection is over before. */
+  /** Resolves when `start` calls back; rejects if the connection ends first. */
   #settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onClose = () => reject(this.#broken());

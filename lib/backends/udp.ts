@@ -1,6 +1,6 @@
 /**
- * Links over UDP: `udp-listener` and `udp-peer`. There is no sign that a neighbour went away: a
- * session lasts until it has been silent for too long, which the mesh finds out and closes it.
+ * Links over UDP: `udp-listener` and `udp-peer`. Nothing shows that a neighbour has gone away: a
+ * session lasts until the mesh finds that it has been silent for too long, and closes it.
  */
 import { abortable } from "../base/abortable.ts";
 import { messageOf } from "../base/error_message.ts";
@@ -16,9 +16,9 @@ import { UdpSession } from "./udp_session.ts";
 import { resolveHost, UdpSocket } from "./udp_socket.ts";
 
 /**
- * Sessions of one listener at once. Anybody can send a datagram under any number of addresses: a
- * new neighbour takes the place of the oldest that sent a single one, else of the oldest at the
- * address with most sessions, and only when that is its own it is turned away.
+ * Most sessions of one listener at once. Anybody can send datagrams from any number of addresses: a
+ * new neighbour takes the place of the oldest that sent only one, else of the oldest at the address
+ * with the most sessions; it is turned away only if that is its own address.
  */
 const MAX_SESSIONS = 4096;
 
@@ -32,9 +32,9 @@ export class UdpListener implements Backend, AsyncDisposable {
   readonly #maxSessions: number;
   /** By remote address. */
   readonly #sessions = new Map<string, UdpSession>();
-  /** Keys of those that sent a single datagram so far, oldest first. */
+  /** Keys of those that have sent only one datagram so far, oldest first. */
   readonly #unproven = new Set<string>();
-  /** Keys by where they are. */
+  /** Keys by the address they are at. */
   readonly #shares = new Shares<string>();
   #turnedAway = 0;
 
@@ -47,8 +47,8 @@ export class UdpListener implements Backend, AsyncDisposable {
   }
 
   /**
-   * Rejects with a `ListenError` when the address is not ours or the port is taken. `maxSessions`
-   * is for tests.
+   * Rejects with a `ListenError` if the address is not ours or the port is taken. `maxSessions` is
+   * for tests.
    */
   static async bind(
     deps: ListenerDeps,
@@ -81,7 +81,7 @@ export class UdpListener implements Backend, AsyncDisposable {
     if (!signal.aborted) {
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     }
-    // The port is theirs as long as there are sessions.
+    // The sessions use the port as long as there are any.
     await Promise.allSettled(running);
     await this[Symbol.asyncDispose]();
   }
@@ -92,7 +92,7 @@ export class UdpListener implements Backend, AsyncDisposable {
     await this.#socket[Symbol.asyncDispose]();
   }
 
-  /** The session with a neighbour, a new one if need be; undefined when there is no room. */
+  /** The session with a neighbour, a new one if need be; undefined if there is no room. */
   #sessionOf(
     remote: HostPort,
     open: (session: UdpSession) => void,
@@ -172,7 +172,7 @@ export class UdpPeer implements Backend {
   /** Which of the host's addresses to use: the next one after each that did not answer. */
   #turn = 0;
 
-  /** Throws a `SyntaxError` when `address` is not one. `resolve` is for tests. */
+  /** Throws a `SyntaxError` if `address` is not an address. `resolve` is for tests. */
   constructor(deps: DiallerDeps, { address, redial }: UdpPeerOptions, resolve = resolveHost) {
     this.#deps = deps;
     this.#resolveHost = resolve;
@@ -200,7 +200,7 @@ export class UdpPeer implements Backend {
         void socket[Symbol.asyncDispose]();
       },
     });
-    // A zone is only for sending.
+    // The zone is only needed for sending.
     const host = remote.host.replace(/%.*$/, "");
     socket.start({
       onDatagram: (datagram, from) => {

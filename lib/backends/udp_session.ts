@@ -6,35 +6,35 @@ import { formatHostPort, type HostPort } from "./host_port.ts";
 import { MAX_DATAGRAM_BYTES, type UdpSocket } from "./udp_socket.ts";
 
 /**
- * Bytes that may wait for the receiver; what comes on top is dropped. A turn of the event loop
- * brings 128 datagrams at most, which are 2 MiB at the MTU of the mesh.
+ * Bytes that may wait for the receiver; anything more is dropped. A turn of the event loop brings
+ * at most 128 datagrams, which are 2 MiB at the MTU of the mesh.
  */
 export const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
-/** What a waiting datagram costs beside its bytes. */
+/** What a waiting datagram costs in addition to its bytes. */
 const DATAGRAM_OVERHEAD_BYTES = 128;
 
 export interface UdpSessionOptions {
   readonly socket: Pick<UdpSocket, "send">;
   readonly remote: HostPort;
   readonly log: Log;
-  /** Whether `remote` is what datagrams to a listener said, which anybody can forge. */
+  /** Whether `remote` comes from datagrams to a listener, where anybody can forge it. */
   readonly accepted?: boolean | undefined;
-  /** Called once, when it is closed. */
+  /** Called once, when the session is closed. */
   readonly onClose: () => void;
 }
 
 export class UdpSession implements Session {
   readonly description: string;
   readonly acceptedFrom: string | undefined;
-  /** See `Session`; only on one that was accepted. */
+  /** See `Session`; only on an accepted session. */
   readonly confirmAddress?: () => void;
   readonly #options: UdpSessionOptions;
   #messages: Uint8Array<ArrayBuffer>[] = [];
   #queuedBytes = 0;
   #received = 0;
   /**
-   * Bytes that may still be sent. Until the address is confirmed they are no more than came, or
-   * the node would turn the small datagrams of somebody else into many large ones for a victim.
+   * Bytes that may still be sent. Until the address is confirmed, no more than have arrived:
+   * otherwise an attacker's small datagrams would become many large ones for a victim.
    */
   #credit = Infinity;
   #droppedIn = 0;
@@ -51,7 +51,7 @@ export class UdpSession implements Session {
     this.confirmAddress = () => this.#credit = Infinity;
   }
 
-  /** Datagrams that the neighbour sent so far. */
+  /** Datagrams that the neighbour has sent so far. */
   get received(): number {
     return this.#received;
   }
@@ -61,12 +61,12 @@ export class UdpSession implements Session {
     return this.#droppedIn;
   }
 
-  /** Messages that were too long, or that the system did not take. */
+  /** Messages that were too long, or that the system did not accept. */
   get droppedOut(): number {
     return this.#droppedOut;
   }
 
-  /** Takes what came from the neighbour. */
+  /** Takes a datagram from the neighbour. */
   put(datagram: Uint8Array<ArrayBuffer>): void {
     this.#received++;
     this.#credit += datagram.length;
@@ -77,7 +77,7 @@ export class UdpSession implements Session {
     }
     this.#queuedBytes += cost;
     this.#messages.push(datagram);
-    // What else comes in this turn of the event loop goes into the same batch.
+    // Whatever else arrives in this turn of the event loop goes into the same batch.
     if (this.#messages.length === 1) setImmediate(() => this.#wakeReceiver());
   }
 
@@ -92,15 +92,15 @@ export class UdpSession implements Session {
     return messages;
   }
 
-  /** Never rejects for what happens on the way: that is up to whoever sends it again. */
+  /** Never rejects because of losses on the way: those are made up for above. */
   async send(frames: Uint8Array<ArrayBuffer>): Promise<void> {
     const { socket, remote } = this.#options;
     for (const message of messagesIn(frames)) {
       if (this.#closed) throw new Error(`${this.description} is closed`);
-      // Lost without a word, since it is sent again until the address is confirmed.
+      // Dropped silently, since it is sent again until the address is confirmed.
       if (message.length > this.#credit) continue;
       this.#credit -= message.length;
-      // One after the other: all at once they would overtake each other when the system is busy.
+      // One after the other: sent all at once, they would overtake each other on a busy system.
       if (!await socket.send(message, remote)) this.#drop(message);
     }
   }
@@ -114,7 +114,7 @@ export class UdpSession implements Session {
   }
 
   #drop(message: Uint8Array): void {
-    // One line a session: it would be one for each message.
+    // Only one line per session: otherwise there would be one for each message.
     if (this.#droppedOut++ > 0 || this.#closed) return;
     const reason = message.length > MAX_DATAGRAM_BYTES
       ? `a message of ${message.length} bytes does not fit into a datagram`

@@ -9,9 +9,9 @@ import { ListenError } from "./listen_address.ts";
 /** Longest payload of a datagram (over IPv4; IPv6 could carry 20 bytes more). */
 export const MAX_DATAGRAM_BYTES = 65_507;
 
-/** What a socket does with what it got. */
+/** What a socket does with what it receives. */
 export interface UdpSocketHandler {
-  /** `from` is an IP address with a port. The bytes are the handler's own. */
+  /** `from` is an IP address with a port. The bytes belong to the handler. */
   onDatagram(bytes: Uint8Array<ArrayBuffer>, from: HostPort): void;
   onError(error: Error): void;
 }
@@ -27,12 +27,13 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Binds to an IP address, where `::` takes both families. Throws a `ListenError` when the
-   * address is not ours or the port is taken.
+   * Binds to an IP address, where `::` takes both families. Throws a `ListenError` if the address
+   * is not ours or the port is taken.
    */
   static async bind({ host, port }: HostPort): Promise<UdpSocket> {
     const type = isIPv6(host) ? "udp6" : "udp4";
-    // Hosts are addresses here, and the usual look-up costs each datagram a turn of the loop.
+    // Hosts are addresses here, and the usual look-up would cost each datagram a turn of the event
+    // loop.
     const socket = createSocket({ type, lookup: asItIs });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     socket.once("error", reject);
@@ -54,12 +55,12 @@ export class UdpSocket implements AsyncDisposable {
     return { host: address, port };
   }
 
-  /** Hands over all that comes from now on. Once. */
+  /** Hands over everything that arrives from now on. Call it once. */
   start({ onDatagram, onError }: UdpSocketHandler): void {
     this.#socket.on("error", onError);
     this.#socket.on("message", (bytes: Uint8Array, { address, port }: RemoteInfo) => {
       try {
-        // The socket's own array has room for the longest datagram: it is not worth keeping.
+        // The socket's own array has room for the longest datagram, which is too much to keep.
         onDatagram(new Uint8Array(bytes), { host: unmapped(address), port });
       } catch (error) {
         // Deno's sockets swallow what their listeners throw.
@@ -69,14 +70,14 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Resolves to whether the system took the datagram. `bytes` may be reused then. It is refused
-   * when it is too long or the queue of the interface is full.
+   * Resolves to whether the system accepted the datagram; then `bytes` may be reused. The system
+   * refuses it if it is too long or the interface's queue is full.
    */
   send(bytes: Uint8Array, { host, port }: HostPort): Promise<boolean> {
     if (this.#closed !== undefined || bytes.length > MAX_DATAGRAM_BYTES) {
       return Promise.resolve(false);
     }
-    // A socket of IPv6 knows addresses of IPv4 in its own notation only.
+    // An IPv6 socket accepts IPv4 addresses only in IPv6 notation.
     const address = this.#isIPv6 && !host.includes(":") ? `::ffff:${host}` : host;
     return new Promise((resolve) => {
       this.#socket.send(bytes, 0, bytes.length, port, address, (error) => resolve(error === null));
@@ -87,7 +88,8 @@ export class UdpSocket implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= new Promise((resolve) => this.#socket.close(resolve));
     await this.#closed;
-    // The runtime lets go of the port when its read has heard of it, two turns of the loop later.
+    // The runtime frees the port once its pending read has ended, two turns of the event loop
+    // later.
     for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -104,7 +106,7 @@ export async function resolveHost(host: string): Promise<string[]> {
   return found.map(({ address }) => canonicalAddress(address));
 }
 
-/** The one way to write an address that the runtime uses (RFC 5952). */
+/** The canonical form of an address, which the runtime uses (RFC 5952). */
 function canonicalAddress(address: string): string {
   if (!isIPv6(address)) return address;
   const [plain = "", zone] = address.split("%", 2);

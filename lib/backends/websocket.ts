@@ -21,9 +21,9 @@ import {
 import { WebSocketSession } from "./websocket_session.ts";
 
 export interface WebSocketListenerOptions extends BindOptions {
-  /** Path that is served; with all below it when it ends in a slash. `/` by default. */
+  /** The path to serve, and everything below it if it ends in a slash. `/` by default. */
   readonly path?: string | undefined;
-  /** Serves TLS by this profile; plain TCP without it. */
+  /** Serves TLS with this profile; without it, plain TCP. */
   readonly tls?: LinkServerTls | undefined;
 }
 
@@ -48,8 +48,8 @@ export class WebSocketListener implements Backend, Disposable {
   }
 
   /**
-   * Throws a `ListenError` when the address is not ours or the port is taken, and a `SyntaxError`
-   * when the path is not one.
+   * Throws a `ListenError` if the address is not ours or the port is taken, and a `SyntaxError` if
+   * the path is not a path.
    */
   static bind(deps: ListenerDeps, options: WebSocketListenerOptions): WebSocketListener {
     const { path = "/", tls } = options;
@@ -89,7 +89,7 @@ export class WebSocketListener implements Backend, Disposable {
   }
 }
 
-/** Throws a `SyntaxError` when `path` is not one that a `WebSocketListener` can serve. */
+/** Throws a `SyntaxError` if a `WebSocketListener` cannot serve `path`. */
 export function checkServedPath(path: string): void {
   const url = `http://localhost${path}`;
   if (path.startsWith("/") && URL.canParse(url) && new URL(url).pathname === path) return;
@@ -104,15 +104,15 @@ export interface WebSocketPeerOptions {
   readonly address: string;
   /** Dial again after a failure or the end of a link. */
   readonly redial: boolean;
-  /** One more header of the request, `Name: value`. */
+  /** An extra header of the request, `Name: value`. */
   readonly extraHeader?: string | undefined;
-  /** A must for `wss:`, of no use for `ws:`. */
+  /** Required for `wss:`, unused for `ws:`. */
   readonly tls?: LinkClientTls | undefined;
 }
 
 export interface WebSocketPeerDeps extends DiallerDeps {
   readonly random: Random;
-  /** Where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are read at each dial. */
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY are read from here at each dial. */
   readonly environment: Environment;
 }
 
@@ -124,7 +124,7 @@ export class WebSocketPeer implements Backend {
   readonly #redial: boolean;
   readonly #tls: LinkClientTls | undefined;
 
-  /** Throws a `SyntaxError` when the URL or the header is malformed, or TLS is missing for `wss:`. */
+  /** Throws a `SyntaxError` if the URL or the header is malformed, or TLS is missing for `wss:`. */
   constructor(deps: WebSocketPeerDeps, options: WebSocketPeerOptions) {
     const { address, redial, extraHeader, tls } = options;
     this.#deps = deps;
@@ -185,7 +185,7 @@ function parseUrl(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const known = url?.protocol === "ws:" || url?.protocol === "wss:";
   if (url === undefined || !known || url.username !== "" || url.password !== "") {
-    // With a user name it may hold a password.
+    // With a user name, it may contain a password.
     const shown = address.includes("@") ? "this" : JSON.stringify(address);
     throw new SyntaxError(
       `${shown} is not an address: expected ws://host:port/path or wss://host:port/path, ` +

@@ -6,7 +6,7 @@
  *     |F000 op  |M length | more length (BE)  | mask | payload
  *     +---------+---------+-------------------+------+--…
  *
- * F: last frame of its message; M: masked, as all frames of a client are. A length of 126 says
+ * F: last frame of its message; M: masked, as all of a client's frames are. A length of 126 means
  * that 2 bytes of length follow, 127 that 8 do.
  */
 
@@ -20,7 +20,7 @@ export const LENGTH = 0x7f;
 /** Lengths that stand for "16 bits follow" and "64 bits follow". */
 export const LENGTH_16 = 126;
 export const LENGTH_64 = 127;
-/** The longest length in the second byte itself, and the longest payload of a control frame. */
+/** The greatest length in the second byte itself, and the longest payload of a control frame. */
 export const MAX_SHORT_LENGTH = 125;
 export const MASK_BYTES = 4;
 
@@ -32,10 +32,10 @@ export const Opcode = {
   ping: 9,
   pong: 10,
 } as const;
-/** Opcodes from here on are of control frames. */
+/** Opcodes from here on are control frames. */
 export const FIRST_CONTROL_OPCODE = 8;
 
-/** Why a connection is closed, as the close frame says it (RFC 6455, section 7.4). */
+/** Why a connection is closed, as in the close frame (RFC 6455, section 7.4). */
 export const CloseCode = {
   normal: 1000,
   protocolError: 1002,
@@ -43,7 +43,7 @@ export const CloseCode = {
   tooBig: 1009,
 } as const;
 
-/** The peer broke the protocol; `code` is for the close frame that tells it. */
+/** The peer violated the protocol; `code` is for the close frame that tells it so. */
 export class WebSocketError extends Error {
   override readonly name = "WebSocketError";
   constructor(readonly code: number, message: string) {
@@ -51,7 +51,7 @@ export class WebSocketError extends Error {
   }
 }
 
-/** Where in a buffer a mask and the bytes under it are. */
+/** Where in a buffer a mask and the bytes that it masks are. */
 interface MaskedRange {
   readonly maskAt: number;
   readonly start: number;

@@ -1,4 +1,4 @@
-/** How an HTTP connection becomes one of WebSocket (RFC 6455, section 4), for both sides. */
+/** Upgrades an HTTP connection to WebSocket (RFC 6455, section 4), on both sides. */
 import { type ByteConn, writeAll } from "../base/byte_conn.ts";
 import { LineReader } from "../base/line_reader.ts";
 import type { Random } from "../base/random.ts";
@@ -13,14 +13,16 @@ import {
 /** Fixed by RFC 6455, section 1.3. */
 const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY_BYTES = 16;
-/** As many bytes in base64. */
+/** That many bytes in base64. */
 const VALID_KEY = /^[A-Za-z0-9+/]{22}==$/;
 const VERSION = "13";
 
 export interface UpgradeRequest {
   /** `ws:` or `wss:`. */
   readonly url: URL;
-  /** Sent on top of what the protocol asks for; replaces a header of ours with the same name. */
+  /**
+   * Sent in addition to what the protocol requires; replaces a header of ours with the same name.
+   */
   readonly extraHeader?: readonly [name: string, value: string] | undefined;
 }
 
@@ -42,7 +44,7 @@ export function mayBeExtraHeader(name: string): boolean {
 }
 
 /**
- * The client's side. Resolves to the connection for frames; throws when the server answers
+ * The client's side. Resolves to the connection for frames; throws if the server answers with
  * anything but a switch to WebSocket.
  */
 export async function requestUpgrade(
@@ -90,7 +92,7 @@ function checkAnswer({ startLine, headers }: HttpHead, accept: string): void {
   }
 }
 
-/** A request that gets an HTTP answer and no session. */
+/** A request that gets an HTTP answer instead of a session. */
 export class UpgradeRefused extends Error {
   override readonly name = "UpgradeRefused";
   /** `status` is the status line's, such as `404 Not Found`. */
@@ -100,9 +102,9 @@ export class UpgradeRefused extends Error {
 }
 
 /**
- * The server's side. `path` and all below it are served when it ends in a slash, else only that.
- * Resolves to the connection for frames. A request for anything else is answered and throws an
- * `UpgradeRefused`; what is not HTTP at all throws another error.
+ * The server's side. Serves `path`, and everything below it if it ends in a slash. Resolves to the
+ * connection for frames. A request for anything else is answered and throws an `UpgradeRefused`;
+ * what is not HTTP at all throws another error.
  */
 export async function acceptUpgrade(conn: ByteConn, path: string): Promise<ByteConn> {
   const reader = new LineReader(conn);
@@ -151,7 +153,7 @@ function checkRequest({ startLine, headers }: HttpHead, path: string): string {
   return key;
 }
 
-/** A web page of another site must not make its reader's browser a neighbour of ours. */
+/** Another site's web page must not turn its reader's browser into a neighbour of ours. */
 function checkOrigin(headers: HttpHead["headers"]): void {
   const origin = headers.get("origin");
   if (origin === undefined) return;

@@ -17,13 +17,13 @@ import {
   WebSocketError,
 } from "./websocket_frame.ts";
 
-/** What a peer's bytes came to. */
+/** What a peer's bytes contained. */
 export interface TakenFrames {
   /** Views, valid until the next `space()`. */
   readonly messages: Uint8Array<ArrayBuffer>[];
-  /** Payload of the last ping, if any; it wants a pong. */
+  /** Payload of the last ping, if any; it needs a pong. */
   readonly ping: Uint8Array<ArrayBuffer> | undefined;
-  /** Whether the peer said goodbye; nothing follows. */
+  /** Whether the peer closed the connection; nothing follows. */
   readonly closed: boolean;
 }
 
@@ -40,9 +40,9 @@ interface PartialMessage {
   frames: number;
 }
 
-/** Buffer that a reader begins with: an idle link should cost little memory. */
+/** Size of a reader's first buffer: an idle link should cost little memory. */
 const INITIAL_READ_BYTES = 16 * 1024;
-/** Buffer that a busy reader ends up with; must hold one whole frame. */
+/** Size of a busy reader's buffer; must hold a complete frame. */
 const MAX_READ_BYTES = 256 * 1024;
 /** Buffer that a message in several frames begins with. */
 const INITIAL_PARTIAL_BYTES = 4 * 1024;
@@ -50,8 +50,8 @@ const INITIAL_PARTIAL_BYTES = 4 * 1024;
 const MAX_FRAMES = 1024;
 
 /**
- * Cuts a byte stream into messages. Fill `space()` from the stream, then call `take()` with how
- * many bytes came. Holds at most one incomplete frame and one incomplete message.
+ * Cuts a byte stream into messages. Fill `space()` from the stream, then call `take()` with the
+ * number of bytes read. Holds at most one incomplete frame and one incomplete message.
  */
 export class WebSocketReader {
   #buffer = new Uint8Array(INITIAL_READ_BYTES);
@@ -68,10 +68,10 @@ export class WebSocketReader {
     this.#masked = masked;
   }
 
-  /** Where to read into next. Ends the life of all views that `take` returned before. */
+  /** Where to read into next. Invalidates all views that `take` has returned. */
   space(): Uint8Array<ArrayBuffer> {
     const held = this.#end - this.#start;
-    // A read that filled the buffer, or a frame that does: there is more where that came from.
+    // A read or a frame has filled the buffer, so there is probably more to come.
     const full = this.#end === this.#buffer.length;
     if (full && this.#buffer.length < MAX_READ_BYTES) {
       const grown = new Uint8Array(2 * this.#buffer.length);
@@ -87,8 +87,8 @@ export class WebSocketReader {
   }
 
   /**
-   * What is whole once `count` more bytes are in the space given out last. Throws a
-   * `WebSocketError` when the peer broke the protocol; the reader cannot be used any more.
+   * What is complete once `count` more bytes are in the space last given out. Throws a
+   * `WebSocketError` if the peer violated the protocol; the reader can then no longer be used.
    */
   take(count: number): TakenFrames {
     this.#end += count;
@@ -125,7 +125,7 @@ export class WebSocketReader {
     } else if (length === LENGTH_64) {
       headerBytes = 10;
       if (available < headerBytes) return undefined;
-      // As a double it is exact as far as lengths are acceptable.
+      // As a double it is exact for all acceptable lengths.
       length = Number(new DataView(buffer.buffer, at + 2, 8).getBigUint64(0));
     }
     if (length > MAX_MESSAGE_BYTES) throw tooBig(length);
@@ -159,7 +159,7 @@ export class WebSocketReader {
     }
   }
 
-  /** The whole message that ends with this frame. */
+  /** The complete message that ends with this frame. */
   #messageOf({ payload, final }: Frame): Uint8Array<ArrayBuffer> | undefined {
     if (this.#partial === undefined && final) return payload;
     const partial = this.#partial ??= {

@@ -21,11 +21,11 @@ export class WebSocketSession implements Session {
   readonly #reader: WebSocketReader;
   readonly #writer: WebSocketWriter;
   #closed = false;
-  /** The peer said that nothing follows. */
+  /** The peer has said that nothing follows. */
   #ended = false;
-  /** Settles when all that was to be written before is; never rejects. */
+  /** Settles when everything before has been written; never rejects. */
   #written: Promise<unknown> = Promise.resolve();
-  /** What the next pong answers; a newer ping takes the place of one not answered yet. */
+  /** The ping that the next pong answers; a newer ping replaces an unanswered one. */
   #pingDue: Uint8Array<ArrayBuffer> | undefined;
 
   /** Takes over `conn`, whose handshake is done; `close` closes it. */
@@ -87,7 +87,7 @@ export class WebSocketSession implements Session {
     return writing;
   }
 
-  /** Sends a pong after what is being sent now. */
+  /** Sends a pong after what is currently being sent. */
   #answer(ping: Uint8Array): void {
     const waiting = this.#pingDue !== undefined;
     this.#pingDue = ping.slice();
@@ -99,7 +99,7 @@ export class WebSocketSession implements Session {
     }).catch(() => {});
   }
 
-  /** Whether the peer gets to read it is its own affair. */
+  /** Whether the peer reads it is up to the peer. */
   #sayGoodbye(code: number): void {
     this.#write(this.#writer.close(code)).catch(() => {});
   }

@@ -11,11 +11,11 @@ import {
   Opcode,
 } from "./websocket_frame.ts";
 
-/** Random bytes drawn at once for masks. */
+/** How many random bytes to draw at once for masks. */
 const MASK_POOL_BYTES = 4096;
-/** Buffer that a batch begins with. */
+/** Size of a batch's first buffer. */
 const INITIAL_BATCH_BYTES = 16 * 1024;
-/** Header with 16 bits of length: a message has 65,535 bytes at most, so that these always do. */
+/** A header with a 16-bit length, which always suffices: a message has at most 65,535 bytes. */
 const MAX_HEADER_BYTES = 4 + MASK_BYTES;
 
 export class WebSocketWriter {
@@ -23,7 +23,7 @@ export class WebSocketWriter {
   readonly #random: Random | undefined;
   #maskPool = new Uint8Array(0);
 
-  /** `random`: where masks come from, which frames of a client have. */
+  /** `random` makes the masks, which a client's frames have. */
   constructor(random?: Random) {
     this.#random = random;
   }

@@ -8,7 +8,7 @@ export class ActionHandlers<Deps, Result> {
   readonly #handlers = new Map<ActionSpec, Handler<ActionSpec, Deps, Result>>();
 
   on<A extends ActionSpec>(action: A, handler: Handler<A, Deps, Result>): this {
-    // `handle` looks a handler up by the very action whose values it then passes.
+    // `handle` looks up a handler by the same action whose values it then passes.
     this.#handlers.set(action, handler as Handler<ActionSpec, Deps, Result>);
     return this;
   }

@@ -1,4 +1,4 @@
-/** The backends of a configuration while they run: what a reload starts, keeps and stops. */
+/** The running backends of a configuration, which a reload starts, keeps and stops. */
 import type { Backend, LinkPolicy } from "../backends/backend.ts";
 import { ListenError } from "../backends/listen_address.ts";
 import type { Log } from "../base/log.ts";
@@ -11,7 +11,7 @@ import { backendActions, type PreparedBackend } from "./prepare_backend.ts";
 
 /** The slice of the mesh node that runs backends. */
 export interface BackendHost {
-  /** Runs `backend` until the result is disposed, which resolves when its last link is down. */
+  /** Runs `backend` until the result is disposed of, which resolves when its last link is down. */
   addBackend(backend: Backend, policy: LinkPolicy): HostedBackend;
 }
 
@@ -23,11 +23,11 @@ export interface HostedBackend extends AsyncDisposable {
 export interface RunningBackendsDeps {
   readonly log: Log;
   readonly host: BackendHost;
-  /** Checks a backend's parameters; rejects when one is wrong. */
+  /** Checks a backend's parameters; rejects if one is wrong. */
   readonly prepare: (configured: Configured<ActionSpec>) => Promise<PreparedBackend>;
 }
 
-/** How many backends a configuration brought, took away and left as they were. */
+/** How many backends a configuration added, removed and left unchanged. */
 export interface BackendChanges {
   readonly started: number;
   readonly stopped: number;
@@ -66,10 +66,9 @@ export class RunningBackends implements AsyncDisposable {
   }
 
   /**
-   * Brings the running backends in line with `config`, whole or not at all: what is no longer there
-   * stops, what is new starts, and an unchanged backend keeps its links. Throws an
-   * `InvalidConfigError` that names each action that cannot start; the backends are then those
-   * from before. One call at a time.
+   * Brings the running backends in line with `config`, completely or not at all: removed ones stop,
+   * new ones start, and unchanged ones keep their links. Throws an `InvalidConfigError` that names
+   * each action that cannot start; the backends are then the previous ones. One call at a time.
    */
   apply(config: Config): Promise<BackendChanges> {
     const applying = this.#apply(config);
@@ -77,7 +76,7 @@ export class RunningBackends implements AsyncDisposable {
     return applying;
   }
 
-  /** Stops all backends, those too that an `apply` is about to start. May be repeated. */
+  /** Stops all backends, including those that an `apply` is about to start. May be repeated. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     await this.#applying;
@@ -93,7 +92,7 @@ export class RunningBackends implements AsyncDisposable {
     const started: Running[] = [];
     let stopped: Running[] = [];
     try {
-      // Whatever can be opened beside what runs is: its failure then costs no link.
+      // Open whatever can be opened beside the running backends, so that its failure costs no link.
       const heldPorts = new Set(leaving.map(({ prepared }) => prepared.port));
       const waiting = await this.#open(arrivals, { opened, heldPorts });
       this.#throwIfClosed();
@@ -156,7 +155,7 @@ export class RunningBackends implements AsyncDisposable {
     return running;
   }
 
-  /** Starts backends again that were stopped for others that could not start. */
+  /** Restarts backends that were stopped for others that then could not start. */
   async #again(stopped: readonly Running[]): Promise<Running[]> {
     const running: Running[] = [];
     for (const { configured } of stopped) {
@@ -166,7 +165,7 @@ export class RunningBackends implements AsyncDisposable {
         const prepared = await this.#deps.prepare(configured);
         running.push(this.#run({ configured, prepared, backend: await prepared.open() }));
       } catch (cause) {
-        // Not among those that run, so that the next reload tries again.
+        // Not among the running ones, so that the next reload tries again.
         const { message } = failedAction(configured, cause);
         this.#deps.log.error(`Cannot start again after a reload that failed: ${message}`);
       }
@@ -179,7 +178,7 @@ function backendsOf(config: Config): Configured<ActionSpec>[] {
   return config.actions.filter((configured) => backendActions.handles(configured));
 }
 
-/** Pairs what runs with what is wanted, one to one. */
+/** Pairs running backends with wanted ones, one to one. */
 function compare(running: readonly Running[], wanted: readonly Configured<ActionSpec>[]) {
   const added = [...wanted];
   const kept: Running[] = [];
@@ -207,13 +206,13 @@ async function stop(backends: readonly Running[]): Promise<void> {
   if (failures.length > 0) throw new InvalidConfigError(failures);
 }
 
-/** An open backend gives back its port when it runs under a signal that is aborted already. */
+/** An open backend gives back its port if it is run with an already aborted signal. */
 async function giveBack({ backend }: Opened): Promise<void> {
   const noSession = () => Promise.resolve({ established: false });
   await backend.run(noSession, AbortSignal.abort()).catch(() => {});
 }
 
-/** Takes one step for each; throws an `InvalidConfigError` with all failures after the last. */
+/** Takes one step for each; after the last, throws an `InvalidConfigError` with all failures. */
 async function eachOf<T>(
   items: readonly T[],
   configuredOf: (item: T) => Configured<ActionSpec>,

@@ -1,4 +1,4 @@
-/** The `cert-…` actions: each does its work, and the program ends. */
+/** The `cert-…` actions: each does its work, and the program exits. */
 import { systemClock as clock } from "../base/clock.ts";
 import { systemRandom as random } from "../base/random.ts";
 import type { ActionSpec, Configured } from "../config/action.ts";
@@ -84,7 +84,7 @@ function terminal(): CommandIo {
   };
 }
 
-/** Takes no more than the line from standard input: what follows belongs to the shell's script. */
+/** Takes no more than a line from standard input: what follows belongs to the shell script. */
 async function readLine(): Promise<string | null> {
   const line: number[] = [];
   const byte = new Uint8Array(1);

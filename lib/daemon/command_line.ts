@@ -12,7 +12,7 @@ import { type DaemonLog, startLogging } from "./logging.ts";
 import { UnexpectedErrors } from "./unexpected_errors.ts";
 import { VERSION } from "./version.ts";
 
-/** The process around the program, so that tests can have another. */
+/** The process around the program, which tests replace. */
 export interface Host {
   /** Writes a text and a newline to standard output. */
   print(text: string): void;
@@ -20,9 +20,9 @@ export interface Host {
   complain(text: string): void;
   /** Aborts when the process is asked to end. */
   readonly stop: AbortSignal;
-  /** Calls `listener` at each SIGHUP, which otherwise ends the process. */
+  /** Calls `listener` at each SIGHUP, which would otherwise end the process. */
   onHangup(listener: () => void): Disposable;
-  /** Gets the events `error` and `unhandledrejection`: `globalThis`. */
+  /** Receives the events `error` and `unhandledrejection`: `globalThis`. */
   readonly errors: EventTarget;
 }
 
@@ -30,8 +30,8 @@ export interface Host {
 export type RunningNode = Pick<Daemon, "failed" | "reload" | typeof Symbol.asyncDispose>;
 
 /**
- * Runs until the process is asked to stop, the node fails, or what was asked is done. Resolves to
- * the exit code: 0, or 1 with a message for the user. Never rejects. `startNode` is for tests.
+ * Runs until the process is asked to stop, the node fails, or what was asked for is done. Resolves
+ * to the exit code: 0, or 1 with a message for the user. Never rejects. `startNode` is for tests.
  */
 export async function runReceptor(
   args: readonly string[],
@@ -54,7 +54,7 @@ export async function runReceptor(
     return await runNode(config, { args, host, log: logging.log, startNode });
   } catch (error) {
     if (error instanceof InvalidConfigError || error instanceof ConfigError) {
-      // On standard output, as the original has it: that is where its users' scripts look.
+      // On standard output, as in the original: that is where its users' scripts look.
       for (const line of error.message.split("\n")) host.print(`Error: ${line}`);
     } else {
       unexpected.report(error);
@@ -128,7 +128,7 @@ async function runNode(config: Config, { args, host, log, startNode }: NodeRun):
   return 1;
 }
 
-/** A reload that nobody waits for, of a node that may still be starting. */
+/** A reload whose result nobody awaits, of a node that may still be starting. */
 async function reloadWhen(started: Promise<RunningNode>, log: DaemonLog): Promise<void> {
   try {
     await (await started).reload();

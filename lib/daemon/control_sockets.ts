@@ -24,7 +24,7 @@ import { parseTcpListen } from "./tcp_listen_address.ts";
 
 /** Tags under which the original advertises a control service; AWX and receptorctl look for them. */
 const CONTROL_SERVICE_TAGS = { type: "Control Service" };
-/** Nobody but the user who started the node. */
+/** Only the user who started the node. */
 const DEFAULT_SOCKET_MODE = 0o600;
 
 export interface ControlSocketsDeps {
@@ -85,8 +85,8 @@ export class ControlSockets implements AsyncDisposable {
   }
 
   /**
-   * A node without a `control-service` still wants to be talked to on its own machine. It runs on
-   * without a socket when it cannot have one: nobody asked for it.
+   * A node without a `control-service` should still be reachable on its own machine. If it cannot
+   * have a socket it runs without one, since nobody asked for it.
    */
   async #openDefault(): Promise<void> {
     const { environment, log } = this.#deps;

@@ -1,4 +1,4 @@
-/** A running node, put together from its configuration: every part is made and ended here. */
+/** A running node, assembled from its configuration: every part is created and ended here. */
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/default_socket.ts";
 import type { Random } from "../base/random.ts";
@@ -28,10 +28,10 @@ import { Security } from "./security.ts";
 import { VERSION } from "./version.ts";
 import { workerActions } from "./work_types.ts";
 
-/** Used when there is no `node` action, which would have brought its own default. */
+/** Used if there is no `node` action, which would have had this default. */
 const DEFAULT_DATA_FOLDER = nodeAction.parameters.datadir.default;
 
-/** Where commands are looked for when the environment has no PATH (execvp's own default). */
+/** Where to look for commands if the environment has no PATH (execvp's own default). */
 const DEFAULT_SEARCH_PATH = "/bin:/usr/bin";
 
 export interface DaemonDeps {
@@ -41,12 +41,12 @@ export interface DaemonDeps {
   readonly environment: Environment;
   /** Reads the configuration again, for `reload`; throws an `InvalidConfigError`. */
   readonly readConfig: () => Promise<Config>;
-  /** Are told what happens in the node. */
+  /** These are told what happens in the node. */
   readonly observers?: readonly NodeObserver[];
 }
 
 export class Daemon implements AsyncDisposable {
-  /** Resolves when the node can no longer run, such as when another one has its id. */
+  /** Resolves if the node can no longer run, such as when another one has its id. */
   readonly failed: Promise<Error>;
   readonly #deps: DaemonDeps;
   readonly #observer: NodeObserver;
@@ -54,7 +54,7 @@ export class Daemon implements AsyncDisposable {
   readonly #netceptor: Netceptor;
   readonly #workceptor: Workceptor;
   readonly #backends: RunningBackends;
-  /** What is to be stopped, in the reverse order of its start. */
+  /** What to stop, in reverse order of its start. */
   readonly #parts = new AsyncDisposableStack();
   #config: Config;
   /** Reloads run one after the other. */
@@ -104,9 +104,9 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Starts a node. Resolves when it serves its control sockets and its backends are running.
-   * Throws a `ConfigError` or `InvalidConfigError` that names the action that cannot run; whatever
-   * had started is stopped then.
+   * Starts a node. Resolves when it serves its control sockets and its backends are running. Throws
+   * a `ConfigError` or `InvalidConfigError` that names the action that cannot run; whatever had
+   * started is then stopped.
    */
   static async start(config: Config, deps: DaemonDeps): Promise<Daemon> {
     await using unlessStarted = new AsyncDisposableStack();
@@ -167,8 +167,8 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Two nodes with one id must not share units, whose jobs both would start. But a node without
-   * work types may run beside one that has kept no units so far, as nodes of the original do.
+   * Two nodes with one id must not share units, since both would start their jobs. But a node
+   * without work types may run beside one that has kept no units so far, as in the original.
    */
   async #openDataFolder(): Promise<WorkService> {
     try {
@@ -188,7 +188,7 @@ export class Daemon implements AsyncDisposable {
   /**
    * Reads the configuration again and applies it to the backends; those that did not change keep
    * their links, and jobs and streams go on. Throws a `ReloadError`, after which the node runs on
-   * with what it had.
+   * unchanged.
    */
   reload(): Promise<void> {
     const reload = this.#reloading.then(() => this.#reload());
@@ -209,7 +209,7 @@ export class Daemon implements AsyncDisposable {
     );
   }
 
-  /** Stops everything in the reverse order of its start; jobs go on without us. */
+  /** Stops everything in reverse order of its start; jobs go on without us. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#netceptor.leaveServicesOnRecord();
     await this.#parts.disposeAsync();
@@ -221,7 +221,7 @@ async function brokenConfigAsReloadError<T>(step: Promise<T>): Promise<T> {
     return await step;
   } catch (cause) {
     if (!(cause instanceof InvalidConfigError)) throw cause;
-    // One line: it is the value of a field in a reply.
+    // On one line: it is the value of a field in a reply.
     const message = cause.errors.map((error) => error.message).join("; ");
     throw new ReloadError(message, ReloadErrorCode.BrokenConfig, { cause });
   }

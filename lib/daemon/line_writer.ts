@@ -1,6 +1,6 @@
 /**
- * Writes log lines at once, so that the last words before an exit are not lost. An output that
- * fails loses lines and nothing else.
+ * Writes log lines at once, so that the last lines before an exit are not lost. A failing output
+ * costs lines and nothing else.
  */
 
 /** What a line writer needs of an output, such as `Deno.stdout`. */
@@ -8,14 +8,14 @@ export interface SyncOutput {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** How long one line waits for a full pipe that somebody has made non-blocking. */
+/** How many pauses one line waits for a full pipe that somebody has made non-blocking. */
 const MAX_PAUSES = 50;
 const PAUSE_MS = 1;
 
 /**
- * A closed pipe is not tried again. A pipe that stays full gets one try a line from then on, and a
- * full disk as well: whichever has room again gets whole lines, as a line that was begun is
- * finished first.
+ * A closed pipe is not tried again. A pipe that stays full, or a full disk, then gets one try per
+ * line. Once there is room again it gets complete lines, since an unfinished line is finished
+ * first.
  */
 export class LineWriter {
   readonly #output: SyncOutput;
@@ -38,7 +38,7 @@ export class LineWriter {
     if (rest.length < bytes.length) this.#restOfLine = rest;
   }
 
-  /** Tries to finish a line that was begun; tells whether the output is ready for the next one. */
+  /** Tries to finish an unfinished line; returns whether the output is ready for the next one. */
   finish(): boolean {
     if (this.#closed) return false;
     this.#restOfLine = this.#write(this.#restOfLine);

@@ -44,7 +44,7 @@ function twoDigits(number: number): string {
   return String(number).padStart(2, "0");
 }
 
-/** JSON on one line of printable characters, of anything: an odd value must not lose the line. */
+/** JSON on one line of printable characters, of any value: an odd one must not lose the line. */
 function toJson(fields: LogFields): string {
   let json: string;
   try {
@@ -61,7 +61,7 @@ function toJson(fields: LogFields): string {
   return escapeUnprintable(json);
 }
 
-/** Most errors of a chain of causes that a description has. */
+/** How many errors of a chain of causes to describe. */
 const MAX_CAUSES = 5;
 
 /** The messages of an error and its causes, on one line. */

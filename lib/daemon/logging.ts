@@ -1,8 +1,8 @@
 /**
- * The daemon's log, as its configuration wants it.
+ * The daemon's log, as configured.
  *
- * Own code, because it is a filter with two formats: to load LogTape for the same takes 13 ms,
- * more than half of what an empty Deno program needs to start.
+ * Our own code, because it is just a filter with two formats: loading LogTape for the same takes 13
+ * ms, more than half of what an empty Deno program needs to start.
  */
 import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -24,13 +24,13 @@ export interface LogSettings {
   readonly tracing: boolean;
 }
 
-/** What holds without a configuration: before there is one, and without a `log-level` action. */
+/** The settings before there is a configuration, and without a `log-level` action. */
 export const defaultLogSettings: LogSettings = { level: "info", format: "text", tracing: false };
 
-/** Decides the format when the configuration does not. */
+/** Decides the format if the configuration does not. */
 const FORMAT_VARIABLE = "RECEPTOR_LOG_FORMAT";
 
-/** Throws an `InvalidConfigError` when the environment asks for an unknown format. */
+/** Throws an `InvalidConfigError` if the environment asks for an unknown format. */
 export function logSettingsOf(
   config: Config,
   environment: { get(name: string): string | undefined },
@@ -51,18 +51,18 @@ function readFormat(written: string | undefined): LogFormat {
   ]);
 }
 
-/** The log of rooms, and what only the daemon uses of it. */
+/** The log that rooms use, and what only the daemon uses. */
 export interface DaemonLog extends Log {
   /** Packets on their way, shown if tracing is on, whatever the level. */
   trace(message: string, fields?: LogFields): void;
-  /** Whether tracing is on: to be asked before building a costly message. */
+  /** Whether tracing is on: check it before building a costly message. */
   readonly tracing: boolean;
   /** The same log with these fields in every line. */
   with(fields: LogFields): DaemonLog;
 }
 
 export interface LogOutput {
-  /** Takes whole lines, with their line feed; must not throw. */
+  /** Takes complete lines, with their line feed; must not throw. */
   readonly write: (line: string) => void;
   /** Wall-clock milliseconds since 1970. */
   readonly wallTime: () => number;
@@ -89,7 +89,7 @@ export function createLog(
   };
 }
 
-/** A log that is open, with its last words out when it is disposed. */
+/** An open log, whose last lines are written when it is disposed of. */
 export interface Logging extends Disposable {
   readonly log: DaemonLog;
 }

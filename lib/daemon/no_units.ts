@@ -1,4 +1,4 @@
-/** The work service of a node that keeps no units, as another node has its data folder. */
+/** The work service of a node that keeps no units, because another node has its data folder. */
 import { ControlError } from "../control/control_error.ts";
 import type { WorkService } from "../control/work_service.ts";
 import { isUnitFolderName } from "../workceptor/unit_id.ts";

@@ -1,4 +1,4 @@
-/** Tells every reader (logs, metrics, whoever asks) what the rooms tell their one observer. */
+/** Passes what the rooms tell their one observer to every reader (logs, metrics and others). */
 import { backendEvents, type BackendObserver } from "../backends/observer.ts";
 import type { Log } from "../base/log.ts";
 import { guardObserver, type MethodsOf } from "../base/observer.ts";
@@ -6,7 +6,7 @@ import { netceptorEvents, type NetceptorObserver } from "../netceptor/observer.t
 import { pkiEvents, type PkiObserver } from "../pki/observer.ts";
 import { workceptorEvents, type WorkceptorObserver } from "../workceptor/observer.ts";
 
-/** All that a node has to tell. */
+/** Everything that a node reports. */
 export interface NodeObserver
   extends NetceptorObserver, WorkceptorObserver, BackendObserver, PkiObserver {}
 
@@ -18,7 +18,7 @@ const nodeEvents: MethodsOf<NodeObserver> = {
 };
 
 export class Observers {
-  /** For the rooms: passes on to all readers that there are at the moment. */
+  /** For the rooms: passes events on to all current readers. */
   readonly all: Required<NodeObserver>;
   readonly #log: Pick<Log, "error">;
   readonly #readers = new Set<Required<NodeObserver>>();
@@ -32,7 +32,7 @@ export class Observers {
     for (const reader of readers) this.add(reader);
   }
 
-  /** Tells `reader` too, until the result is disposed. What it throws is logged. */
+  /** Also tells `reader`, until the result is disposed of. What it throws is logged. */
   add(reader: NodeObserver): Disposable {
     const guarded = guardObserver(reader, nodeEvents, { log: this.#log, what: "the node" });
     this.#readers.add(guarded);

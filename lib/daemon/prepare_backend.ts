@@ -1,4 +1,7 @@
-/** From a backend's action to what can be opened. All that can be checked is checked here. */
+/**
+ * Turns a backend's action into something that can be opened. Everything that can be checked
+ * beforehand is checked here.
+ */
 import type { Backend, LinkPolicy } from "../backends/backend.ts";
 import { TcpListener, TcpPeer } from "../backends/mod.ts";
 import type { ListenerDeps } from "../backends/socket_listener.ts";
@@ -14,12 +17,12 @@ import {
 import { ActionHandlers } from "./action_handlers.ts";
 import type { Security } from "./security.ts";
 
-/** A backend whose parameters are all good, and which holds nothing yet. */
+/** A backend whose parameters are all valid, and which holds nothing yet. */
 export interface PreparedBackend {
   readonly policy: LinkPolicy;
   /** The TCP or UDP port that `open` binds; undefined for a peer. */
   readonly port?: number;
-  /** Binds a listener. Rejects with a `ListenError` when it cannot. */
+  /** Binds a listener. Rejects with a `ListenError` if that fails. */
   open(): Promise<Backend>;
 }
 
@@ -27,7 +30,7 @@ export interface BackendDeps extends WebSocketPeerDeps, ListenerDeps {
   readonly security: Pick<Security, "server" | "client">;
 }
 
-/** Rejects when a parameter is wrong: an unknown TLS configuration, a malformed address. */
+/** Rejects if a parameter is wrong: an unknown TLS configuration, a malformed address. */
 export const backendActions = new ActionHandlers<BackendDeps, Promise<PreparedBackend>>()
   // deno-lint-ignore require-await -- what it throws is to be a rejection
   .on(tcpListener, async (values, deps) => {

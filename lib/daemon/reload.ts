@@ -4,8 +4,8 @@ import { type Config, sameAction } from "../config/config.ts";
 import { ReloadError, ReloadErrorCode } from "../control/reload_error.ts";
 
 /**
- * Throws a `ReloadError` when `after` differs from `before` in an action that only a restart can
- * take in. Values are compared, not text: how a file is written does not count.
+ * Throws a `ReloadError` if `after` differs from `before` in an action that needs a restart. Values
+ * are compared, not text: how a file is written does not matter.
  */
 export function checkReloadable(before: Config, after: Config): void {
   const [added] = fixedActions(after).filter(missingIn(before));
@@ -14,7 +14,7 @@ export function checkReloadable(before: Config, after: Config): void {
   if (removed) throw needsRestart(removed, "removed", "changes");
 }
 
-/** In the original's words, which differ by what happened. */
+/** In the original's words, which depend on what happened. */
 function needsRestart(
   { action }: Configured<ActionSpec>,
   happened: string,

@@ -1,7 +1,7 @@
 /**
- * What a configuration says of TLS and of signed work, ready to use. The room behind it, and the
- * runtime's own TLS, are loaded only when the configuration mentions either: they take longer to
- * load than the rest of the node.
+ * What a configuration says about TLS and signed work, ready to use. The PKI room and the runtime's
+ * own TLS are loaded only if the configuration mentions either: they take longer to load than the
+ * rest of the node.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/default_socket.ts";
@@ -53,17 +53,17 @@ export class Security implements Disposable {
     return new Security(config, deps, needed ? await import("../pki/mod.ts") : undefined);
   }
 
-  /** For listeners. Throws an `Error` when there is no `tls-server` of that name. */
+  /** For listeners. Throws an `Error` if there is no `tls-server` of that name. */
   server(name: string): TlsServerProfile {
     return this.#known().server(name);
   }
 
-  /** For diallers. Throws an `Error` when there is no `tls-client` of that name. */
+  /** For diallers. Throws an `Error` if there is no `tls-client` of that name. */
   client(name: string): TlsClientProfile {
     return this.#known().client(name);
   }
 
-  /** For streams over the mesh; `undefined` when there is no `tls-client` of that name. */
+  /** For streams over the mesh; `undefined` if there is no `tls-client` of that name. */
   clientTls(name: string): ClientTls | undefined {
     try {
       return this.client(name).mesh;
@@ -72,7 +72,7 @@ export class Security implements Disposable {
     }
   }
 
-  /** Our own certificates that are close to their end, or past it. */
+  /** Our own certificates that are close to expiry, or past it. */
   expiringCertificates(): TlsProfileStatus[] {
     return this.#profiles?.expiring() ?? [];
   }

@@ -1,10 +1,10 @@
 /**
- * The one owner of errors that nobody expected: exceptions in the callbacks of timers and sockets,
- * rejections that nobody handles, and whatever else starting, running or stopping may throw.
+ * Handles all unexpected errors: exceptions in the callbacks of timers and sockets, unhandled
+ * rejections, and whatever else starting, running or stopping may throw.
  *
- * The process goes on after the first two. What can be in disorder then belongs to a single link,
- * stream, unit or session, which its own time-out or its neighbour ends; ending the process would
- * cut the links and results of every job, because of one. Deno itself would end it.
+ * The process goes on after the first two. Whatever is then in a bad state belongs to a single
+ * link, stream, unit or session, which its own timeout or its neighbour ends; ending the process,
+ * as Deno itself would, would cut off the links and results of every job because of one.
  */
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
@@ -12,12 +12,12 @@ import type { Log } from "../base/log.ts";
 const INTRODUCTION = "Unexpected error, please report it";
 
 export class UnexpectedErrors implements Disposable {
-  /** Takes the errors once there is one; until then they go to `complain`. */
+  /** Receives the errors once it is set; until then they go to `complain`. */
   log: Pick<Log, "error"> | undefined;
   readonly #target: EventTarget;
   readonly #complain: (text: string) => void;
 
-  /** Listens on `target`, which is `globalThis` but for tests. */
+  /** Listens on `target`, which is `globalThis` except in tests. */
   constructor(target: EventTarget, complain: (text: string) => void) {
     this.#target = target;
     this.#complain = complain;
@@ -25,7 +25,7 @@ export class UnexpectedErrors implements Disposable {
     target.addEventListener("unhandledrejection", this.#onRejection);
   }
 
-  /** Tells of an error with its stack and its causes. */
+  /** Reports an error with its stack and its causes. */
   report(error: unknown): void {
     const stack = Deno.inspect(error, { colors: false });
     if (this.log === undefined) this.#complain(`${INTRODUCTION}: ${stack}`);

@@ -1,4 +1,4 @@
-/** From a worker's action to the work type that it makes known. */
+/** Turns a worker's action into the work type that it registers. */
 import { workCommand } from "../config/actions/workers.ts";
 import { commandWork } from "../workceptor/command/command_work_type.ts";
 import type { WorkType } from "../workceptor/work_type.ts";
