@@ -1,116 +1,92 @@
 /**
- * Measures our nodes and the Go daemon in the same run, driven by the same client over the same
- * control protocol: `deno task bench`. Prints medians of all rounds, as a table or JSON.
+ * The scoreboard: our nodes beside the Go daemon's in the same run, taking turns, driven by the
+ * same client over the same control protocol. `deno task bench --help` says how.
  */
-import { parseArgs } from "node:util";
+import { messageOf } from "../lib/base/error_message.ts";
 import { folderOf, runsFromSource } from "../tests/support/peers.ts";
-import { type Bench, type BenchOptions, percentile, type Subject } from "./_measure.ts";
-import { controlPing } from "./control_ping.ts";
-import { idleMemory, startToReady } from "./start.ts";
-import { submitResult } from "./submit_result.ts";
-import { workResults } from "./work_results.ts";
+import { say } from "../tools/say.ts";
+import { buildOurs } from "./build_ours.ts";
+import { describeMachine, loadNow, type Machine, machineLine } from "./machine.ts";
+import { measureRow } from "./measure_row.ts";
+import { HELP, type Options, readOptions } from "./options.ts";
+import { reportRow, type RowReport } from "./report.ts";
+import { type Kind, type Row, scaleOf } from "./row.ts";
+import { selectRows } from "./rows.ts";
+import { markdownTable, textHead, textRow } from "./table.ts";
 
-const BENCHES: readonly Bench[] = [
-  startToReady,
-  idleMemory,
-  controlPing,
-  submitResult,
-  workResults,
-];
+const USAGE_EXIT_CODE = 2;
 
-const HELP = `Usage: deno task bench [options]
-
-  --json          print JSON instead of a table
-  --only=<text>   only what has this in its name
-  --rounds=<n>    rounds of each, after one to warm up (default 7)
-  --size=<MB>     output of the unit whose results are timed (default 500)
-
-RECEPTOR_PEERS names the folder of the Go daemon; without it only ours is measured.
-RECEPTOR_TEST_SOURCE=1 measures ours from source and not dist/receptor.`;
-
-interface Summary {
-  p50: number;
-  p90: number;
-  rounds: number;
+/** What `--json` prints and `--from` reads. */
+interface Scoreboard {
+  readonly machine: Machine;
+  readonly quick: boolean;
+  readonly rows: readonly RowReport[];
 }
 
-interface Result {
-  name: string;
-  unit: string;
-  better: string;
-  go?: Summary;
-  ours?: Summary;
-  empty?: Summary;
-  /** Ours divided by Go's. */
-  ratio?: number;
+function progress(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
 }
 
-function say(text: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+function fromArguments(): { options: Options; rows: readonly Row[] } {
+  try {
+    const options = readOptions(Deno.args);
+    return { options, rows: selectRows(scaleOf(options.quick), options.only) };
+  } catch (error) {
+    progress(messageOf(error));
+    Deno.exit(USAGE_EXIT_CODE);
+  }
 }
 
 async function measure(
-  bench: Bench,
-  subjects: readonly Subject[],
-  options: BenchOptions,
-): Promise<Result> {
-  const result: Result = { name: bench.name, unit: bench.unit, better: bench.better };
-  for (const subject of subjects) {
-    const values = await bench.measure(subject, options);
-    if (values === undefined) continue;
-    result[subject] = {
-      p50: percentile(values, 0.5),
-      p90: percentile(values, 0.9),
-      rounds: values.length,
-    };
+  rows: readonly Row[],
+  options: Options,
+  onRow: (report: RowReport) => void,
+): Promise<Scoreboard> {
+  const kinds: Kind[] = folderOf("RECEPTOR_PEERS") === undefined ? ["ours"] : ["ours", "go"];
+  if (!runsFromSource()) await buildOurs();
+  const machine = await describeMachine(kinds);
+  progress(machineLine(machine));
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort(new Error("interrupted"));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, interrupt);
+
+  const reports: RowReport[] = [];
+  for (const row of rows) {
+    const runs = options.runs ?? (options.quick ? 1 : row.runs);
+    progress(`${row.name}: ${row.title}, ${runs} ${runs === 1 ? "run" : "runs"}`);
+    const before = loadNow();
+    const start = performance.now();
+    const outcomes = await measureRow(row, { kinds, runs, signal: interrupted.signal });
+    const seconds = (performance.now() - start) / 1000;
+    const report = reportRow(row, outcomes, { load: [before, loadNow()], seconds });
+    reports.push(report);
+    onRow(report);
   }
-  if (result.go && result.ours) result.ratio = result.ours.p50 / result.go.p50;
-  return result;
+  return { machine, quick: options.quick, rows: reports };
 }
 
-function number(summary: Summary | undefined): string {
-  return summary === undefined ? "" : Number(summary.p50.toPrecision(3)).toString();
-}
-
-function row(cells: readonly string[]): string {
-  const [name, ...rest] = cells as [string, ...string[]];
-  return [name.padEnd(32), ...rest.map((cell) => cell.padStart(12))].join("");
-}
-
-function tableRow(result: Result): string {
-  const verdict = result.ratio === undefined ? "" : `${Number(result.ratio.toPrecision(2))}x`;
-  const { name, unit, go, ours, empty } = result;
-  return row([name, unit, number(go), number(ours), verdict, number(empty)]);
-}
-
-const { values: flags } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    only: { type: "string", default: "" },
-    rounds: { type: "string", default: "7" },
-    size: { type: "string", default: "500" },
-    help: { type: "boolean", default: false },
-  },
-});
-if (flags.help) {
+const { options, rows } = fromArguments();
+if (options.print === "help") {
   say(HELP);
   Deno.exit(0);
 }
-const [rounds, size] = [Number(flags.rounds), Number(flags.size)];
-if (!(rounds >= 1 && size > 0)) throw new RangeError("--rounds and --size must be above zero");
-const options: BenchOptions = { rounds, resultBytes: Math.round(size * 1e6) };
-const subjects: Subject[] = folderOf("RECEPTOR_PEERS") === undefined ? [] : ["go"];
-subjects.push("ours", "empty");
-
-if (!flags.json) say(row(["", "", "Go", "ours", "ours/Go", "empty Deno"]));
-const results: Result[] = [];
-for (const bench of BENCHES) {
-  if (!bench.name.includes(flags.only)) continue;
-  results.push(await measure(bench, subjects, options));
-  if (!flags.json) say(tableRow(results.at(-1)!));
+if (options.print === "list") {
+  for (const { name, title } of rows) say(`${name.padEnd(16)} ${title}`);
+  Deno.exit(0);
 }
-if (flags.json) {
-  const from = runsFromSource() ? "source" : "dist/receptor";
-  const machine = { cpus: navigator.hardwareConcurrency, ...Deno.build, deno: Deno.version.deno };
-  say(JSON.stringify({ machine, from, sizeMB: size, results }, null, 2));
+const onRow = (report: RowReport) => {
+  if (options.print === "text") say(textRow(report));
+};
+if (options.print === "text") say(textHead());
+let board: Scoreboard;
+if (options.from === undefined) {
+  board = await measure(rows, options, onRow);
+} else {
+  board = JSON.parse(await Deno.readTextFile(options.from));
+  board.rows.forEach(onRow);
 }
+if (options.print === "json") say(JSON.stringify(board, null, 2));
+if (options.print === "markdown") {
+  say(`${machineLine(board.machine)}.\n\n${markdownTable(board.rows)}`);
+}
+Deno.exit(board.rows.some(({ errors }) => "ours" in errors) ? 1 : 0);

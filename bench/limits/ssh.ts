@@ -1,0 +1,78 @@
+/**
+ * What people do without a mesh: a remote command over an SSH connection that is up already and
+ * shared. Needs an sshd on this machine, which is started for this alone, with keys of its own.
+ */
+import { join } from "node:path";
+import { eventually } from "../../tests/support/eventually.ts";
+import { freePort } from "../../tests/support/ports.ts";
+import { Program } from "../../tests/support/program.ts";
+import { TempFolder } from "../../tests/support/temp_folder.ts";
+import { type Limit, over } from "../row.ts";
+import { percentile } from "../statistics.ts";
+import { timed } from "../timed.ts";
+
+const COMMANDS = 20;
+/** Where sshd is, which is in few users' PATH. */
+const SYSTEM_FOLDERS = ["/usr/sbin", "/usr/local/sbin"];
+const HOST = "127.0.0.1";
+
+export const ssh: Limit = {
+  name: "`ssh`, shared connection",
+  async setUp() {
+    const [sshd, client, keygen] = await Promise.all(["sshd", "ssh", "ssh-keygen"].map(find));
+    if (sshd === undefined || client === undefined || keygen === undefined) return undefined;
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(await TempFolder.create());
+    const [hostKey, userKey] = [folder.join("host"), folder.join("user")];
+    for (const key of [hostKey, userKey]) {
+      await succeed([keygen, "-q", "-t", "ed25519", "-N", "", "-f", key]);
+    }
+    const port = freePort();
+    const server = stack.use(Program.start([
+      ...[sshd, "-D", "-e", "-f", "/dev/null", "-h", hostKey, "-p", String(port)],
+      ...option("ListenAddress", HOST),
+      ...option("AuthorizedKeysFile", `${userKey}.pub`),
+      ...["StrictModes", "UsePAM"].flatMap((name) => option(name, "no")),
+      ...option("PidFile", "none"),
+    ]));
+    await server.waitForOutput(/Server listening/).catch((cause) => {
+      throw new Error(`sshd did not start: ${server.output.trim()}`, { cause });
+    });
+    const shared = [client, "-F", "none", "-S", folder.join("ssh.sock"), "-p", String(port)];
+    stack.use(Program.start([
+      ...[...shared, "-M", "-N", "-i", userKey],
+      ...option("StrictHostKeyChecking", "no"),
+      ...option("UserKnownHostsFile", "/dev/null"),
+      HOST,
+    ]));
+    await eventually(() => succeed([...shared, "-O", "check", HOST]).then(() => true), {
+      what: "the shared connection",
+    });
+    return over(stack.move(), async (signal) => {
+      const times: number[] = [];
+      while (times.length < COMMANDS) {
+        signal.throwIfAborted();
+        times.push((await timed(() => succeed([...shared, HOST, "echo hello"]))).ms);
+      }
+      return { p50: percentile(times, 0.5) };
+    });
+  },
+};
+
+function option(name: string, value: string): string[] {
+  return ["-o", `${name}=${value}`];
+}
+
+async function find(program: string): Promise<string | undefined> {
+  for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), ...SYSTEM_FOLDERS]) {
+    const path = join(folder, program);
+    const info = await Deno.stat(path).catch(() => undefined);
+    if (info?.isFile) return path;
+  }
+  return undefined;
+}
+
+async function succeed([file, ...args]: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(file!, { args, stdin: "null" }).output();
+  if (!success) throw new Error(`${file} failed: ${new TextDecoder().decode(stderr).trim()}`);
+}
