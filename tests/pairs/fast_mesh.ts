@@ -41,6 +41,8 @@ export class FastMesh implements AsyncDisposable {
   readonly #folder: TempFolder;
   readonly #types: WorkTypes;
   readonly #lives = new Map<string, Life>();
+  /** Lives that are being begun, by node. */
+  readonly #starting = new Map<string, Promise<void>>();
   /** Lives that have not ended yet, by node. */
   readonly #stopping = new Map<string, Promise<void>>();
   readonly #links: Link[];
@@ -129,7 +131,15 @@ export class FastMesh implements AsyncDisposable {
     });
   }
 
-  async startNode(id: string): Promise<void> {
+  /** Begins a node's next life, unless it has one or that is being begun. */
+  startNode(id: string): Promise<void> {
+    const starting = this.#starting.get(id) ??
+      this.#startNode(id).finally(() => this.#starting.delete(id));
+    this.#starting.set(id, starting);
+    return starting;
+  }
+
+  async #startNode(id: string): Promise<void> {
     await this.#stopping.get(id);
     if (this.#lives.has(id)) return;
     const { clock, log } = this;
@@ -172,20 +182,27 @@ export class FastMesh implements AsyncDisposable {
     this.#cutOff(id);
   }
 
-  /** Starts what is away and heals all links; resolves when every node has a route to every other. */
+  /** Starts what is away and heals all links; resolves when all routes are there. */
   async restore(): Promise<void> {
-    const ids = this.#links.map(({ ends: [id] }) => id);
-    for (const id of ids) await this.startNode(id);
-    for (const index of this.#links.keys()) this.heal(index);
-    await eventually(() =>
-      ids.every((from) =>
-        this.#links.every(({ ends }) => {
-          const table = this.#lives.get(from)!.netceptor.status().RoutingTable;
-          // The way to a neighbour is the link to it.
-          const neighbour = ends.find((end) => end !== from);
-          return !ends.includes(from) || table[neighbour!] === neighbour;
-        }) && ids.every((to) => this.#lives.get(from)!.netceptor.hasRoute(to))
-      ), { what: "shortest routes in the ring" });
+    await eventually(async () => {
+      for (const [index, { ends: [id] }] of this.#links.entries()) {
+        await this.startNode(id);
+        // A node refuses a new link as long as it holds the old one, so this is done again.
+        this.heal(index);
+      }
+      return this.#hasShortestRoutes();
+    }, { what: "shortest routes in the ring" });
+  }
+
+  /** Whether the way to each neighbour is the link to it, and there is a way to everybody. */
+  #hasShortestRoutes(): boolean {
+    const tables = new Map(
+      Array.from(this.#lives, ([id, { netceptor }]) => [id, netceptor.status().RoutingTable]),
+    );
+    return this.#links.every(({ ends: [one, other] }) =>
+      tables.get(one)?.[other] === other && tables.get(other)?.[one] === one &&
+      Object.keys(tables.get(one)!).length === this.#links.length - 1
+    );
   }
 
   /** Resolves after `ms` of virtual time. */

@@ -26,6 +26,8 @@ interface Job {
   ttl: string;
   cancelAsked: boolean;
   releaseAsked: boolean;
+  /** The node has answered it, and so is bound to it. */
+  releaseTold: boolean;
   final: string | undefined;
 }
 
@@ -116,14 +118,15 @@ export class Sequence implements Disposable {
       case 13:
         return this.#ask(`results of ${job.id}`, (work) => this.#readResults(work, job));
       case 14:
-        job.cancelAsked = true;
         return this.#ask(`cancel ${job.id}`, async (work) => {
+          job.cancelAsked = true;
           await work.cancel(job.id, auth);
         });
       case 15:
-        job.releaseAsked = true;
         return this.#ask(`release ${job.id}`, async (work) => {
+          job.releaseAsked = true;
           await work.release(job.id, { ...auth, force: false });
+          job.releaseTold = true;
         });
     }
   }
@@ -139,6 +142,7 @@ export class Sequence implements Disposable {
       ttl,
       cancelAsked: false,
       releaseAsked: false,
+      releaseTold: false,
       final: undefined,
     };
     this.#jobs.push(job);
@@ -242,12 +246,13 @@ export class Sequence implements Disposable {
         if (/^unknown work unit /.test(error.message)) return undefined;
         throw error;
       });
+    let last: UnitStatus | undefined;
     const end = await eventually(async () => {
-      const found = await status();
+      const found = last = await status();
       if (found === undefined) return "gone";
       this.#observe(job, found);
-      return !job.releaseAsked && COMPLETE.includes(found.StateName) ? found : undefined;
-    }, { what: `the end of ${job.id}` });
+      return !job.releaseTold && COMPLETE.includes(found.StateName) ? found : undefined;
+    }, { what: () => `the end of ${job.id}: ${JSON.stringify(last)}` });
     const runs = await this.#echo.runs(job.id);
     if (runs > 1) this.#faults.push(`${job.id} ran ${runs} times`);
     if (end === "gone") {
