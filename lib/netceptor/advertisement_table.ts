@@ -69,9 +69,10 @@ export class AdvertisementTable {
     return this.#shares.size;
   }
 
-  /** The messages of all services that are offered. */
-  *offered(): Generator<Uint8Array> {
-    for (const services of this.#entries.values()) {
+  /** The messages of all services that are offered, but those of node `except`. */
+  *offered(except?: string): Generator<Uint8Array> {
+    for (const [nodeId, services] of this.#entries) {
+      if (nodeId === except) continue;
       for (const { message } of services.values()) if (message !== undefined) yield message;
     }
   }

@@ -15,6 +15,7 @@ import {
   ADVERTISEMENT_INTERVAL_MS,
   ADVERTISEMENT_MIN_GAP_MS,
   MAX_SEEN_ADVERTISEMENTS,
+  MAX_TOLD_BYTES,
 } from "./limits.ts";
 import type { AdvertisedWorkType, MeshStatus } from "./mesh.ts";
 import { PeriodicTask } from "./periodic_task.ts";
@@ -111,11 +112,17 @@ export class Advertisements implements Disposable {
     if (this.#hadLink && this.#own.size > 0) this.#sending.request();
   }
 
-  /** A new neighbour hears of our services at once; `send` reaches it. */
-  linkUp(send: (message: Uint8Array) => void): void {
+  /** A new neighbour hears at once of all services, ours first; `send` reaches it. */
+  linkUp(neighbour: string, send: (message: Uint8Array) => void): void {
     this.#hadLink = true;
     this.#sending.begin();
     this.#sendOwn(send);
+    let bytes = 0;
+    for (const message of this.#table.offered(neighbour)) {
+      bytes += message.length;
+      if (bytes > MAX_TOLD_BYTES) return;
+      send(message);
+    }
   }
 
   /** Takes in a message that came over the link to `via`, and passes it on if it is news. */

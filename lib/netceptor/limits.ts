@@ -74,6 +74,12 @@ export const MAX_CONNECTIONS_IN_MESH = 200_000;
  * any new one.
  */
 export const FORGET_NODE_AFTER_MS = minute;
+/** Last route messages of nodes that are kept for new neighbours; beyond that none is. */
+export const MAX_KNOWN_UPDATE_BYTES = 16 * 1024 * KiB;
+/** What a new neighbour is told at once of other nodes, and of their services. */
+export const MAX_TOLD_BYTES = 1024 * KiB;
+/** After its start or a new link a node waits this long for a route before it says there is none. */
+export const ROUTE_GRACE_MS = 3 * second;
 /** Route messages that are remembered, at least; older ones are forgotten before their time. */
 export const MAX_SEEN_UPDATES = 50_000;
 /** Advertisements that are remembered, at least: more than the links' queues hold in a ring. */

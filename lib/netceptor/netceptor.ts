@@ -10,7 +10,7 @@ import { Advertisements } from "./advertisements.ts";
 import { type DatagramHandler, DatagramPort } from "./datagram_port.ts";
 import { DropLog } from "./drop_log.ts";
 import { compileFirewall, type FirewallRule } from "./firewall.ts";
-import { MIN_IDLE_TIMEOUT_MS, REJECT_LINGER_MS } from "./limits.ts";
+import { MIN_IDLE_TIMEOUT_MS, REJECT_LINGER_MS, ROUTE_GRACE_MS } from "./limits.ts";
 import type { Link } from "./link.ts";
 import { type Door, LinkTable } from "./link_table.ts";
 import { Loopback } from "./loopback.ts";
@@ -29,6 +29,7 @@ import { type LinkEvent, netceptorEvents, type NetceptorObserver } from "./obser
 import { PacketSwitch } from "./packet_switch.ts";
 import { ping, type PingDeps, type PingOptions, traceroute } from "./ping.ts";
 import { registerReservedServices } from "./reserved_services.ts";
+import { waitForRoute } from "./route_wait.ts";
 import { Router } from "./router.ts";
 import { ServiceRegistry } from "./service_registry.ts";
 import { Streams } from "./streams.ts";
@@ -79,6 +80,8 @@ export class Netceptor implements Mesh, AsyncDisposable {
   readonly #shutdown = new AbortController();
   readonly #backends = new Set<RunningBackend>();
   readonly #routeListeners = new Set<() => void>();
+  /** Or when the node started, in monotonic time. */
+  #lastLinkUpMs: number;
   #closing: Promise<void> | undefined;
 
   /** Throws a `RangeError` or `SyntaxError` for an option that cannot be. */
@@ -90,6 +93,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
     this.nodeId = nodeId;
     this.#log = log;
     this.#clock = clock;
+    this.#lastLinkUpMs = clock.now();
     const observer = this.#observer = guardObserver(deps.observer ?? {}, netceptorEvents, {
       log,
       what: "the mesh",
@@ -221,8 +225,13 @@ export class Netceptor implements Mesh, AsyncDisposable {
     return new DatagramPort(deps, service, handler);
   }
 
-  dial(node: string, service: string, options: DialOptions = {}): Promise<MeshConn> {
-    return this.#streams.dial(this.#resolve(node), service, options);
+  async dial(node: string, service: string, options: DialOptions = {}): Promise<MeshConn> {
+    const target = this.#resolve(node);
+    // Who has just joined hears of the others any moment.
+    const timeoutMs = this.#lastLinkUpMs + ROUTE_GRACE_MS - this.#clock.now();
+    const signals = [options.signal, this.#shutdown.signal];
+    await waitForRoute({ clock: this.#clock, mesh: this }, target, { timeoutMs, signals });
+    return await this.#streams.dial(target, service, options);
   }
 
   // deno-lint-ignore require-await -- what it throws should be a rejection
@@ -286,8 +295,11 @@ export class Netceptor implements Mesh, AsyncDisposable {
       events: {
         introduce: () => this.#router.introduce(),
         linkUp: (link) => {
+          this.#lastLinkUpMs = this.#clock.now();
           this.#router.linkUp(link);
-          this.#advertisements.linkUp((message) => this.#links.sendControl(message, link));
+          const send = (message: Uint8Array) => this.#links.sendControl(message, link);
+          for (const update of this.#router.updatesFor(link.remoteNode)) send(update);
+          this.#advertisements.linkUp(link.remoteNode, send);
           this.#observer.linkUp(describeLink(link));
         },
         linkDown: (link, reason) => {

@@ -12,6 +12,7 @@ import {
   ROUTE_INTERVAL_MS,
   ROUTE_MIN_GAP_MS,
 } from "./limits.ts";
+import { KnownUpdates } from "./known_updates.ts";
 import { LinkStateTable } from "./link_state_table.ts";
 import type { NextHop, NodeTable } from "./node_table.ts";
 import { PeriodicTask } from "./periodic_task.ts";
@@ -35,7 +36,7 @@ export interface RouterDeps {
   readonly links: ReadonlyMap<string, RoutedLink>;
   /** Sends a control message over all links but the one to `except`. */
   readonly flood: (message: Uint8Array, except?: string) => void;
-  /** A node was heard of for the first time. */
+  /** A node was heard of for the first time, or has started anew. */
   readonly onNewNode: () => void;
   /** A node has started anew: it knows nothing of what it had to do with us before. */
   readonly onNodeRestarted: (nodeId: string) => void;
@@ -57,6 +58,7 @@ export class Router implements Disposable {
   /** Epoch of the node to be told that it is our duplicate. */
   #suspect = 0n;
   readonly #linkState: LinkStateTable;
+  readonly #known = new KnownUpdates();
   readonly #seen: SeenFloods;
   readonly #flooding: PeriodicTask;
   readonly #recalculation: PeriodicTask;
@@ -101,6 +103,11 @@ export class Router implements Disposable {
     return encodeRouteMessage(this.#makeUpdate(0n));
   }
 
+  /** What a new neighbour should hear of the other nodes at once. */
+  updatesFor(neighbour: string): Iterable<Uint8Array> {
+    return this.#known.for(neighbour, this.#routes);
+  }
+
   linkUp(link: RoutedLink): void {
     this.#joinedMs ??= this.#deps.clock.now();
     this.#deps.nodes.add(link.remoteNode);
@@ -111,7 +118,7 @@ export class Router implements Disposable {
 
   linkDown(link: RoutedLink): void {
     const { remoteNode } = link;
-    if (this.#linkState.disconnect(remoteNode)) this.#deps.nodes.delete(remoteNode);
+    if (this.#linkState.disconnect(remoteNode)) this.#forget(remoteNode);
     this.#flooding.request();
     this.#recalculation.request();
   }
@@ -131,11 +138,14 @@ export class Router implements Disposable {
         );
       }
       this.#linkState.applySuspicion(update);
+      this.#known.delete(update.nodeId);
     } else {
       log.debug(`Received routing update ${update.updateId} from ${update.nodeId} via ${via}`);
       if (!this.#apply(update, via)) return;
     }
-    flood(encodeRouteMessage({ ...update, forwardingNode: this.#self }), via);
+    const message = encodeRouteMessage({ ...update, forwardingNode: this.#self });
+    if (update.suspectedDuplicate === 0n) this.#known.put(update.nodeId, message);
+    flood(message, via);
   }
 
   [Symbol.dispose](): void {
@@ -150,7 +160,7 @@ export class Router implements Disposable {
     const outcome = this.#linkState.apply(update, via, clock.now());
     if (outcome.kind === "stale") return false;
     for (const nodeId of outcome.forgotten) {
-      nodes.delete(nodeId);
+      this.#forget(nodeId);
       this.#recalculation.request();
       drops.countLimit("node forgotten because the table of nodes is full", nodeId);
     }
@@ -163,13 +173,19 @@ export class Router implements Disposable {
       return false;
     }
     nodes.add(update.nodeId);
-    if (outcome.isNew) {
+    if (outcome.isRestarted) onNodeRestarted(update.nodeId);
+    // Its neighbour may be one that does not tell it of us, as the original does not.
+    if (outcome.isNew || outcome.isRestarted) {
       this.#flooding.request();
       onNewNode();
     }
-    if (outcome.isRestarted) onNodeRestarted(update.nodeId);
     if (outcome.changed) this.#recalculation.request();
     return true;
+  }
+
+  #forget(nodeId: string): void {
+    this.#deps.nodes.delete(nodeId);
+    this.#known.delete(nodeId);
   }
 
   /** An update with our own node id: an echo, or of a node that has the same name. */

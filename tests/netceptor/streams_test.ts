@@ -100,6 +100,8 @@ Deno.test("dial fails at once when there is no route or no such service", async 
   await using mesh = new SimMesh();
   const [near] = await line(mesh, 2);
   const { netceptor } = near!;
+  // Routes may be on their way before.
+  await mesh.clock.advance(3_000);
   await rejects(netceptor.dial("nowhere", "echo"), { message: "no route to node" });
   await rejects(netceptor.dial("n1", "toolongname"), /too long/);
   const start = mesh.clock.now();
