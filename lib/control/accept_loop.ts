@@ -32,10 +32,11 @@ export function unixCaller(): Caller {
   return { via: "unix", secure: false, description: "unix" };
 }
 
-/** A client from the mesh. */
-export function meshCaller(conn: MeshConn): Caller {
+/** A client from the mesh; `certified` if its certificate had to name the node it comes from. */
+export function meshCaller(conn: MeshConn, { certified = false } = {}): Caller {
   return {
     via: "mesh",
+    certifiedNodes: certified ? [conn.remoteNode] : undefined,
     secure: conn.secure,
     description: `${conn.remoteNode}:${conn.remoteService}`,
     peer: conn.remoteNode,

@@ -13,6 +13,8 @@ export interface Caller {
   readonly secure: boolean;
   /** For the log: the mesh address, socket address or `unix`. */
   readonly description: string;
+  /** Node ids that the client's certificate vouches for; absent without a verified certificate. */
+  readonly certifiedNodes?: readonly string[] | undefined;
   /**
    * The node or host that it comes from, in whose share of the bounds it counts; if absent,
    * `description`.

@@ -16,7 +16,7 @@ import { meshCaller, serveConnections, unixCaller } from "../control/accept_loop
 import type { ControlServer } from "../control/server.ts";
 import { makeOwnFolder } from "../control/own_folder.ts";
 import { listenUnix, SocketInUseError } from "../control/unix_listener.ts";
-import type { Mesh } from "../netceptor/mesh.ts";
+import type { Mesh, MeshConn } from "../netceptor/mesh.ts";
 import type { TlsServerProfile } from "../pki/mod.ts";
 import { failedAction } from "./failed_action.ts";
 import type { Security } from "./security.ts";
@@ -114,16 +114,22 @@ export class ControlSockets implements AsyncDisposable {
   #serveTcp({ host, port }: HostPort, tls: TlsServerProfile | undefined): void {
     const { log, clock, server, observer } = this.#deps;
     const listener = SocketListener.bind({ log, clock, observer }, { bindAddress: host, port });
-    const open = async (conn: Deno.TcpConn) => ({
-      stream: tls === undefined ? conn : await secured(conn, tls),
-      caller: {
-        via: "tcp",
-        secure: tls !== undefined,
-        description: addressOf(conn),
-        peer: hostPortOf(conn.remoteAddr).host,
-      } as const,
-      close: () => conn.close(),
-    });
+    const open = async (conn: Deno.TcpConn) => {
+      const { stream, certifiedNodes } = tls === undefined
+        ? { stream: conn }
+        : await secured(conn, tls);
+      return {
+        stream,
+        caller: {
+          via: "tcp",
+          secure: tls !== undefined,
+          certifiedNodes,
+          description: addressOf(conn),
+          peer: hostPortOf(conn.remoteAddr).host,
+        } as const,
+        close: () => conn.close(),
+      };
+    };
     const { signal } = this.#ending;
     this.#run(
       listener.run(open, ({ stream, caller }) => server.serve(stream, caller, signal), signal),
@@ -139,7 +145,9 @@ export class ControlSockets implements AsyncDisposable {
       }),
     );
     const { server } = this.#deps;
-    this.#run(serveConnections(server, listener, meshCaller, this.#ending.signal), service);
+    const certified = tls?.options.requireClientCert === true;
+    const callerOf = (conn: MeshConn) => meshCaller(conn, { certified });
+    this.#run(serveConnections(server, listener, callerOf, this.#ending.signal), service);
   }
 
   #run(loop: Promise<void>, what: string): void {
@@ -155,9 +163,17 @@ export class ControlSockets implements AsyncDisposable {
   }
 }
 
-async function secured(conn: Deno.TcpConn, tls: TlsServerProfile): Promise<ByteConn> {
+/** Takes a connection through the handshake, and notes whom the client's certificate names. */
+async function secured(conn: Deno.TcpConn, tls: TlsServerProfile) {
   const { acceptTls } = await import("../backends/tls.ts");
-  return await acceptTls(conn, tls, { from: addressOf(conn) });
+  let certifiedNodes: readonly string[] | undefined;
+  const { secureContext, wantsClientCertificate } = tls;
+  const verifyClient = (chain: readonly Uint8Array[], from: string) => {
+    certifiedNodes = tls.verifyClient(chain, from);
+  };
+  const noting = { secureContext, wantsClientCertificate, verifyClient };
+  const stream: ByteConn = await acceptTls(conn, noting, { from: addressOf(conn) });
+  return { stream, certifiedNodes };
 }
 
 function addressOf(conn: Deno.TcpConn): string {

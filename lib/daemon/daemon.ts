@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/default_socket.ts";
 import type { Random } from "../base/random.ts";
 import { node as nodeAction } from "../config/actions/general.ts";
+import { workSigning } from "../config/actions/workers.ts";
 import type { Config } from "../config/config.ts";
 import { InvalidConfigError } from "../config/config_error.ts";
 import { ReloadError, ReloadErrorCode } from "../control/reload_error.ts";
@@ -91,6 +92,7 @@ export class Daemon implements AsyncDisposable {
       }, {
         dataDir: settings?.datadir ?? DEFAULT_DATA_FOLDER,
         nodeId: config.nodeId,
+        signFor: config.find(workSigning)?.values.signfor,
       }),
     );
     const backendDeps = { log, clock, random, environment, security, observer };

@@ -95,10 +95,11 @@ export class TlsServerProfile {
   /**
    * Checks the chain of a client of a backend or socket (DER, leaf first); any client that the
    * authorities vouch for passes. `from` names the client in the refusal. Throws a
-   * `CertificateRefused`. Does nothing if clients are not asked for a certificate.
+   * `CertificateRefused`. Does nothing if clients are not asked for a certificate. Returns the
+   * node ids that the certificate vouches for.
    */
-  verifyClient(chain: readonly Uint8Array[], from: string): void {
-    if (this.wantsClientCertificate) this.#verify(chain, "any", from);
+  verifyClient(chain: readonly Uint8Array[], from: string): readonly string[] {
+    return this.wantsClientCertificate ? this.#verify(chain, "any", from).names.nodeIds : [];
   }
 
   get #what(): string {
@@ -133,9 +134,9 @@ export class TlsServerProfile {
     }
   }
 
-  #verify(chain: readonly Uint8Array[], name: PeerName, from: string): void {
+  #verify(chain: readonly Uint8Array[], name: PeerName, from: string): Certificate {
     const { clientRoots } = this.#loaded.current();
-    verifyPeer(
+    return verifyPeer(
       chain,
       { profile: this.#what, peerIs: "client", roots: clientRoots, pins: this.#pins },
       { name, from, now: this.#deps.clock.wallTime() },

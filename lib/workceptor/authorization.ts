@@ -1,6 +1,6 @@
 /** Who may give a command about work: anybody, or whoever signs it. */
 import { ControlError } from "../control/control_error.ts";
-import type { Authorization } from "../control/work_service.ts";
+import type { Authorization, Caller } from "../control/work_service.ts";
 import { refusals } from "./work_texts.ts";
 import type { WorkTypes } from "./work_types.ts";
 
@@ -14,14 +14,31 @@ export interface AuthorizedWork {
   readonly signWork: boolean;
 }
 
+export interface AuthorizerDeps {
+  readonly types: WorkTypes;
+  /** Absent: no verifying key is configured, and no signature is good. */
+  readonly verifySignature?: VerifySignature | undefined;
+}
+
 export class Authorizer {
   readonly #types: WorkTypes;
   readonly #verify: VerifySignature | undefined;
+  readonly #signFor: readonly string[];
 
-  /** Without `verify` no verifying key is configured, and no signature is valid. */
-  constructor(types: WorkTypes, verify: VerifySignature | undefined) {
-    this.#types = types;
-    this.#verify = verify;
+  /** `signFor` are the nodes for which this one signs work, if their certificates name them. */
+  constructor(deps: AuthorizerDeps, options: { signFor?: readonly string[] | undefined }) {
+    this.#types = deps.types;
+    this.#verify = deps.verifySignature;
+    this.#signFor = options.signFor ?? [];
+  }
+
+  /**
+   * Throws a `ControlError` unless this caller's work for other nodes may be signed with our key:
+   * whoever has it signed may do there what we may. The Go daemon signs for anybody.
+   */
+  checkSigning({ via, certifiedNodes = [] }: Caller): void {
+    if (via === "unix" || certifiedNodes.some((node) => this.#signFor.includes(node))) return;
+    throw new ControlError(refusals.notSigned);
   }
 
   /**

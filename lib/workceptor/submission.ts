@@ -48,8 +48,14 @@ export class Submission implements Disposable {
     return payload;
   }
 
-  #typeFor({ node, workType, ttl }: SubmitRequest): [name: string, type: WorkType] {
-    if (isLocalhost(node) || node === this.#nodeId) {
+  /** Whether the work is for this node. */
+  isHere({ node }: SubmitRequest): boolean {
+    return isLocalhost(node) || node === this.#nodeId;
+  }
+
+  #typeFor(request: SubmitRequest): [name: string, type: WorkType] {
+    const { node, workType, ttl } = request;
+    if (this.isHere(request)) {
       if (ttl !== "") throw new ControlError(refusals.ttlNotRemote);
       return [workType, this.#deps.types.here(workType)];
     }

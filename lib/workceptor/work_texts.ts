@@ -24,6 +24,8 @@ export const refusals = {
   badUnitId: (id: string, maxLength: number) =>
     `workUnitID must be 1 to ${maxLength} letters and digits, got ${JSON.stringify(id)}`,
   badNode: (node: string) => `node must be the id of a node, got ${JSON.stringify(node)}`,
+  notSigned: "this node signs work only for clients on its Unix socket, and for nodes that " +
+    "signfor of work-signing names and that prove who they are by a TLS client certificate",
   noWorkElsewhere: "this node sends no work to other nodes",
   workTypeRegistered: (type: string) => `work type ${type} already registered`,
   cancelledBeforeStart: (id: string) => `work unit ${id} was cancelled before it could start`,

@@ -46,6 +46,8 @@ export interface WorkceptorOptions {
   readonly nodeId: string;
   /** Holds a folder for each node. The Go daemon's default is `/tmp/receptor`. */
   readonly dataDir: string;
+  /** Nodes for which this one signs work, if their certificates name them. */
+  readonly signFor?: readonly string[] | undefined;
 }
 
 /** The parts that need an open data folder. */
@@ -66,7 +68,8 @@ export class Workceptor implements WorkService, AsyncDisposable {
     this.#deps = deps;
     this.#options = options;
     this.#endGrace = new EndGrace(deps.clock);
-    this.#authorizer = new Authorizer(this.#types, deps.verifySignature);
+    const { verifySignature } = deps;
+    this.#authorizer = new Authorizer({ types: this.#types, verifySignature }, options);
   }
 
   /**
@@ -97,6 +100,7 @@ export class Workceptor implements WorkService, AsyncDisposable {
   async submit(request: SubmitRequest, caller: Caller): Promise<PendingUnit> {
     const { submission } = this.#started;
     await this.#authorizer.check(request, { caller, signature: request.signature });
+    if (request.signWork && !submission.isHere(request)) this.#authorizer.checkSigning(caller);
     return submission.submit(request);
   }
 

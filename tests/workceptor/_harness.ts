@@ -48,6 +48,7 @@ export interface WorkceptorSetup {
   nodeId?: string;
   types?: Record<string, CommandWorkType>;
   parts?: Partial<WorkceptorDeps & RemoteAccess>;
+  signFor?: readonly string[];
   log?: Log;
 }
 
@@ -59,7 +60,7 @@ export function commandType(type: CommandWorkType): WorkType {
 /** A started workceptor with the work types `sh` and `cat`. */
 export async function startWorkceptor(
   dataDir: string,
-  { nodeId = "n1", types, parts, log = silentLog }: WorkceptorSetup = {},
+  { nodeId = "n1", types, parts, signFor, log = silentLog }: WorkceptorSetup = {},
 ): Promise<Workceptor> {
   const deps = {
     log,
@@ -70,7 +71,7 @@ export async function startWorkceptor(
     loadUnregistered,
     ...parts,
   };
-  const workceptor = new Workceptor(deps, { nodeId, dataDir });
+  const workceptor = new Workceptor(deps, { nodeId, dataDir, signFor });
   const remoteWork = new RemoteWork(deps, { nodeId });
   workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
   const all = types ?? { sh: shellType, cat: { command: "cat" } };

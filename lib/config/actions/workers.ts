@@ -1,7 +1,7 @@
 /** Actions about units of work: their types, and who may submit them. */
 import { DEFAULT_CANCEL_GRACE_MS } from "../../workceptor/command/command_record.ts";
 import { defineAction } from "../action.ts";
-import { dictionary } from "../composite_types.ts";
+import { dictionary, strings } from "../composite_types.ts";
 import { REMOTE_WORK_TYPE } from "../../workceptor/remote/remote_extra_data.ts";
 import { refusals } from "../../workceptor/work_texts.ts";
 import {
@@ -64,6 +64,10 @@ export const workSigning = defineAction({
       type: duration({ words: TOKEN_EXPIRATION_WORDS }),
       default: DEFAULT_TOKEN_EXPIRATION_MS,
       description: "Expiration of the signed json web token, e.g. 3h or 3h30m",
+    },
+    signfor: {
+      type: strings,
+      description: "Nodes whose certificate lets them have work signed; Unix sockets always may",
     },
   },
 });
