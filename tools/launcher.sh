@@ -7,12 +7,12 @@ name=@NAME@
 runtime=deno-@RUNTIME_ID@
 app=@NAME@-@APP_ID@
 
-# A file that was unpacked here, is ours, and was not touched afterwards.
+# A file that was unpacked here, is ours, and has not been changed since.
 intact() {
   [ -s "$1" ] && [ -O "$1" ] && [ -e "${1%/*}/stamp" ] && ! [ "$1" -nt "${1%/*}/stamp" ]
 }
 
-# A cache folder that nobody else can have put there.
+# A cache folder that nobody else can have created.
 trusted() {
   [ -d "$1" ] && [ -O "$1" ] && ! [ -h "$1" ]
 }
@@ -24,8 +24,8 @@ ready() {
     cache=$1
 }
 
-# piece OFFSET LENGTH FOLDER FILE: unpacks into FOLDER/FILE, whole or not at all. Its time is set
-# back so that no stamp is older, whoever made that.
+# piece OFFSET LENGTH FOLDER FILE: unpacks into FOLDER/FILE, completely or not at all. Sets its time
+# back so that no stamp is older, whoever made the stamp.
 piece() {
   new=$3/.$4.$$
   tail -c "+$1" "$0" | head -c "$2" | gzip -dc >"$new" && chmod 700 "$new" &&
@@ -38,9 +38,9 @@ stamp() {
   { sync "$1"/* 2>/dev/null || sync; } && : >"$1/stamp"
 }
 
-# Runs in a subshell, says on stdout what went wrong. Two at once do no harm: every file comes by
-# a rename, with the same content, and is stamped afterwards. Both programs share one runtime; ps
-# shows the name of the link that it was started by.
+# Runs in a subshell; says on stdout what went wrong. Two at once do no harm: every file is put in
+# place by a rename, with the same content, and stamped afterwards. Both programs share one runtime;
+# ps shows the name of the link that it was started by.
 unpack() (
   umask 077
   mkdir -p "$1" 2>/dev/null && trusted "$1" ||

@@ -1,11 +1,11 @@
 /**
  * Whether a neighbour is where its datagrams seem to come from. Anybody can forge the address of a
- * datagram: a node that answered at length would flood a victim in somebody else's name, and one
- * that took each as a neighbour would soon have no room for real ones.
+ * datagram: a node that sent long answers would flood a victim on an attacker's behalf, and one
+ * that accepted every address as a neighbour would soon have no room for real ones.
  *
- * So a session of that kind becomes a link only when its neighbour has answered a ping from a
- * service whose name is random. Until then it gets no more bytes than it sent: an introduction as
- * short as can be, and pings. What it says meanwhile is kept for the link.
+ * So such a session becomes a link only once its neighbour has answered a ping from a service with
+ * a random name. Until then it gets no more bytes than it sent: the shortest possible introduction,
+ * and pings. What it says meanwhile is kept for the link.
  */
 import type { Session } from "../backends/mod.ts";
 import type { Clock } from "../base/clock.ts";
@@ -45,8 +45,8 @@ export interface AddressCheckDeps {
 }
 
 /**
- * Resolves to a session with all that the neighbour said, once it has shown that it is there;
- * to undefined when it does not, or the session is closed. Never rejects.
+ * Resolves to a session with everything that the neighbour said, once it has shown that it is
+ * there; to undefined if it does not, or the session is closed. Never rejects.
  */
 export async function checkAddress(
   deps: AddressCheckDeps,
@@ -61,14 +61,14 @@ interface Neighbour {
   readonly hash: NodeHash;
 }
 
-/** How often the neighbour is asked in all, and between two introductions. */
+/** How often to ask the neighbour in all, and between two introductions. */
 const MAX_ATTEMPTS = SETUP_MESSAGES * SETUP_INTERVAL_MS / ADDRESS_CHECK_INTERVAL_MS;
 const ATTEMPTS_PER_INTRODUCTION = SETUP_INTERVAL_MS / ADDRESS_CHECK_INTERVAL_MS;
 class AddressCheck implements Disposable {
   readonly #deps: AddressCheckDeps;
   readonly #session: Session;
   readonly #self: NodeHash;
-  /** The service that the answer goes to, which only the receiver of a ping can know. */
+  /** The service to which the answer is sent, which only the receiver of a ping can know. */
   readonly #registration: { readonly service: Service } & Disposable;
   /** Resolves with the answer. */
   readonly #answer = Promise.withResolvers<"answered">();
@@ -78,7 +78,7 @@ class AddressCheck implements Disposable {
   #timer: Disposable | undefined;
   readonly #held: Uint8Array<ArrayBuffer>[] = [];
   #heldBytes = 0;
-  /** Settles when all is sent; never rejects. */
+  /** Settles when everything is sent; never rejects. */
   #sent: Promise<unknown> = Promise.resolve();
 
   constructor(deps: AddressCheckDeps, session: Session) {
@@ -88,7 +88,7 @@ class AddressCheck implements Disposable {
     // The shortest way back may lead over other links of ours.
     this.#registration = deps.services.register("", {
       receive: (_packet, from) => this.#hear(from.id),
-      // A firewall that rejects pings has seen this one.
+      // A firewall that rejects pings has also received this one.
       unreachable: (_notice, reporter) => this.#hear(reporter),
     });
   }
@@ -160,7 +160,7 @@ class AddressCheck implements Disposable {
     });
   }
 
-  /** What the session has no credit for is lost, and sent again. */
+  /** Whatever the session has no credit for is lost, and sent again later. */
   #ask({ introduce, ping }: { readonly introduce: boolean; readonly ping: boolean }): void {
     if (introduce) this.#send(encodeIntroduction(this.#deps.selfId));
     if (!ping) return;
@@ -181,7 +181,7 @@ function hasHash(packet: Uint8Array, at: number, { high, low }: NodeHash): boole
   return packetInt32(packet, at) === (high | 0) && packetInt32(packet, at + 4) === (low | 0);
 }
 
-/** The session goes on with what was kept of it. */
+/** The session, continued with what was kept. */
 class CheckedSession implements Session {
   readonly description: string;
   readonly acceptedFrom: string | undefined;
@@ -189,7 +189,7 @@ class CheckedSession implements Session {
   #kept: readonly Uint8Array<ArrayBuffer>[];
   #receiving: ReturnType<Session["receive"]> | undefined;
 
-  /** `receiving` is a call of `receive` that is under way. */
+  /** `receiving` is a pending call of `receive`. */
   constructor(
     session: Session,
     kept: readonly Uint8Array<ArrayBuffer>[],

@@ -1,14 +1,14 @@
 /**
- * The services of other nodes, as far as this node has heard: what is offered and, for a time, what
- * was withdrawn. Pure state, bounded in bytes.
+ * The services of other nodes that this node has heard of: those on offer and, for a time, those
+ * withdrawn. Pure state, bounded in bytes.
  *
- * Of two advertisements of one service the one with the later `Time` counts, which is its node's
- * own clock. A `Time` that is far ahead of our clock must not hide the real ones until that day
- * comes: it gives way to any that is not, and replaces such a one only when that has not been
- * renewed for a while. A node whose clock is ahead all the time is thus heard like any other.
+ * Of two advertisements of one service, the one with the later `Time` counts, which is from its
+ * node's own clock. A `Time` far ahead of our clock must not hide the real ones until then: it
+ * gives way to any that is not ahead, and replaces such a one only if that has not been renewed for
+ * a while. So a node whose clock is always ahead is still heard.
  *
- * A withdrawn service stays in the table with the time of its withdrawal: an older advertisement
- * that arrives late, or an echo of the withdrawal in a ring, is no news then.
+ * A withdrawn service stays in the table with the time of its withdrawal, so that an older
+ * advertisement that arrives late, or an echo of the withdrawal in a ring, is not news.
  */
 import { type Advertisement, parseTimestamp } from "../wire/mod.ts";
 import {
@@ -23,11 +23,11 @@ import { Shares } from "../base/shares.ts";
 
 /** What `enter` made of an advertisement. */
 export type AdvertisementOutcome =
-  /** To be passed on; `evicted` others made room. */
+  /** To be passed on; `evicted` others had to make room. */
   | { readonly kind: "news"; readonly evicted: number }
-  /** As old as what is known, or older. */
+  /** No newer than what is known. */
   | { readonly kind: "old" }
-  /** Its node offers as many services as it may. */
+  /** Its node already offers as many services as it may. */
   | { readonly kind: "too many" };
 
 /** The moment at which an advertisement arrives. */
@@ -46,7 +46,7 @@ interface Entry {
   readonly timeNs: bigint;
   /** Monotonic time. */
   readonly heardAtMs: number;
-  /** The message as it came, as that is the smallest form; undefined for a withdrawn service. */
+  /** The message as it came, which is the smallest form; undefined for a withdrawn service. */
   readonly message: Uint8Array | undefined;
 }
 
@@ -57,7 +57,7 @@ export class AdvertisementTable {
   /** By node and service. */
   readonly #entries = new Map<string, Map<string, Entry>>();
   readonly #shares = new Shares<Entry>();
-  /** The withdrawn ones, the first that was heard of first. */
+  /** The withdrawn ones, in the order in which they were heard of. */
   readonly #withdrawn = new Set<Entry>();
 
   constructor({ maxBytes = MAX_ADVERTISEMENT_BYTES } = {}) {
@@ -103,7 +103,7 @@ export class AdvertisementTable {
     return { kind: "news", evicted: this.#evict() };
   }
 
-  /** The link to `neighbour` is gone; what it told of others is kept. */
+  /** The link to `neighbour` is gone; what it told us about others is kept. */
   neighbourGone(neighbour: string): void {
     this.#shares.leave(neighbour);
   }
@@ -146,8 +146,8 @@ export class AdvertisementTable {
   }
 
   /**
-   * The oldest of those `entries` that came from the neighbour that brought most of them; undefined
-   * when that is not more than `via` brought. Others cannot use up the services of a node that way.
+   * The oldest `entries` of the neighbour that brought the most; undefined if that is not more than
+   * `via` brought. This way, others cannot use up the services of a node.
    */
   #oldestOfBusiest(entries: readonly Entry[], via: string): Entry | undefined {
     const byNeighbour = Map.groupBy(entries, (entry) => this.#shares.ownerOf(entry)!);
@@ -167,7 +167,7 @@ export class AdvertisementTable {
   }
 }
 
-/** Whether an advertisement of `timeNs` takes the place of `known`. */
+/** Whether an advertisement with `timeNs` replaces `known`. */
 function replaces(timeNs: bigint, known: Entry, { nowMs, wallNs }: Arrival): boolean {
   const latest = wallNs + BigInt(MAX_CLOCK_AHEAD_MS) * NS_PER_MS;
   const isAhead = timeNs > latest;

@@ -1,4 +1,7 @@
-/** What services the nodes of the mesh offer: ours, told to all, and theirs, as told to us. */
+/**
+ * The services that the nodes of the mesh offer: ours, which we advertise, and theirs, of which we
+ * hear.
+ */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import {
@@ -46,12 +49,13 @@ export class Advertisements implements Disposable {
   #workTypes: readonly AdvertisedWorkType[] = [];
   readonly #table = new AdvertisementTable();
   /**
-   * The table may have to forget what still travels: each advertisement passes once all the same.
+   * The table may have to forget advertisements that are still travelling; each must still pass
+   * only once.
    */
   readonly #seen: SeenFloods;
   readonly #sending: PeriodicTask;
   #lastTimeNs = 0n;
-  /** Before the first link there is nobody to tell anything. */
+  /** Before the first link there is nobody to tell. */
   #hadLink = false;
   #leavesOnRecord = false;
 
@@ -95,8 +99,8 @@ export class Advertisements implements Disposable {
 
   /**
    * From now on nobody is told when a service of ours ends. A node that stops leaves its services
-   * on record, as the original does: it is likely to be back soon, and a withdrawal would go round
-   * and round among nodes of the original that form a ring.
+   * on record, as the original does: it is likely to be back soon, and a withdrawal would circulate
+   * for ever in a ring of the original's nodes.
    */
   leaveOnRecord(): void {
     this.#leavesOnRecord = true;
@@ -125,7 +129,7 @@ export class Advertisements implements Disposable {
     }
   }
 
-  /** Takes in a message that came over the link to `via`, and passes it on if it is news. */
+  /** Handles a message that came over the link to `via`, and passes it on if it is news. */
   receive(message: Uint8Array, via: string): void {
     const { log, clock, drops, flood, selfId } = this.#deps;
     let advertisement: Advertisement;
@@ -138,7 +142,7 @@ export class Advertisements implements Disposable {
     }
     const { nodeId } = advertisement;
     log.debug(`Received service advertisement from ${nodeId}`);
-    // What others say of our services cannot be news to us.
+    // What others say about our services cannot be news to us.
     if (nodeId === selfId) return;
     const nowMs = clock.now();
     if (!this.#seen.add(floodId(advertisement), nowMs)) return;
@@ -162,7 +166,7 @@ export class Advertisements implements Disposable {
     this.#table.neighbourGone(neighbour);
   }
 
-  /** All that is known, as `status` prints it. */
+  /** Everything that is known, as `status` prints it. */
   list(): MeshStatus["Advertisements"] {
     const list: MeshStatus["Advertisements"] = [];
     const add = (advertisement: Advertisement) =>
@@ -185,7 +189,7 @@ export class Advertisements implements Disposable {
     this.#sending[Symbol.dispose]();
   }
 
-  /** Gives an advertisement of each of our services to `send`. */
+  /** Passes an advertisement of each of our services to `send`. */
   #sendOwn(send: (message: Uint8Array) => void): void {
     for (const advertisement of this.#ownAdvertisements()) {
       this.#deps.log.debug(
@@ -211,7 +215,7 @@ export class Advertisements implements Disposable {
     });
   }
 
-  /** Now, but always later than the time before: the newer of two advertisements wins. */
+  /** Now, but always later than the previous time: the newer of two advertisements wins. */
   #newTime(): string {
     const now = BigInt(Math.round(this.#deps.clock.wallTime() * 1000)) * 1000n;
     this.#lastTimeNs = now > this.#lastTimeNs ? now : this.#lastTimeNs + 1n;
@@ -219,7 +223,7 @@ export class Advertisements implements Disposable {
   }
 }
 
-/** What tells an advertisement from all others. */
+/** What identifies an advertisement. */
 function floodId({ nodeId, service, time }: Advertisement): string {
   return `${nodeId}\0${service}\0${time}`;
 }

@@ -22,7 +22,7 @@ export interface Datagram {
 
 export interface DatagramHandler {
   datagram?(datagram: Datagram): void;
-  /** `reporter` says that a datagram sent from here did not arrive. */
+  /** The node `reporter` says that a datagram sent from here did not arrive. */
   unreachable?(notice: Unreachable, reporter: string): void;
 }
 
@@ -37,7 +37,7 @@ export class DatagramPort implements Disposable {
   readonly #deps: DatagramPortDeps;
   readonly #registration: { readonly service: Service } & Disposable;
 
-  /** `service` "" stands for a new ephemeral one. Throws when it is too long or taken. */
+  /** `service` "" stands for a new ephemeral one. Throws if it is too long or taken. */
   constructor(deps: DatagramPortDeps, service: string, handler: DatagramHandler) {
     this.#deps = deps;
     this.#registration = deps.services.register(service, {
@@ -63,7 +63,7 @@ export class DatagramPort implements Disposable {
     const { nodes, packets } = this.#deps;
     const service = serviceFromText(toService);
     if (service === undefined) throw new RangeError(`service name ${toService} too long`);
-    // Even a node that nobody has heard of can have its packets expire here, as in a traceroute.
+    // Packets to a node that nobody has heard of can still expire here, as in a traceroute.
     const to = nodes.get(toNode) ?? new MeshNode(toNode);
     const header = packets.header(this.#registration.service, to, service, hops);
     if (packets.send(header, payload, to) === "no route") throw new Error("no route to node");

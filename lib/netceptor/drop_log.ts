@@ -1,6 +1,6 @@
 /**
- * Counts what is dropped and says so now and then: a neighbour can make us drop a million
- * messages a second, but not write as many lines.
+ * Counts what is dropped and reports it now and then: a neighbour can make us drop a million
+ * messages a second, but must not make us write as many lines.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -31,14 +31,14 @@ export class DropLog {
   }
 
   /**
-   * Notes one more drop for `reason`, which is one of few and no text of others. `detail` and the
-   * id of the neighbour are for the log only.
+   * Notes one more drop for `reason`, which is one of a few texts of our own. `detail` and the id
+   * of the neighbour are for the log only.
    */
   count(reason: string, detail = "", neighbour = ""): void {
     this.#note("dropped", reason, detail, neighbour);
   }
 
-  /** As `count`, for something that was refused or forgotten as there was no room for more. */
+  /** As `count`, for something that was refused or forgotten because there was no room for more. */
   countLimit(reason: string, detail = "", neighbour = ""): void {
     this.#note("limitHit", reason, detail, neighbour);
   }

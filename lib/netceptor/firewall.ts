@@ -1,6 +1,6 @@
 /**
  * Firewall rules (`firewallrules` of the node): the first that matches a packet decides. They are
- * applied to every data packet, those of this node and those that it only forwards included.
+ * applied to every data packet, including those of this node and those that it only forwards.
  */
 
 /** What becomes of a packet. A rejected one is reported to its sender, a dropped one is not. */
@@ -15,8 +15,8 @@ export interface PacketRoute {
 }
 
 /**
- * A rule as the configuration has it. Each condition is a plain value, or a /regular expression/
- * for the whole value; "" is no condition.
+ * A rule as in the configuration. Each condition is a plain value, or a /regular expression/ that
+ * matches the whole value; "" is no condition.
  */
 export interface FirewallRule {
   readonly action: Verdict;
@@ -30,7 +30,7 @@ export interface FirewallRule {
 export type Firewall = (packet: PacketRoute) => Verdict;
 
 /**
- * Makes one decision of `rules`; what none of them matches is accepted. Throws a `SyntaxError`
+ * Turns `rules` into one decision; what none of them matches is accepted. Throws a `SyntaxError`
  * that names the rule (counted from 1) whose regular expression is not valid.
  */
 export function compileFirewall(rules: readonly FirewallRule[]): Firewall {
@@ -73,11 +73,11 @@ function compilePattern(pattern: string): (value: string) => boolean {
 
 /**
  * Compiles one of Go's regular expressions, or fails: what the two languages write differently
- * (such as [[:alpha:]]) is an error in JavaScript's strict mode, never a rule that means
- * something else.
+ * (such as [[:alpha:]]) is an error in JavaScript's Unicode mode, never a rule that means something
+ * else.
  */
 function wholeValueExpression(source: string): RegExp {
-  // Go's way to write flags at the start, which JavaScript takes as an argument.
+  // Go writes flags at the start, JavaScript takes them as an argument.
   const flags = /^\(\?([is]+)\)/.exec(source)?.[1] ?? "";
   const body = (flags === "" ? source : source.slice(flags.length + "(?)".length))
     // Go allows a backslash before any punctuation, JavaScript only where it has a meaning.

@@ -17,25 +17,25 @@ import { LinkQueue } from "./link_queue.ts";
 import { decideRoute, type LinkPhase } from "./link_setup.ts";
 import type { NextHop } from "./node_table.ts";
 
-/** That one end does not want the link. */
+/** One end refuses the link. */
 export interface Refusal {
   readonly by: "us" | "neighbour";
-  /** Node id; "" when it had not been said yet. */
+  /** Node id; "" if it is not known yet. */
   readonly remoteNode: string;
   /** For people. */
   readonly reason: string;
 }
 
-/** What a link needs of its node. */
+/** What a link needs from its node. */
 export interface LinkHost {
   readonly selfId: string;
-  /** A fresh route message that says who we are. */
+  /** A new route message that says who we are. */
   introduce(): Uint8Array;
   /** Whether another link to this node is up. */
   isLinked(nodeId: string): boolean;
   /**
-   * Whether `link`, with that cost to that node, fits into a route message of ours. Others may be
-   * closed for it.
+   * Whether `link`, with this node and cost, fits into our route message. Others may be closed for
+   * it.
    */
   hasRoomFor(link: Link, nodeId: string, cost: number): boolean;
   /** The neighbour is known and accepted. */
@@ -44,7 +44,7 @@ export interface LinkHost {
   linkDown(link: Link, reason: string): void;
   refused(link: Link, refusal: Refusal): void;
   linkWritable(link: Link): void;
-  /** A data packet: a view that is valid during the call and may be written to. */
+  /** A data packet: a view that is valid during the call and may be modified. */
   receivePacket(packet: Uint8Array<ArrayBuffer>, link: Link): void;
   receiveRoute(message: RouteMessage, link: Link): void;
   receiveAdvertisement(message: Uint8Array<ArrayBuffer>, link: Link): void;
@@ -74,7 +74,7 @@ export class Link implements NextHop {
   #setupTimer: Disposable | undefined;
   #lastReceivedMs: number;
   #upSinceMs = 0;
-  /** The node was told that the link is up, and not yet that it is down. */
+  /** The node has been told that the link is up, but not yet that it is down. */
   #announced = false;
   #ended = false;
 
@@ -93,7 +93,7 @@ export class Link implements NextHop {
     });
   }
 
-  /** Node id of the neighbour; "" until it has said so. */
+  /** Node id of the neighbour; "" until it has said what it is. */
   get remoteNode(): string {
     return this.#phase.kind === "up" ? this.#phase.remoteNode : "";
   }
@@ -121,7 +121,7 @@ export class Link implements NextHop {
     return this.#queue.writable;
   }
 
-  /** Messages that found no room in the queue. */
+  /** Messages for which the queue had no room. */
   get dropped(): { readonly data: number; readonly control: number } {
     return this.#queue.dropped;
   }
@@ -139,7 +139,7 @@ export class Link implements NextHop {
     return this.#queue.sendControl(message);
   }
 
-  /** Resolves when what was queued so far is sent or given up. */
+  /** Resolves when everything queued so far is sent or given up. */
   drained(): Promise<void> {
     return this.#queue.drained();
   }
@@ -147,7 +147,7 @@ export class Link implements NextHop {
   /**
    * Runs the link to its end, which `close` brings about. Never rejects. A link counts as
    * established once the neighbour lists us: one that it refuses never gets there. `introduced`:
-   * the neighbour knows already who we are.
+   * the neighbour already knows who we are.
    */
   async run({ introduced = false } = {}): Promise<{ established: boolean }> {
     if (!introduced) this.#introduce(1);
@@ -182,7 +182,7 @@ export class Link implements NextHop {
     return remoteNode === "" ? {} : { remote_id: remoteNode };
   }
 
-  /** Says who we are, again and again until the neighbour does. */
+  /** Says who we are, repeatedly until the neighbour says who it is. */
   #introduce(attempt: number): void {
     if (this.#phase.kind === "up" || this.#ended) return;
     if (attempt > SETUP_MESSAGES) {
@@ -215,7 +215,10 @@ export class Link implements NextHop {
     }
   }
 
-  /** Handles anything but data of a link that is up. Returns why to refuse the neighbour, if so. */
+  /**
+   * Handles anything but data on a link that is up. Returns why to refuse the neighbour, if it
+   * should be.
+   */
   #receiveControl(message: Uint8Array<ArrayBuffer>): LinkError | undefined {
     if (message.length > MAX_MESSAGE_BYTES) {
       this.#drops.count("message of more than 65535 bytes dropped", "", this.remoteNode);
@@ -236,7 +239,7 @@ export class Link implements NextHop {
         });
         throw new LinkError("remote node rejected the connection");
       case MessageType.Data:
-        // Data may overtake the neighbour's introduction; QUIC sends it again.
+        // Data may overtake the neighbour's introduction; QUIC resends it.
         return undefined;
       default:
         this.#drops.count("Unknown message type", String(message[0]), this.remoteNode);
@@ -286,7 +289,7 @@ export class Link implements NextHop {
     }
   }
 
-  /** Sends a reject message and gives the neighbour a moment to take it. */
+  /** Sends a reject message and gives the neighbour a moment to receive it. */
   async #refuse({ message }: LinkError): Promise<void> {
     this.#withdraw(message);
     this.#queue.sendControl(encodeReject());
@@ -308,7 +311,7 @@ export class Link implements NextHop {
     this.close(reason);
   }
 
-  /** An error of the session; the runtime's do not say which one it is. */
+  /** Describes an error of the session; the runtime's errors do not say which session it is. */
   #describe(error: unknown): string {
     const message = messageOf(error);
     const { description } = this.#session;

@@ -1,7 +1,7 @@
 /**
- * What waits to go out over one link: messages of both kinds are copied into one buffer each and
- * leave as one batch for each turn of the event loop, control messages ahead of data. Both buffers
- * are bounded, so a neighbour that does not read costs a fixed amount of memory.
+ * What waits to be sent over one link: control messages and data are each copied into a buffer and
+ * sent as one batch per turn of the event loop, control messages first. Both buffers are bounded,
+ * so a neighbour that does not read costs a fixed amount of memory.
  */
 import { FrameBatch } from "../wire/mod.ts";
 import {
@@ -15,7 +15,7 @@ export interface LinkQueueEvents {
   readonly send: (frames: Uint8Array<ArrayBuffer>) => Promise<void>;
   /** Sending failed; the queue sends no more. */
   readonly onError: (error: unknown) => void;
-  /** The queue was not writable and now is. */
+  /** The queue has become writable again. */
   readonly onWritable: () => void;
 }
 
@@ -23,7 +23,7 @@ export class LinkQueue {
   readonly #events: LinkQueueEvents;
   #control = new FrameBatch(MAX_QUEUED_CONTROL_BYTES);
   #data = new FrameBatch(MAX_QUEUED_DATA_BYTES);
-  /** Batches change places with these while they are on their way. */
+  /** Batches are swapped with these while they are being sent. */
   #spareControl = new FrameBatch(MAX_QUEUED_CONTROL_BYTES);
   #spareData = new FrameBatch(MAX_QUEUED_DATA_BYTES);
   #flushing: Promise<void> | undefined;
@@ -36,7 +36,7 @@ export class LinkQueue {
     this.#events = events;
   }
 
-  /** Queues a copy of a route, advert or reject message; false when it was dropped. */
+  /** Queues a copy of a route message, advertisement or reject; false if it was dropped. */
   sendControl(message: Uint8Array): boolean {
     if (this.#closed || !this.#control.append(message)) {
       this.#droppedControl++;
@@ -46,7 +46,7 @@ export class LinkQueue {
     return true;
   }
 
-  /** Queues a copy of `head` and `tail` as one data packet; false when it was dropped. */
+  /** Queues a copy of `head` and `tail` as one data packet; false if it was dropped. */
   sendData(head: Uint8Array, tail?: Uint8Array): boolean {
     if (this.#closed || !this.#data.append(head, tail)) {
       this.#droppedData++;
@@ -63,12 +63,12 @@ export class LinkQueue {
     return writable;
   }
 
-  /** Messages that found no room, or a closed queue. */
+  /** Messages for which there was no room, or the queue was closed. */
   get dropped(): { readonly data: number; readonly control: number } {
     return { data: this.#droppedData, control: this.#droppedControl };
   }
 
-  /** Resolves when all that was queued is sent or given up. */
+  /** Resolves when everything queued is sent or given up. */
   async drained(): Promise<void> {
     await this.#flushing;
   }
@@ -112,7 +112,7 @@ export class LinkQueue {
       this.close();
       this.#events.onError(error);
     } finally {
-      // In the same step as the last look at the queues, or a message could be left behind.
+      // In the same step as the last check of the queues, or a message could be left behind.
       this.#flushing = undefined;
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The set-up of a link as decisions without I/O: what a route message of the neighbour means, from
- * the first one, which says who it is, to every later one, which must not contradict it.
+ * The set-up of a link as decisions without I/O: what a route message from the neighbour means,
+ * from the first one, which says who it is, to all later ones, which must not contradict it.
  */
 import type { LinkPolicy } from "../backends/backend.ts";
 import type { RouteMessage } from "../wire/mod.ts";
@@ -13,7 +13,7 @@ export type LinkPhase =
     readonly kind: "up";
     readonly remoteNode: string;
     readonly cost: number;
-    /** Its updates have listed us, and have to from then on. */
+    /** Its updates have listed us, and must keep listing us. */
     readonly listsUs: boolean;
   };
 
@@ -25,7 +25,7 @@ export type RouteDecision =
   | { readonly kind: "establish"; readonly phase: UpPhase }
   /** Refuse the neighbour; `reason` completes "… because". */
   | { readonly kind: "reject"; readonly remoteNode: string; readonly reason: string }
-  /** A regular update, to be entered into the tables. */
+  /** A regular update, to enter into the tables. */
   | { readonly kind: "process"; readonly phase: UpPhase }
   /** A late set-up message: the neighbour did not know of us when it sent it. */
   | { readonly kind: "ignore" };
@@ -34,7 +34,7 @@ export interface SetupContext {
   readonly selfId: string;
   readonly policy: LinkPolicy;
   readonly isLinked: (nodeId: string) => boolean;
-  /** Whether a link of that cost to that node still fits into a route message of ours. */
+  /** Whether a link with this node and cost still fits into our route message. */
   readonly hasRoomFor: (nodeId: string, cost: number) => boolean;
 }
 

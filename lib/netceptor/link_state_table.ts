@@ -1,10 +1,10 @@
 /**
- * Who is linked to whom at what cost, as far as this node has heard. Pure state: what an update
- * means for floods and routes is the answer of `apply`.
+ * Who is linked to whom at what cost, as far as this node has heard. Pure state: `apply` returns
+ * what an update means for floods and routes.
  *
  * The table is bounded, and any neighbour can invent nodes. So places go first to our neighbours,
- * then to nodes that can be reached, which takes links that both of their ends tell of; each of the
- * others makes room for a newcomer. Among equals the neighbour that brought most loses first.
+ * then to nodes that can be reached over links that both of their ends report; all others make room
+ * for newcomers. Among equals, the neighbour that brought the most loses first.
  */
 import type { RouteMessage } from "../wire/mod.ts";
 import { FORGET_NODE_AFTER_MS, MAX_CONNECTIONS_IN_MESH, MAX_NODES } from "./limits.ts";
@@ -15,13 +15,13 @@ import type { ConnectionCosts } from "./shortest_paths.ts";
 export type UpdateOutcome =
   /** Older than what is known. */
   | { readonly kind: "stale" }
-  /** No room; not to be flooded on either. Nodes may have been forgotten in vain. */
+  /** No room, so not to be flooded on either. Nodes may have been forgotten in vain. */
   | { readonly kind: "full"; readonly forgotten: readonly string[] }
   | {
     readonly kind: "applied";
-    /** The node was not heard of before: it should learn of us. */
+    /** The node had not been heard of before, so it should learn of us. */
     readonly isNew: boolean;
-    /** The node has started anew since it was heard of before. */
+    /** The node has restarted since it was last heard of. */
     readonly isRestarted: boolean;
     /** Routes may have changed. */
     readonly changed: boolean;
@@ -45,7 +45,7 @@ const DEFAULT_LIMITS: LinkStateLimits = {
   maxConnections: MAX_CONNECTIONS_IN_MESH,
 };
 
-/** What a node takes beside its connections, in connections. */
+/** What a node takes in addition to its connections, counted in connections. */
 const NODE_WEIGHT = MAX_CONNECTIONS_IN_MESH / MAX_NODES;
 
 /** Stands for the neighbour that brought a node whose own link is gone. */
@@ -55,11 +55,13 @@ export class LinkStateTable {
   readonly #self: string;
   readonly #limits: LinkStateLimits;
   readonly #costs = new Map<string, Map<string, number>>();
-  /** The nodes in whose rows a node is, so that an update need not look at all rows. */
+  /** The nodes whose rows list a node, so that an update need not search all rows. */
   readonly #listedBy = new Map<string, Set<string>>();
   /** The last update of each node. */
   readonly #heard = new Map<string, Heard>();
-  /** The heard nodes but our neighbours, by who brought their last update, sized by weight. */
+  /**
+   * The reachable nodes except our neighbours, by who brought their last update, sized by weight.
+   */
   readonly #reachable = new Shares<string>();
   readonly #unreachable = new Shares<string>();
   #connectionCount = 0;
@@ -108,7 +110,7 @@ export class LinkStateTable {
     return { kind: "applied", isNew: heard === undefined, isRestarted, changed, forgotten };
   }
 
-  /** Notes which nodes can be reached, as computed from `costs`. */
+  /** Records which nodes can be reached, as computed from `costs`. */
   classify(reachable: { has(nodeId: string): boolean }): void {
     for (const nodeId of this.#heard.keys()) {
       const [from, to] = reachable.has(nodeId)
@@ -122,14 +124,14 @@ export class LinkStateTable {
   }
 
   /**
-   * A node suspects a younger one of the same name, which has epoch `suspectedDuplicate`, of being
-   * its duplicate: if that is the one heard of last, the suspecting node counts from now on.
+   * A node suspects a younger one with the same id, whose epoch is `suspectedDuplicate`, of being
+   * its duplicate: if that is the one last heard of, the suspecting node counts from now on.
    */
   applySuspicion(update: RouteMessage): void {
     const heard = this.#heard.get(update.nodeId);
     if (heard === undefined || heard.epoch !== update.suspectedDuplicate) return;
-    // The younger one gives way; the other way round it would be a trick to silence a node. With
-    // the same epoch a node takes back what somebody else wrote in its name.
+    // The younger one gives way; the reverse would be a trick to silence a node. With the same
+    // epoch, a node revokes what somebody else wrote in its name.
     if (update.epoch > heard.epoch) return;
     heard.epoch = update.epoch;
     heard.sequence = update.sequence;
@@ -139,11 +141,11 @@ export class LinkStateTable {
   connect(neighbour: string, cost: number): void {
     this.#set(this.#self, neighbour, cost);
     this.#set(neighbour, this.#self, cost);
-    // A neighbour makes room for nobody as long as its link is up.
+    // As long as its link is up, a neighbour does not make room for others.
     this.#shareOf(neighbour).delete(neighbour);
   }
 
-  /** A link of ours is gone; true when nothing is known of its other end any more. */
+  /** A link of ours is gone; returns true if nothing more is known about its other end. */
   disconnect(neighbour: string): boolean {
     this.#delete(neighbour, this.#self);
     this.#delete(this.#self, neighbour);
@@ -166,7 +168,7 @@ export class LinkStateTable {
     }
   }
 
-  /** The share in which a heard node is, or would be as a new one. */
+  /** The share that holds a known node, or would hold it as a new one. */
   #shareOf(nodeId: string): Shares<string> {
     return this.#reachable.ownerOf(nodeId) === undefined ? this.#unreachable : this.#reachable;
   }

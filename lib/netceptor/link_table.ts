@@ -1,4 +1,4 @@
-/** All links of the node: those that are up, by neighbour, and those that are on their way. */
+/** All links of the node: those that are up, by neighbour, and those being set up. */
 import { type LinkPolicy, networkOf, type Session } from "../backends/mod.ts";
 import type { Clock } from "../base/clock.ts";
 import { formatGoDuration } from "../base/go_duration.ts";
@@ -24,13 +24,13 @@ export interface LinkTableDeps {
   readonly clock: Clock;
   readonly drops: DropLog;
   readonly services: ServiceRegistry;
-  /** What the node does with what its links bring. */
+  /** How the node handles what its links bring. */
   readonly events: LinkHandlers;
 }
 
 export type LinkHandlers = Omit<LinkHost, "selfId" | "isLinked" | "hasRoomFor">;
 
-/** Somebody who has not said who it is. */
+/** A link whose neighbour has not said who it is. */
 interface Newcomer {
   close(): void;
 }
@@ -39,8 +39,8 @@ interface Newcomer {
 export interface Door {
   readonly policy: LinkPolicy;
   /**
-   * The strangers at a listener, by where they come from: the newest always gets in, for the oldest
-   * of where most come from. What we dial does not count.
+   * The strangers at a listener, by where they come from: the newest always gets in, in place of
+   * the oldest from wherever most come from. Links that we dial do not count.
    */
   readonly newcomers: Shares<Newcomer>;
 }
@@ -50,14 +50,17 @@ export class LinkTable implements LinkHost, Disposable {
   readonly #deps: LinkTableDeps;
   readonly #maxIdleMs: number;
   readonly #up = new Map<string, Link>();
-  /** Bytes that the links that are up take in a route message. */
+  /** Bytes that the links that are up take up in a route message. */
   #listedBytes = 0;
-  /** The links that are up at listeners, by where they come from and their part of those bytes. */
+  /**
+   * The links that are up at listeners, by where they come from, sized by their part of those
+   * bytes.
+   */
   readonly #guests = new Shares<Link>();
-  /** Where the links are counted that are not up yet. */
+  /** Where each link that is not up yet is counted. */
   readonly #doorOf = new Map<Link, Door>();
   readonly #idleCheck: PeriodicTask;
-  /** For lines about links at listeners. */
+  /** For log lines about links at listeners. */
   readonly #strangers: SourceLog;
 
   /** A link with nothing received for `maxIdleMs` is dropped. */
@@ -105,7 +108,7 @@ export class LinkTable implements LinkHost, Disposable {
   ): Promise<{ established: boolean }> {
     const { clock, drops } = this.#deps;
     const { acceptedFrom } = session;
-    // Who may connect as often as it likes must not fill the log.
+    // Strangers, who may connect as often as they like, must not fill the log.
     const log = acceptedFrom === undefined
       ? this.#deps.log
       : this.#strangers.of(networkOf(acceptedFrom));
@@ -134,7 +137,7 @@ export class LinkTable implements LinkHost, Disposable {
     }
   }
 
-  /** Counts a newcomer; one that came before has to go when there are more than `most`. */
+  /** Counts a newcomer; if there are more than `most`, an earlier one has to go. */
   #enter(newcomer: Newcomer, { acceptedFrom }: Session, { newcomers }: Door, most: number): void {
     if (acceptedFrom === undefined) return;
     newcomers.put(newcomer, networkOf(acceptedFrom), 1);
@@ -172,7 +175,7 @@ export class LinkTable implements LinkHost, Disposable {
     await Promise.all(Array.from(this.#up.values(), (link) => link.drained()));
   }
 
-  /** Stops watching; links end by the signals that they run under. */
+  /** Stops watching; links are ended by the signals that they run under. */
   [Symbol.dispose](): void {
     this.#idleCheck[Symbol.dispose]();
   }

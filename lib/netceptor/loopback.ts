@@ -1,6 +1,6 @@
 /**
- * The way of packets from this node to itself: through a queue like that of a link, so that a
- * service which answers at once neither recurses nor keeps the event loop from turning.
+ * The path of packets from this node to itself: through a queue like that of a link, so that a
+ * service that answers at once neither recurses nor blocks the event loop.
  */
 import { messagesIn } from "../wire/mod.ts";
 import { LinkQueue, type LinkQueueEvents } from "./link_queue.ts";
@@ -44,7 +44,7 @@ export class Loopback implements NextHop {
   }
 }
 
-/** Resolves once the event loop has looked at timers and sockets. */
+/** Resolves once the event loop has handled timers and sockets. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,11 +1,11 @@
 /**
- * The node in the mesh as its users see it: what control service, work and services build on.
- * `Netceptor` implements it; a user declares the slice of it that it needs.
+ * The node in the mesh as its users see it: control service, work and services build on it.
+ * `Netceptor` implements it; each user declares the slice that it needs.
  */
 import type { ByteConn } from "../base/byte_conn.ts";
 import type { ClientTls, ServerTls } from "../quic/tls.ts";
 
-/** A stream over the mesh, with who is at the other end. */
+/** A stream over the mesh, with the identity of the other end. */
 export interface MeshConn extends ByteConn {
   readonly remoteNode: string;
   readonly remoteService: string;
@@ -14,14 +14,14 @@ export interface MeshConn extends ByteConn {
   /** Resolves when the connection is over, with the error that ended it, if any; never rejects. */
   readonly closed: Promise<Error | undefined>;
   /**
-   * Breaks both directions off: the peer's reader gets an error, where `close()` would have it see
-   * the end of a stream that is not complete.
+   * Aborts both directions: the peer's reader gets an error, whereas after `close()` it would take
+   * an incomplete stream for a complete one.
    */
   abort(): void;
 }
 
 export interface DialOptions {
-  /** A named `tls-client` config; without it only the well-known insecure name is accepted. */
+  /** A named `tls-client` config; without one, only the well-known insecure name is accepted. */
   tls?: ClientTls | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -51,7 +51,7 @@ export interface PingReply {
 /** Work types of this node as advertised with the control service. */
 export interface AdvertisedWorkType {
   WorkType: string;
-  /** It requires a signature. */
+  /** Submissions must be signed. */
   Secure: boolean;
 }
 
@@ -74,13 +74,13 @@ export interface MeshStatus {
 
 export interface Mesh {
   readonly nodeId: string;
-  /** The mesh's part of `status`, or only `fields` of it: nothing else is put together. */
+  /** The mesh's part of `status`, or only `fields` of it: nothing else is computed. */
   status<Field extends keyof MeshStatus = keyof MeshStatus>(
     fields?: readonly Field[],
   ): Pick<MeshStatus, Field>;
   /**
-   * One ping, given up after 10 s. `hops` bounds how far it goes (default 30). Throws an `Error`
-   * whose message is what the original's `ping` reports (`timeout`, `no route to node`, …).
+   * One ping, which gives up after 10 s. `hops` bounds how far it goes (default 30). Throws an
+   * `Error` whose message is what the original's `ping` reports (`timeout`, `no route to node`, …).
    */
   ping(node: string, options?: { hops?: number; signal?: AbortSignal }): Promise<PingReply>;
   traceroute(node: string, options?: { signal?: AbortSignal }): AsyncIterable<PingReply>;
@@ -88,7 +88,7 @@ export interface Mesh {
   listen(service: string, options?: ListenOptions): Promise<MeshListener>;
   /** Replaces the list of work types advertised with the control service. */
   advertiseWorkTypes(types: AdvertisedWorkType[]): void;
-  /** Whether a packet for `node` could leave now (this node itself counts). */
+  /** Whether a packet for `node` could be sent now (true for this node itself). */
   hasRoute(node: string): boolean;
   /** Calls back after each change of the routing table; disposing ends it. */
   onRoutesChanged(listener: () => void): Disposable;

@@ -38,15 +38,15 @@ export interface NetceptorDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  /** Sees what happens; without it only the log does. */
+  /** Is told what happens; without it, only the log is. */
   readonly observer?: NetceptorObserver | undefined;
 }
 
 export interface NetceptorOptions {
   readonly nodeId: string;
   /**
-   * A link with nothing received for this long is dropped, in milliseconds.
-   * @default {21_000} the least
+   * A link with nothing received for this long is dropped, in milliseconds. @default {21_000} the
+   * minimum
    */
   readonly maxIdleTimeoutMs?: number | undefined;
   readonly firewallRules?: readonly FirewallRule[] | undefined;
@@ -84,7 +84,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
   #lastLinkUpMs: number;
   #closing: Promise<void> | undefined;
 
-  /** Throws a `RangeError` or `SyntaxError` for an option that cannot be. */
+  /** Throws a `RangeError` or `SyntaxError` for an invalid option. */
   constructor(deps: NetceptorDeps, options: NetceptorOptions) {
     const { nodeId, maxIdleTimeoutMs = MIN_IDLE_TIMEOUT_MS, firewallRules = [] } = options;
     checkOptions(nodeId, maxIdleTimeoutMs);
@@ -154,8 +154,8 @@ export class Netceptor implements Mesh, AsyncDisposable {
   }
 
   /**
-   * Runs `backend` until the result is disposed or the node is; its links follow `policy`. Throws
-   * a `RangeError` for a cost that cannot be.
+   * Runs `backend` until the result or the node is disposed of; its links follow `policy`. Throws a
+   * `RangeError` for an invalid cost.
    */
   addBackend(backend: Backend, policy: LinkPolicy): RunningBackend {
     checkPolicy(policy);
@@ -217,7 +217,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
   }
 
   /**
-   * Sends and receives single datagrams on `service` ("" for a new ephemeral one). Throws when the
+   * Sends and receives single datagrams on `service` ("" for a new ephemeral one). Throws if the
    * name is too long or taken.
    */
   openDatagramPort(service: string, handler: DatagramHandler): DatagramPort {
@@ -248,15 +248,15 @@ export class Netceptor implements Mesh, AsyncDisposable {
   }
 
   onRoutesChanged(listener: () => void): Disposable {
-    // An object of its own, so that one function may listen twice.
+    // A separate function each time, so that one listener may be added twice.
     const call = () => listener();
     this.#routeListeners.add(call);
     return { [Symbol.dispose]: () => void this.#routeListeners.delete(call) };
   }
 
   /**
-   * To be called before the services of a node that stops are closed: the mesh keeps them on
-   * record, as it does with the original, and is not told that they end.
+   * Call it before closing the services of a stopping node: the mesh then keeps them on record, as
+   * with the original, and is not told that they end.
    */
   leaveServicesOnRecord(): void {
     this.#advertisements.leaveOnRecord();
@@ -278,7 +278,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
     await Promise.all(Array.from(this.#backends, ({ ended }) => ended));
   }
 
-  /** Gives the links a moment to take the last messages. */
+  /** Gives the links a moment to send the last messages. */
   async #drainLinks(): Promise<void> {
     const { promise: lingered, resolve } = Promise.withResolvers<void>();
     using _timer = this.#clock.after(REJECT_LINGER_MS, resolve);

@@ -1,14 +1,14 @@
 /**
- * The nodes of the mesh that this one can address, found by the hash that packets carry. Looking
- * one up costs no allocation, since it happens for every packet.
+ * The nodes of the mesh that this one can address, found by the hash that packets carry. A look-up
+ * costs no allocation, since it happens for every packet.
  */
 import { hashNodeId, type NodeHash, packetInt32 } from "../wire/mod.ts";
 
 /** Where packets for a node go next: a link's queue, or back to this node. */
 export interface NextHop {
-  /** Queues a copy of `head` and `tail` as one packet; false when it was dropped. */
+  /** Queues a copy of `head` and `tail` as one packet; false if it was dropped. */
   sendData(head: Uint8Array, tail?: Uint8Array): boolean;
-  /** False when there is so much waiting that a considerate sender waits too. */
+  /** False if so much is waiting that a considerate sender waits too. */
   readonly writable: boolean;
   /** Node id of the neighbour. */
   readonly remoteNode: string;
@@ -47,19 +47,20 @@ export class MeshNode {
 export class NodeTable {
   readonly self: MeshNode;
   readonly #byId = new Map<string, MeshNode>();
-  /** First node by the lower half of the hash. */
+  /** The first node of each bucket, by the lower half of the hash. */
   readonly #buckets = new Map<number, MeshNode>();
 
   constructor(selfId: string) {
     this.self = this.add(selfId);
   }
 
-  /** The node called `id`, which is added unless it is known. */
+  /** The node called `id`, added if not known yet. */
   add(id: string): MeshNode {
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
     const node = new MeshNode(id);
-    // A new node with the same hash as an older one stays behind it: it cannot take over its name.
+    // A new node with the same hash as an older one goes after it, so it cannot take over its
+    // traffic.
     const first = this.#buckets.get(node.bucket);
     if (first === undefined) this.#buckets.set(node.bucket, node);
     else lastOf(first).sameBucket = node;

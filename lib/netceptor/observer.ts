@@ -1,7 +1,7 @@
 /**
- * What an embedding program may want to see of the mesh as it happens, such as for its metrics. Most
- * of it is in the node's log anyway. The methods are called in the middle of the work, so
- * they should be quick; what they throw is logged and does no harm.
+ * What an embedding program may want to know about the mesh as it happens, such as for its metrics.
+ * Most of it is in the node's log anyway. The methods are called in the middle of the work, so they
+ * should be quick; what they throw is logged and does no harm.
  */
 import type { MethodsOf } from "../base/observer.ts";
 
@@ -19,13 +19,13 @@ export interface LinkDownEvent extends LinkEvent {
   readonly reason: string;
   /** How long it was up, in milliseconds. */
   readonly upMs: number;
-  /** Messages that found no room in its queue. */
+  /** Messages for which its queue had no room. */
   readonly dropped: { readonly data: number; readonly control: number };
 }
 
 /** A link that one end refuses. */
 export interface RefusalEvent {
-  /** Node id; "" when it had not been said yet. */
+  /** Node id; "" if it is not known yet. */
   readonly neighbour: string;
   readonly description: string;
   readonly refusedBy: "us" | "neighbour";
@@ -33,23 +33,23 @@ export interface RefusalEvent {
   readonly reason: string;
 }
 
-/** The neighbour to go through, by node that can be reached. */
+/** The neighbour to go through, for each node that can be reached. */
 export interface RoutesEvent {
   readonly before: ReadonlyMap<string, string>;
   readonly routes: ReadonlyMap<string, string>;
 }
 
-/** Told at most once in ten seconds for each reason. */
+/** Reported at most once in ten seconds for each reason. */
 export interface DropEvent {
-  /** One of few. */
+  /** One of a few texts. */
   readonly reason: string;
-  /** What it was the last time, for people; may be "". */
+  /** Details of the last time, for people; may be "". */
   readonly detail: string;
   /** Node id of the neighbour that it came from, if there is just one; or "". */
   readonly neighbour: string;
-  /** How often since it was told last. */
+  /** How often since the last report. */
   readonly count: number;
-  /** How often since the start of the node. */
+  /** How often since the node started. */
   readonly total: number;
 }
 
@@ -60,7 +60,7 @@ export interface NetceptorObserver {
   routesChanged?(event: RoutesEvent): void;
   /** Messages that could not be understood or delivered. */
   dropped?(event: DropEvent): void;
-  /** Something was refused or forgotten as there was no room for more. */
+  /** Something was refused or forgotten because there was no room for more. */
   limitHit?(event: DropEvent): void;
 }
 

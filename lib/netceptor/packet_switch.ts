@@ -1,7 +1,7 @@
 /**
- * The path of data packets through the node: each goes on to the next hop as it lies, to a service
- * of this node, or nowhere. This is the node's speed, so in the usual case a packet costs one table
- * look-up and one copy; names are looked at only for firewall rules, traces and local services.
+ * The path of data packets through the node: each goes unchanged to the next hop, to a service of
+ * this node, or nowhere. It determines the node's speed, so a packet usually costs one table
+ * look-up and one copy; names are decoded only for firewall rules, traces and local services.
  */
 import {
   DESTINATION_NODE_AT,
@@ -35,7 +35,7 @@ export const UNREACHABLE_SERVICE = "unreach" as Service;
 export type SendOutcome =
   /** On its way, or answered with an unreachable message. */
   | "sent"
-  /** There is no route to its node now. */
+  /** There is currently no route to its node. */
   | "no route"
   /** The queue of the next hop is full. */
   | "dropped";
@@ -54,7 +54,7 @@ export interface PacketSwitchDeps {
 export class PacketSwitch {
   readonly #deps: PacketSwitchDeps;
   readonly #nodes: NodeTable;
-  /** Whether every packet's names are looked at. */
+  /** Whether every packet's names are decoded. */
   readonly #inspects: boolean;
   readonly #replies: RateLimit;
 
@@ -65,7 +65,7 @@ export class PacketSwitch {
     this.#inspects = deps.firewall !== undefined || deps.trace !== undefined;
   }
 
-  /** Takes a packet that came over the link to `via`. May write to its hops. */
+  /** Takes a packet that came over the link to `via`. May modify its hops. */
   receive(packet: Uint8Array<ArrayBuffer>, via: NextHop): void {
     if (packet.length < PACKET_HEADER_BYTES) {
       this.#deps.drops.count(
@@ -82,7 +82,7 @@ export class PacketSwitch {
   }
 
   /**
-   * Sends a packet of this node. `header` is complete, with the hops that it may go, and
+   * Sends a packet of this node. `header` is complete, including the hops that it may go, and
    * belongs to the caller again afterwards; `payload` is copied.
    */
   send(header: Uint8Array<ArrayBuffer>, payload: Uint8Array, to: MeshNode): SendOutcome {
@@ -143,8 +143,8 @@ export class PacketSwitch {
   /** Tells the sender of `packet` what became of it. */
   #reply(packet: Uint8Array, problem: string, route = this.#routeOf(packet)): void {
     const sourceService = packetService(packet, SOURCE_SERVICE_AT);
-    // Neither an unreachable message nor a pong is worth another message: two nodes could keep
-    // answering each other for ever.
+    // Neither an unreachable message nor a pong is answered with another message: two nodes could
+    // keep answering each other for ever.
     if (sourceService === UNREACHABLE_SERVICE || sourceService === PING_SERVICE) return;
     if (route === undefined) return this.#dropUnknown();
     if (!this.#replies.take()) {
@@ -187,7 +187,7 @@ export class PacketSwitch {
     return verdict === "accept";
   }
 
-  /** As `#routeOf`; `to` need not be a node that is known. */
+  /** As `#routeOf`; `to` need not be a known node. */
   #ownRoute(header: Uint8Array, to: MeshNode): PacketRoute {
     return {
       fromNode: this.#nodes.self.id,
@@ -197,7 +197,7 @@ export class PacketSwitch {
     };
   }
 
-  /** The names in a packet's header; undefined when its nodes are not known. */
+  /** The names in a packet's header; undefined if its nodes are not known. */
   #routeOf(packet: Uint8Array): PacketRoute | undefined {
     const from = this.#nodes.find(packet, SOURCE_NODE_AT);
     const to = this.#nodes.find(packet, DESTINATION_NODE_AT);

@@ -1,13 +1,13 @@
 /**
- * Work that is done now and then anyway, and soon when somebody asks. It begins with the first
- * request: a node that does nothing sets no timer (the first one in a program costs Deno 10 ms).
+ * Work that is done at intervals, and soon if somebody asks. It begins with the first request: a
+ * node that does nothing sets no timer (the first one in a program costs Deno 10 ms).
  */
 import type { Clock } from "../base/clock.ts";
 
 export interface PeriodicTaskOptions {
-  /** Runs this often when nobody asks, in milliseconds; Infinity for never. */
+  /** Interval if nobody asks, in milliseconds; Infinity for never. */
   readonly intervalMs: number;
-  /** Least time between two runs, in milliseconds: requests in between become one run. */
+  /** Minimum time between two runs, in milliseconds: requests in between become one run. */
   readonly minGapMs: number;
 }
 
@@ -26,12 +26,14 @@ export class PeriodicTask implements Disposable {
     this.#action = action;
   }
 
-  /** Begins to run at its interval, if it has not begun yet. */
+  /** Begins to run at its interval, unless it already has. */
   begin(): void {
     if (this.#timer === undefined) this.#schedule(this.#clock.now() + this.#options.intervalMs);
   }
 
-  /** Runs at once (in a later turn of the event loop), or when the gap since the last is over. */
+  /**
+   * Runs at once (in a later turn of the event loop), or when the gap since the last run is over.
+   */
   request(): void {
     const at = Math.max(this.#clock.now(), this.#lastRun + this.#options.minGapMs);
     if (at < this.#nextRun) this.#schedule(at);

@@ -7,7 +7,7 @@ import type { PingReply } from "./mesh.ts";
 import { PING_SERVICE } from "./packet_switch.ts";
 import { PeriodicTask } from "./periodic_task.ts";
 
-/** What a ping needs of its node. */
+/** What a ping needs from its node. */
 export interface PingDeps {
   readonly nodeId: string;
   readonly clock: Clock;
@@ -26,8 +26,8 @@ const NS_PER_MS = 1e6;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /**
- * Asks one node whether it is there. What goes wrong is in the reply's `error`, in the original's
- * words, with the node that said so ("" when nobody did). Rejects only with the reason of `signal`.
+ * Asks one node whether it is there. A failure is in the reply's `error`, in the original's words,
+ * with the node that reported it ("" if none did). Rejects only with the reason of `signal`.
  */
 export async function ping(
   deps: PingDeps,
@@ -75,8 +75,8 @@ export async function ping(
 }
 
 /**
- * The nodes on the way to `node`, this one first: pings that may go one hop further each time. Ends
- * with the answer of `node` or with an error other than running out of hops.
+ * The nodes on the way to `node`, this one first, found by pings that may go one hop further each
+ * time. Ends with the answer of `node` or with an error other than running out of hops.
  */
 export async function* traceroute(
   deps: PingDeps,

@@ -1,4 +1,4 @@
-/** At most so many of something in each second. */
+/** Limits how many of something there are per second. */
 import type { Clock } from "../base/clock.ts";
 
 export class RateLimit {
@@ -12,7 +12,7 @@ export class RateLimit {
     this.#perSecond = perSecond;
   }
 
-  /** Whether there may be one more now; takes it if so. */
+  /** Whether one more is allowed now; counts it if so. */
   take(): boolean {
     const second = Math.floor(this.#clock.now() / 1000);
     if (second !== this.#second) {

@@ -1,4 +1,4 @@
-/** The services that every node has: `ping` answers, `unreach` hears what became of packets. */
+/** The services that every node has: `ping` answers, `unreach` is told what became of packets. */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import {

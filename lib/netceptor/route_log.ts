@@ -1,14 +1,15 @@
 /**
- * Tells the log of routes, in the original's words and layout, which people search their logs for:
+ * Logs routes, in the original's words and layout, which people search their logs for:
  *
  *     Known Connections:
  *        node: neighbour(1.00) …
  *     Routing Table:
  *        node via neighbour
  *
- * The original writes both tables after each change, which a large mesh, or one neighbour with ill
- * intent, turns into megabytes a second. Here they come at most once in ten seconds and cut short;
- * what changes in between is told at once, as lines of the routing table and at most ten a second.
+ * The original writes both tables after each change, which a large mesh, or one malicious
+ * neighbour, turns into megabytes per second. Here they come at most once in ten seconds and cut
+ * off; what changes in between is logged at once, as lines of the routing table and at most ten per
+ * second.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -44,7 +45,7 @@ export class RouteLog implements Disposable {
     this.#changeLines = new RateLimit(deps.clock, MAX_CHANGE_LINES_PER_SECOND);
   }
 
-  /** The tables have changed; `before` is the routing table as it was. */
+  /** The tables have changed; `before` is the previous routing table. */
   changed(before: Routes): void {
     const { clock } = this.#deps;
     const waitMs = this.#tablesDueMs - clock.now();

@@ -1,4 +1,6 @@
-/** Routes: what this node tells the mesh of its links, what it hears, and what follows from it. */
+/**
+ * Routes: what this node tells the mesh about its links, what it hears, and what follows from that.
+ */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type Random, randomText } from "../base/random.ts";
@@ -38,15 +40,15 @@ export interface RouterDeps {
   readonly flood: (message: Uint8Array, except?: string) => void;
   /** A node was heard of for the first time, or has started anew. */
   readonly onNewNode: () => void;
-  /** A node has started anew: it knows nothing of what it had to do with us before. */
+  /** A node has restarted: it knows nothing about its earlier dealings with us. */
   readonly onNodeRestarted: (nodeId: string) => void;
-  /** The next hop of some node changed; `before` is the routing table as it was. */
+  /** The next hop of some node changed; `before` is the previous routing table. */
   readonly onRoutesChanged: (before: ReadonlyMap<string, string>) => void;
   /** Another node has our id and was there first. */
   readonly onDuplicate: () => void;
 }
 
-/** Bits of an epoch that are random, below the seconds since 1970. */
+/** Random low bits of an epoch, below the seconds since 1970. */
 const EPOCH_RANDOM_BITS = 24n;
 const UPDATE_ID_LENGTH = 8;
 
@@ -55,7 +57,7 @@ export class Router implements Disposable {
   readonly #self: string;
   readonly #epoch: bigint;
   #sequence = 0n;
-  /** Epoch of the node to be told that it is our duplicate. */
+  /** Epoch of the node that must be told that it is our duplicate. */
   #suspect = 0n;
   readonly #linkState: LinkStateTable;
   readonly #known = new KnownUpdates();
@@ -123,10 +125,10 @@ export class Router implements Disposable {
     this.#recalculation.request();
   }
 
-  /** Takes in an update that came over the link to `via`, and passes it on. */
+  /** Handles an update that came over the link to `via`, and passes it on. */
   receive(update: RouteMessage, via: string): void {
     const { log, clock, flood } = this.#deps;
-    // A neighbour that is still starting.
+    // From a neighbour that is still starting.
     if (update.nodeId === "") return;
     if (update.nodeId === this.#self) return this.#receiveOurs(update, via);
     if (!this.#seen.add(update.updateId, clock.now())) return;
@@ -188,11 +190,11 @@ export class Router implements Disposable {
     this.#known.delete(nodeId);
   }
 
-  /** An update with our own node id: an echo, or of a node that has the same name. */
+  /** An update with our own node id: an echo, or from another node with the same id. */
   #receiveOurs(update: RouteMessage, via: string): void {
     const { log, drops, onDuplicate } = this.#deps;
     if (update.epoch === this.#epoch) {
-      // An echo, unless somebody wrote it in our name: what we say ourselves would look old then.
+      // An echo, unless somebody forged it in our name: then our own messages would look stale.
       if (update.sequence > this.#sequence) this.#suspectDuplicate(update.epoch);
       return;
     }
@@ -218,16 +220,16 @@ export class Router implements Disposable {
     }
   }
 
-  /** Makes the mesh forget what it heard last of a node with our id and that epoch. */
+  /** Makes the mesh forget what it last heard from a node with our id and that epoch. */
   #suspectDuplicate(epoch: bigint): void {
     this.#suspect = epoch;
     this.#flooding.request();
   }
 
   /**
-   * Whether to believe the node of our name that sent `update` and suspects us. Anybody in the mesh
-   * can write such a message, so it must fit: the other one started before us, and it has only just
-   * learned of us, as we have not been in the mesh for long.
+   * Whether to believe the node with our id that sent `update` and suspects us. Anybody in the mesh
+   * can forge such a message, so it must be plausible: the other node started before us, and can
+   * only just have learned of us, since we have not been in the mesh for long.
    */
   #mayBeDuplicateOf(update: RouteMessage): boolean {
     const joinedMs = this.#joinedMs ?? Infinity;

@@ -1,6 +1,6 @@
 /**
- * Remembers which floods have passed here, for an hour, in bounded memory: two generations of
- * ids, of which the older one is dropped as a whole.
+ * Remembers for an hour which floods have passed here, in bounded memory: two generations of ids,
+ * of which the older is dropped as a whole.
  */
 import { SEEN_FLOOD_MS } from "./limits.ts";
 
@@ -10,13 +10,13 @@ export class SeenFloods {
   #previous = new Set<string>();
   #currentSinceMs: number;
 
-  /** Remembers the newest `maxPerGeneration` floods at least. */
+  /** Remembers at least the newest `maxPerGeneration` floods. */
   constructor(nowMs: number, maxPerGeneration: number) {
     this.#currentSinceMs = nowMs;
     this.#maxPerGeneration = maxPerGeneration;
   }
 
-  /** Notes a flood's `id`; false when it was noted before. `nowMs` is monotonic time. */
+  /** Notes a flood's `id`; false if it was noted before. `nowMs` is monotonic time. */
   add(id: string, nowMs: number): boolean {
     const age = nowMs - this.#currentSinceMs;
     if (age >= SEEN_FLOOD_MS || this.#current.size >= this.#maxPerGeneration) {

@@ -3,11 +3,11 @@ import { type Random, randomText } from "../base/random.ts";
 import { MAX_SERVICE_BYTES, type Service, serviceFromText, type Unreachable } from "../wire/mod.ts";
 import type { MeshNode } from "./node_table.ts";
 
-/** Somebody who takes the packets for one service. */
+/** Takes the packets for one service. */
 export interface PacketHandler {
   /** A packet from `from`, header included; the view is valid during the call. */
   receive(packet: Uint8Array<ArrayBuffer>, from: MeshNode): void;
-  /** `reporter` says that a packet which this service sent did not arrive. */
+  /** The node `reporter` says that a packet sent by this service did not arrive. */
   unreachable?(notice: Unreachable, reporter: string): void;
 }
 
@@ -24,8 +24,8 @@ export class ServiceRegistry {
   }
 
   /**
-   * Registers `handler` for the service called `name`, "" for a new ephemeral one. Disposing the
-   * result ends that. Throws when the name is too long or taken.
+   * Registers `handler` for the service called `name`, "" for a new ephemeral one. Disposing of the
+   * result ends that. Throws if the name is too long or taken.
    */
   register(name: string, handler: PacketHandler): { readonly service: Service } & Disposable {
     const service = name === "" ? this.#ephemeral() : serviceFromText(name);

@@ -4,9 +4,9 @@
 export type ConnectionCosts = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
 /**
- * The neighbour of `self` to go through for each node that can be reached. Nodes without a row of
- * their own in `costs` are not destinations: nothing has been heard of them. Of several equally
- * cheap neighbours it is the one whose id sorts first, so that all computations agree.
+ * The neighbour of `self` to go through for each node that can be reached. Nodes without their own
+ * row in `costs` are not destinations: nothing has been heard from them. Of several equally cheap
+ * neighbours, the one whose id sorts first is chosen, so that all computations agree.
  */
 export function shortestPaths(costs: ConnectionCosts, self: string): Map<string, string> {
   const nextHops = new Map<string, string>();

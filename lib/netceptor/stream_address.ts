@@ -1,12 +1,12 @@
 /**
- * The far ends of a service's streams. QUIC knows them by a text key, the mesh by node and
- * service; the path of each packet needs the way from one to the other at the cost of a look-up.
+ * The far ends of a service's streams. QUIC knows them by a text key, the mesh by node and service;
+ * each packet must be mapped from one to the other at the cost of a look-up.
  */
 import { type Service, serviceText } from "../wire/mod.ts";
 import type { MeshNode, NodeTable } from "./node_table.ts";
 
 export interface StreamAddress {
-  /** `node:service`, the service escaped so that the last colon is the one in between. */
+  /** `node:service`, with the service escaped so that the last colon is the separator. */
   readonly key: string;
   readonly node: MeshNode;
   readonly service: Service;
@@ -14,7 +14,9 @@ export interface StreamAddress {
   readonly header: Uint8Array<ArrayBuffer>;
 }
 
-/** Beyond this many the table begins anew; addresses in use come back with their next packet. */
+/**
+ * With more than this many the table is emptied; addresses in use come back with their next packet.
+ */
 const MAX_ADDRESSES = 4096;
 
 export class StreamAddresses {
@@ -35,7 +37,7 @@ export class StreamAddresses {
     return this.#byNode.get(node)?.get(service) ?? this.#add(node, service);
   }
 
-  /** The address that `key` stands for; undefined when its node is not known any more. */
+  /** The address that `key` stands for; undefined if its node is no longer known. */
   ofKey(key: string): StreamAddress | undefined {
     const address = this.#byKey.get(key);
     if (address !== undefined && !address.node.forgotten) return address;

@@ -1,6 +1,6 @@
 /**
- * QUIC on one service of this node: its packets go to a QUIC endpoint, and what that has to send
- * becomes packets. The QUIC core is loaded when the first packet comes, or the first dial is made.
+ * QUIC on one service of this node: its packets go to a QUIC endpoint, and what that sends becomes
+ * packets. The QUIC core is loaded with the first packet or the first dial.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -34,7 +34,7 @@ export interface StreamEndpointDeps {
   readonly drops: DropLog;
 }
 
-/** What makes an endpoint one that accepts connections. */
+/** What an endpoint needs to accept connections. */
 export interface StreamAcceptor {
   /** Undefined: encrypted, but not authenticated. */
   readonly tls: ServerTls | undefined;
@@ -42,7 +42,7 @@ export interface StreamAcceptor {
   onConnection(connection: Connection): void;
 }
 
-/** Packets that may wait for the core to be loaded; QUIC resends what is dropped. */
+/** Packets that may wait for the core to load; QUIC resends what is dropped. */
 const MAX_EARLY_PACKETS = 64;
 
 export class StreamEndpoint implements Disposable {
@@ -56,7 +56,7 @@ export class StreamEndpoint implements Disposable {
   #early: { readonly key: string; readonly datagram: Uint8Array }[] = [];
   #closed = false;
 
-  /** `service` "" stands for a new ephemeral one. Throws when it is too long or taken. */
+  /** `service` "" stands for a new ephemeral one. Throws if it is too long or taken. */
   constructor(deps: StreamEndpointDeps, service: string, acceptor?: StreamAcceptor) {
     this.#deps = deps;
     this.#acceptor = acceptor;
@@ -72,8 +72,8 @@ export class StreamEndpoint implements Disposable {
   }
 
   /**
-   * Dials a service and resolves after the handshake. Throws "no route to node" and "service
-   * unknown" at once when that is so.
+   * Dials a service and resolves after the handshake. Throws "no route to node" or "service
+   * unknown" as soon as that is known.
    */
   async connect(
     nodeId: string,
@@ -89,7 +89,7 @@ export class StreamEndpoint implements Disposable {
     return await endpoint.connect(this.#addresses.of(node, service).key, tls, nodeId, { signal });
   }
 
-  /** A link that was full takes more again. */
+  /** A link that was full has room again. */
   resume(): void {
     this.#endpoint?.resume();
   }
@@ -167,7 +167,7 @@ export class StreamEndpoint implements Disposable {
     return endpoint;
   }
 
-  /** A datagram that has no route now is lost, as on any network; QUIC sends again. */
+  /** A datagram without a route is lost, as on any network; QUIC resends. */
   #send(key: string, datagram: Uint8Array): void {
     const address = this.#addresses.ofKey(key);
     if (address !== undefined) this.#deps.packets.send(address.header, datagram, address.node);
@@ -178,7 +178,7 @@ export class StreamEndpoint implements Disposable {
     const node = this.#deps.nodes.get(toNode);
     const service = serviceFromText(toService);
     if (node === undefined || service === undefined) return;
-    // Only a node itself knows its services; a firewall may be anywhere on the way.
+    // Only the node itself knows its services; a firewall may be anywhere on the way.
     const ends = (problem === Problem.Rejected && this.#isOnTheWay(reporter, node)) ||
       (problem === Problem.ServiceUnknown && reporter === toNode);
     if (!ends) return;

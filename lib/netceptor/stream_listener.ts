@@ -13,7 +13,7 @@ export interface StreamListenerOptions {
   readonly onClose: () => void;
 }
 
-/** A dialler has this long after its handshake to send the first byte, in milliseconds. */
+/** How long a dialler has after its handshake to send the first byte, in milliseconds. */
 const FIRST_BYTE_TIMEOUT_MS = 60_000;
 /** Application error code with which the original refuses. */
 const REFUSED = 500;
@@ -28,7 +28,7 @@ export class StreamListener implements MeshListener {
   #wake: (() => void)[] = [];
   #advertisement: Disposable | undefined;
 
-  /** `service` "" stands for a new ephemeral one. Throws when it is too long or taken. */
+  /** `service` "" stands for a new ephemeral one. Throws if it is too long or taken. */
   constructor(deps: StreamEndpointDeps, service: string, options: StreamListenerOptions) {
     this.#deps = deps;
     this.#options = options;

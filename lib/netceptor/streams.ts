@@ -15,7 +15,7 @@ export interface StreamsDeps extends StreamEndpointDeps {
 export class Streams implements Disposable {
   readonly #deps: StreamsDeps;
   readonly #listeners = new Set<StreamListener>();
-  /** All that is dialled from here goes out from one ephemeral service. */
+  /** Everything is dialled from one ephemeral service. */
   #dialling: StreamEndpoint | undefined;
   #closed = false;
 
@@ -65,13 +65,13 @@ export class Streams implements Disposable {
     return listener;
   }
 
-  /** A link that was full takes more again. */
+  /** A link that was full has room again. */
   resume(): void {
     this.#dialling?.resume();
     for (const listener of this.#listeners) listener.resume();
   }
 
-  /** Ends all streams with a node that has restarted: it would not answer any more. */
+  /** Ends all streams with a node that has restarted: it no longer knows them. */
   forgetNode(nodeId: string): void {
     this.#dialling?.forgetNode(nodeId);
     for (const listener of this.#listeners) listener.forgetNode(nodeId);
@@ -85,7 +85,7 @@ export class Streams implements Disposable {
   }
 }
 
-/** A stream with who is at its other end. */
+/** A stream with the identity of its other end. */
 class StreamConn implements MeshConn {
   readonly remoteNode: string;
   readonly remoteService: string;
@@ -125,7 +125,7 @@ class StreamConn implements MeshConn {
   }
 }
 
-/** The original's words for a service that is not there. */
+/** The original's error for a service that does not exist. */
 function unreachableError(error: Error): Error {
   const problem = / is unreachable: (.*)$/.exec(error.message)?.[1];
   return problem === undefined ? error : new Error(problem, { cause: error });

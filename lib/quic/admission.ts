@@ -1,10 +1,10 @@
 /**
  * Who may begin and hold connections when places are scarce. Any node of the mesh can send as many
- * handshakes as it likes, in other nodes' names too, so nobody's share may depend on others'
+ * handshakes as it likes, even in other nodes' names, so nobody's share may depend on others'
  * restraint.
  */
 
-/** Things that nodes have with us, by node, the oldest first. */
+/** Items that nodes have with us, by node, the oldest first. */
 export class ByNode<Item> {
   readonly #items = new Map<string, Set<Item>>();
   #size = 0;
@@ -33,7 +33,7 @@ export class ByNode<Item> {
     return this.#items.get(node)?.size ?? 0;
   }
 
-  /** What the node with the most has. */
+  /** The items of the node with the most. */
   heaviest(): ReadonlySet<Item> {
     let heaviest: ReadonlySet<Item> = new Set();
     for (const ofNode of this.#items.values()) {
@@ -43,14 +43,14 @@ export class ByNode<Item> {
   }
 }
 
-/** A place for one more thing: a free one, or that of another thing, which has to go. */
+/** A place for one more item: a free one, or that of another item, which has to go. */
 export type Place<Item> = "free" | { readonly evict: Item };
 
 /**
- * A place for one more thing of `node` among those that are `taken`; undefined when it has its share.
+ * A place for one more item of `node` among those that are `taken`; undefined if it has its share.
  *
- * When all are taken, a thing of the node with the most gives way: a node that floods loses its own,
- * and everybody else gets in. `choose` says which, given them all, the oldest first.
+ * When all are taken, an item of the node with the most gives way: a node that floods loses its
+ * own, and everybody else gets in. `choose` says which, given all of them, the oldest first.
  */
 export function findPlace<Item>(
   taken: ByNode<Item>,
@@ -71,16 +71,16 @@ export function findPlace<Item>(
 /** What to do about a new handshake. */
 export type Judgement<Handshake> =
   | { readonly verdict: "accept"; readonly place: Place<Handshake> }
-  /** It shall prove its address and come again. */
+  /** It must prove its address and try again. */
   | { readonly verdict: "retry" }
-  /** Nothing is answered, so it comes again by itself. */
+  /** There is no answer, so it tries again by itself. */
   | { readonly verdict: "ignore" };
 
 /**
- * Judges a new handshake of `node`, given those that are not complete; `proven` when it has shown
- * that it gets what is sent to its address, without which it may be anybody's. The oldest gives way
- * to one of another node. A node that has the most itself is ignored for now: its older handshakes
- * are nearer to their end.
+ * Judges a new handshake of `node`, given those that are not complete; `proven` if it has shown
+ * that it receives what is sent to its address, without which it may be anybody's. The oldest gives
+ * way to one of another node. A node that itself has the most is ignored for now: its older
+ * handshakes are closer to completion.
  */
 export function judgeHandshake<Handshake>(
   halfOpen: ByNode<Handshake>,

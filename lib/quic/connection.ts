@@ -13,22 +13,22 @@ import { type Core, Happened, Statistic } from "./core.ts";
 import { endingError, QuicError } from "./quic_error.ts";
 import { QuicStream, type StreamOwner } from "./quic_stream.ts";
 
-/** What a connection needs of its endpoint. */
+/** What a connection needs from its endpoint. */
 export interface ConnectionOwner {
   readonly core: Core;
   /** Milliseconds of the endpoint's clock. */
   now(): number;
   /** Pumps the connection before this turn of the event loop ends. */
   touch(connection: Connection): void;
-  /** The connection is over and nobody reads from it any more: its memory can be freed. */
+  /** The connection is over and nobody reads from it any more, so its memory can be freed. */
   release(connection: Connection): void;
-  /** The error that our own check refused the handshake with; returned once. */
+  /** The error with which our own check refused the handshake; returned once. */
   takeRefusal(connection: Connection): Error | undefined;
 }
 
 export interface ConnectionTimes {
   handshakeTimeoutMs: number;
-  /** How long a closed stream waits for the peer to take the rest and to close the connection. */
+  /** How long a closed stream waits for the peer to read the rest and close the connection. */
   lingerMs: number;
 }
 
@@ -41,7 +41,7 @@ const FAILED_CODE = 500;
 const FAILED_REASON = "internal error";
 
 export interface ConnectionStatistics {
-  /** The largest datagram that the path takes, in bytes. */
+  /** The largest datagram that the path can carry, in bytes. */
   mtu: number;
   roundTripMs: number;
   congestionWindowBytes: number;
@@ -100,7 +100,7 @@ export class Connection {
     return await this.#claimStream(opened, options.signal);
   }
 
-  /** The one stream that the dialling side opens, when its first byte is here. */
+  /** The one stream that the dialling side opens, once its first byte is here. */
   async acceptStream(options: { signal?: AbortSignal | undefined } = {}): Promise<QuicStream> {
     if (this.dialled) throw new Error("only the accepting side accepts the stream");
     return await this.#claimStream(() => this.#state.reading !== "awaited", options.signal);
@@ -126,7 +126,7 @@ export class Connection {
     };
   }
 
-  /** For the endpoint: waits for the handshake. Rejects with why there is none. */
+  /** For the endpoint: waits for the handshake. Rejects with the reason if it fails. */
   async handshake(signal: AbortSignal | undefined): Promise<void> {
     await this.#until(() => !this.handshaking, signal);
   }
@@ -147,7 +147,7 @@ export class Connection {
     this.#actWhenDone();
   }
 
-  /** For the endpoint: the deadline of the core and ours, whichever is first. */
+  /** For the endpoint: takes the core's deadline or ours, whichever is earlier. */
   updateDeadline(): void {
     const { core } = this.#owner;
     const deadline = core.call.deadline(this.id);
@@ -170,7 +170,7 @@ export class Connection {
     this.#actWhenDone();
   }
 
-  /** For the endpoint: our own side failed. The peer is told, unless that is what failed. */
+  /** For the endpoint: our own side failed. Tells the peer, unless telling it is what failed. */
   fail(): void {
     const error = new QuicError(
       `closed: ${FAILED_REASON} (code ${FAILED_CODE})`,
@@ -208,13 +208,13 @@ export class Connection {
     };
   }
 
-  /** Whether the core is done with the connection: there is nothing to send or to wait for. */
+  /** Whether the core is done with the connection: nothing is left to send or wait for. */
   get #drained(): boolean {
     const { phase } = this.#state.life;
     return phase === "drained" || phase === "released";
   }
 
-  /** Hands the one stream out as soon as it is there. */
+  /** Hands out the one stream as soon as it is there. */
   async #claimStream(
     isThere: () => boolean,
     signal: AbortSignal | undefined,

@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 import { QuicError } from "./quic_error.ts";
 import { nodeOf } from "./remotes.ts";
 
-/** Connections that are over and still there; beyond, the oldest are forgotten early. */
+/** Most connections that are over but still held; beyond that, the oldest are forgotten early. */
 const MOST_OVER = 4096;
 /** Application error code with which the original refuses a connection. */
 const REFUSED = 500;
@@ -22,7 +22,7 @@ export class ConnectionPlaces {
   readonly #halfOpen = new ByNode<Connection>();
   /** Established. */
   readonly #live = new ByNode<Connection>();
-  /** Waiting for late packets of the peer, or for their reader. */
+  /** Waiting for late packets from the peer, or for their reader. */
   readonly #over = new Set<Connection>();
 
   /** `onRefused` is told of connections that were closed for lack of room. */
@@ -36,7 +36,7 @@ export class ConnectionPlaces {
     return judgeHandshake(this.#halfOpen, { node: nodeOf(remote), proven }, this.#limits);
   }
 
-  /** A handshake begins in the place that it was given. */
+  /** A handshake begins in its assigned place. */
   begin(connection: Connection, place: Place<Connection>): void {
     if (place !== "free") {
       place.evict.abandon(new QuicError("made room for a newer handshake", "other"));
@@ -44,7 +44,10 @@ export class ConnectionPlaces {
     this.#halfOpen.add(nodeOf(connection.remote), connection);
   }
 
-  /** A handshake is complete. False when its node has its share of connections: it is closed. */
+  /**
+   * A handshake is complete. Closes the connection and returns false if its node has its share of
+   * connections.
+   */
   establish(connection: Connection): boolean {
     const node = nodeOf(connection.remote);
     this.#halfOpen.delete(node, connection);
@@ -60,7 +63,7 @@ export class ConnectionPlaces {
     return true;
   }
 
-  /** The connection is over, but still there. */
+  /** The connection is over, but still held. */
   retire(connection: Connection): void {
     this.forget(connection);
     this.#over.add(connection);

@@ -1,6 +1,6 @@
 /**
- * Where a connection stands, as one value, and the one function that changes it. Four parts go on
- * side by side: the connection's life, who has its stream, and the stream's two directions.
+ * The state of a connection, as one value, and the one function that changes it. It has four
+ * independent parts: the connection's life, who has its stream, and the stream's two directions.
  */
 import { QuicError } from "./quic_error.ts";
 
@@ -9,16 +9,16 @@ export type Life =
   /** Ends at `deadline` if the handshake is not complete by then. */
   | { readonly phase: "handshaking"; readonly deadline: number }
   | { readonly phase: "established" }
-  /** Our user closed the stream; the peer has until `deadline` to take the rest. */
+  /** Our user closed the stream; the peer has until `deadline` to read the rest. */
   | { readonly phase: "lingering"; readonly deadline: number }
-  /** Over, but the core still has to tell the peer or to answer packets that were on their way. */
+  /** Over, but the core still has to tell the peer or answer packets that were on their way. */
   | { readonly phase: "closing"; readonly error: QuicError }
   /** The core is done with it; what has arrived can still be read. */
   | { readonly phase: "drained"; readonly error: QuicError }
-  /** Nobody needs anything of it any more: its memory is free. */
+  /** Nobody needs anything from it any more: its memory is freed. */
   | { readonly phase: "released"; readonly error: QuicError };
 
-/** Who has the connection's one stream: nobody yet, our user, or nobody again. */
+/** Who has the connection's one stream: nobody yet, our user, or nobody any more. */
 export type Holder = "none" | "user" | "closed";
 
 /** What comes from the peer. */
@@ -26,7 +26,7 @@ export type Reading =
   /** The stream is not there yet. */
   | "awaited"
   | "open"
-  /** We want no more of it, but the peer has not ended it. */
+  /** We no longer read it, but the peer has not ended it. */
   | "left"
   /** The peer ended or abandoned it. */
   | "ended";
@@ -34,9 +34,9 @@ export type Reading =
 /** What goes to the peer. */
 export type Writing =
   | "open"
-  /** The peer has all of it, with its end, or there was nothing to deliver. */
+  /** The peer has everything, including the end, or there was nothing to deliver. */
   | "delivered"
-  /** The peer reads no more. */
+  /** The peer no longer reads. */
   | "stopped";
 
 export interface ConnectionState {
@@ -63,7 +63,7 @@ export type ConnectionEvent =
   | { readonly type: "released" }
   /** From the stream and its user. */
   | { readonly type: "stream-claimed" }
-  /** The stream that was claimed did not come. */
+  /** The claimed stream did not come. */
   | { readonly type: "claim-failed" }
   | { readonly type: "stream-closed"; readonly lingerUntil: number }
   | { readonly type: "reading-ended"; readonly byPeer: boolean };
@@ -79,7 +79,7 @@ export function initialState(dialled: boolean, deadline: number): ConnectionStat
   };
 }
 
-/** The state after `event`. Events that mean nothing in a state leave it as it is. */
+/** The state after `event`. Events that have no meaning in a state leave it unchanged. */
 export function transition(state: ConnectionState, event: ConnectionEvent): ConnectionState {
   return {
     dialled: state.dialled,
@@ -101,12 +101,12 @@ export function deadlineOf({ life }: ConnectionState): number {
 }
 
 /**
- * What the state calls for: to close the connection because that costs the peer nothing, or to free
+ * What the state calls for: closing the connection because that costs the peer nothing, or freeing
  * its memory.
  *
  * A Go peer loses what it has received but not yet read when the connection closes. So the dialler
  * closes once the peer has ended its direction and has all of ours; the accepting side leaves that
- * to the dialler, unless the dialler reads no more. Otherwise the linger time decides.
+ * to the dialler, unless the dialler no longer reads. Otherwise the linger time decides.
  */
 export function decide(state: ConnectionState): "close" | "release" | undefined {
   const { dialled, life, holder, reading, writing } = state;
@@ -185,7 +185,7 @@ function nextWriting(writing: Writing, event: ConnectionEvent): Writing {
   }
 }
 
-/** For a core that is done with a connection without having said why, which does not happen. */
+/** For a core that is done with a connection without having said why, which should not happen. */
 function unexplained(): QuicError {
   return new QuicError("the connection ended for no known reason", "other");
 }

@@ -1,6 +1,6 @@
 /**
- * The one importer of the QUIC core (`core.wasm`, from the crate in `core/`): types for its
- * exports, the functions that it calls back, and what it shares of its memory.
+ * The only importer of the QUIC core (`core.wasm`, from the crate in `core/`): types for its
+ * exports, the functions that it calls back, and access to its shared memory.
  */
 import type { Random } from "../base/random.ts";
 import { readBlobs } from "./blobs.ts";
@@ -18,7 +18,7 @@ export const Happened = {
   stopped: 128,
 } as const;
 
-/** Results of `stream_read` other than a count of bytes. */
+/** Results of `stream_read` other than a number of bytes. */
 export const ReadOutcome = { nothingYet: 0, end: -1, reset: -2, noStream: -3 } as const;
 
 /** Results of `stream_write`. */
@@ -32,7 +32,7 @@ export const INCOMING = -2;
 /** What `admit` does about a new handshake (`core/src/endpoint.rs`). */
 export const Verdict = { ignore: 0, retry: 1, accept: 2 } as const;
 
-/** What `statistic` can tell. */
+/** What `statistic` can return. */
 export const Statistic = {
   mtu: 0,
   roundTripMs: 1,
@@ -73,7 +73,7 @@ export interface CoreExports {
 }
 
 interface SharedExports {
-  /** Not shared between threads: its buffer is a plain one. */
+  /** Not shared between threads, so its buffer is a plain one. */
   memory: { readonly buffer: ArrayBuffer };
   argument(length: number): number;
 }
@@ -83,7 +83,7 @@ interface StartExports {
   mailbox(): number;
 }
 
-/** What the core asks of its owner, during a call: the owner must not call into it then. */
+/** What the core asks of its owner during a call; the owner must not call into the core then. */
 export interface CoreHost {
   readonly random: Random;
   /** The verdict on a peer's chain (leaf first) by check `token`; undefined accepts it. */
@@ -91,7 +91,7 @@ export interface CoreHost {
     token: number,
     chain: readonly Uint8Array[],
   ): { alert: number; reason: string } | undefined;
-  /** The core broke: nothing of it can be used any more. */
+  /** The core broke: it can no longer be used. */
   coreBroke(error: CoreBroken): void;
 }
 
@@ -172,14 +172,14 @@ export class Core {
     return this.#heap;
   }
 
-  /** Puts `bytes` where the next call that takes a `length` looks for them. Returns the length. */
+  /** Puts `bytes` where the next call that takes a `length` expects them. Returns the length. */
   pass(bytes: Uint8Array): number {
     const at = this.#shared.argument(bytes.length);
     this.heap().set(bytes, at);
     return bytes.length;
   }
 
-  /** Word `index` of what the last call left besides its result. */
+  /** Word `index` of what the last call returned in addition to its result. */
   word(index: number): number {
     if (this.#mailbox.buffer !== this.#shared.memory.buffer) {
       this.#mailbox = new Uint32Array(
@@ -232,8 +232,8 @@ export class Core {
   }
 
   /**
-   * The core function `action`, guarded: it must not run during another call, for which the core is
-   * not prepared, and nothing runs after a trap.
+   * The core function `action`, guarded: it must not run during another call, which the core does
+   * not support, and nothing runs after a trap.
    */
   #guard<Args extends number[], Answer>(
     action: (...args: Args) => Answer,

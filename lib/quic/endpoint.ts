@@ -1,6 +1,6 @@
 /**
- * A QUIC endpoint on mesh datagrams: feeds the core with what came, tells users what happened, and
- * sends what the core has to send, once for each turn of the event loop.
+ * A QUIC endpoint on mesh datagrams: feeds the core with what arrives, tells users what happened,
+ * and sends what the core has to send, once per turn of the event loop.
  */
 import { messageOf } from "../base/error_message.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
@@ -21,11 +21,12 @@ import { QuicError } from "./quic_error.ts";
 import { nodeOf, Remotes } from "./remotes.ts";
 import { CertificateRefused, type ClientTls, type Identity } from "./tls.ts";
 
-/** Datagrams taken from the core at once, before the link is asked again whether it has room. */
+/** Datagrams to take from the core at once before asking the link again whether it has room. */
 const MOST_DATAGRAMS = 8;
 /**
- * Answers to datagrams of no connection that wait for the pump; more are dropped. A turn's datagrams
- * of 1,200 bytes or more, which such answers are for, are fewer.
+ * Most answers, to datagrams that belong to no connection, that wait for the pump; more are
+ * dropped. Such answers are to datagrams of 1,200 bytes or more, of which a turn brings fewer than
+ * this.
  */
 const MOST_ANSWERS = 1024;
 
@@ -39,22 +40,22 @@ export class Endpoint implements Disposable {
   readonly #options: EndpointOptions;
   readonly #limits: EndpointLimits;
   readonly #module: WebAssembly.Module;
-  /** The same for each core, so that peers learn that connections of a broken one are gone. */
+  /** The same for each core, so that peers learn that the connections of a broken one are gone. */
   readonly #resetKey: Uint8Array;
   readonly #remotes: Remotes;
   readonly #checks = new PeerChecks();
   readonly #places: ConnectionPlaces;
-  /** Undefined while there is none: after one broke, until one is needed again. */
+  /** Undefined while there is none: after one broke, until the next is needed. */
   #running: Running | undefined;
-  /** What the core makes new handshakes with, as the server. */
+  /** The identity that the core uses for new handshakes, as the server. */
   #identity: Identity | undefined;
-  /** What the server's identity was when it was last looked at, usable or not. */
+  /** The server's identity when last checked, usable or not. */
   #lastIdentity: Identity | undefined;
   readonly #connections = new Map<number, Connection>();
-  /** Whose datagram the core works on, for checks of certificates. */
+  /** Whose datagram the core is processing, for checks of certificates. */
   #receivingFrom = "";
   readonly #touched = new Set<Connection>();
-  /** Connections that wait for the link to take more. */
+  /** Connections that wait for room on the link. */
   readonly #stalled = new Set<Connection>();
   #answers: { remote: string; datagram: Uint8Array }[] = [];
   #pumpQueued = false;
@@ -65,8 +66,8 @@ export class Endpoint implements Disposable {
   #closed = false;
 
   /**
-   * An endpoint on a core that is loaded now if it was not. Rejects with a `TypeError` when the
-   * server's certificate and key are not usable.
+   * An endpoint on a core, which is loaded now unless it already was. Rejects with a `TypeError` if
+   * the server's certificate and key are not usable.
    */
   static async create(options: EndpointOptions): Promise<Endpoint> {
     return new Endpoint(options, options.core ?? await loadCore());
@@ -118,8 +119,8 @@ export class Endpoint implements Disposable {
 
   /**
    * Dials `remote` and resolves after the handshake. `remoteNode` is what the peer's certificate is
-   * checked against. Rejects with a `QuicError`, with a `TypeError` when our own certificate and
-   * key are not usable, or with the signal's reason.
+   * checked against. Rejects with a `QuicError`, with a `TypeError` if our own certificate and key
+   * are not usable, or with the signal's reason.
    */
   async connect(
     remote: string,
@@ -141,8 +142,8 @@ export class Endpoint implements Disposable {
   }
 
   /**
-   * Ends the dials to `remote` at once: the mesh says that nobody is there. Anybody could say so;
-   * who has completed a handshake was there, and a connection with it ends by what itself brings.
+   * Ends the dials to `remote` at once: the mesh says that nobody is there. Anybody could say so,
+   * so connections with a completed handshake are not affected.
    */
   unreachable(remote: string, problem: string): void {
     for (const connection of [...this.#connections.values()]) {
@@ -159,16 +160,16 @@ export class Endpoint implements Disposable {
     }
   }
 
-  /** The link takes more again. */
+  /** The link has room again. */
   resume(): void {
     for (const connection of this.#stalled) this.#touch(connection);
     this.#stalled.clear();
   }
 
   /**
-   * Closes all connections ("normal close"), of which the peers are told once, and frees what the
-   * endpoint holds. What was written and is still on its way may be lost: wait for `closed` of a
-   * connection whose stream is closed if that matters.
+   * Closes all connections ("normal close"), tells the peers once, and frees what the endpoint
+   * holds. What was written and is still on its way may be lost: if that matters, close the stream
+   * and wait for its connection's `closed` first.
    */
   close(): void {
     if (this.#closed) return;
@@ -184,12 +185,12 @@ export class Endpoint implements Disposable {
     this.close();
   }
 
-  /** Connections that take up memory: those that are over do so for some round trips more. */
+  /** Connections that take up memory: those that are over do so for a few more round trips. */
   get connectionCount(): number {
     return this.#connections.size;
   }
 
-  /** Throws a `TypeError` when the server's certificate and key are not usable. */
+  /** Throws a `TypeError` if the server's certificate and key are not usable. */
   #start(): Running {
     const core = new Core(this.#module, this.#host());
     const { server, maxDatagramBytes } = this.#options;
@@ -222,7 +223,7 @@ export class Endpoint implements Disposable {
     return this.#connections.get(id);
   }
 
-  /** Decides whether a new handshake gets a place; `proven` if it came with proof of its address. */
+  /** Decides whether a new handshake gets a place; `proven` if it brought proof of its address. */
   #admit(running: Running, remote: string, proven: boolean): Connection | undefined {
     const { core } = running;
     const judgement = this.#places.judge(remote, proven);
@@ -293,7 +294,7 @@ export class Endpoint implements Disposable {
     });
   }
 
-  /** Handles and sends all that the touched connections have, and sets the timer. */
+  /** Handles and sends everything that the touched connections have, and sets the timer. */
   #pump(): void {
     if (Number.isNaN(this.#turn)) this.#turn = this.#options.clock.now();
     const now = this.#turn;
@@ -302,7 +303,7 @@ export class Endpoint implements Disposable {
         this.#attempt(`sending to ${remote}`, () => this.#options.send(remote, datagram));
       }
       for (const connection of this.#touched) {
-        // Touched again while it is handled, it comes round once more.
+        // If it is touched again while being handled, it is handled once more.
         this.#touched.delete(connection);
         this.#attemptFor(connection, () => this.#serve(connection, now));
         if (connection.deadline < this.#timerAt) this.#setTimer(connection.deadline);
@@ -408,7 +409,9 @@ export class Endpoint implements Disposable {
     this.#answers = [];
   }
 
-  /** Does what may call a function of the user's; its errors are reported and harm nothing else. */
+  /**
+   * Runs an action that may call a user's function; its errors are reported and harm nothing else.
+   */
   #attempt(what: string, action: () => void): boolean {
     try {
       action();
@@ -420,7 +423,7 @@ export class Endpoint implements Disposable {
     }
   }
 
-  /** The same for a connection, which ends when it fails. */
+  /** The same for a connection, which ends if the action fails. */
   #attemptFor(connection: Connection, action: () => void): void {
     if (this.#attempt(`the connection with ${connection.remote}`, action)) return;
     connection.fail();
@@ -430,11 +433,11 @@ export class Endpoint implements Disposable {
     try {
       this.#options.onError(error);
     } catch {
-      // There is nobody else to tell.
+      // There is nobody else to report it to.
     }
   }
 
-  /** A core that broke has ended everything by the time that its error comes here. */
+  /** Ignores the error of a core that broke, which by then has ended everything. */
   #unlessBroken(action: () => void): void {
     try {
       action();

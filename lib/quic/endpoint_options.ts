@@ -1,4 +1,4 @@
-/** What a QUIC endpoint is told, and how that crosses the core's border. */
+/** The options of a QUIC endpoint, and how they are passed to the core. */
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { writeBlobs } from "./blobs.ts";
@@ -14,24 +14,23 @@ export interface EndpointOptions {
    */
   send(remote: string, datagram: Uint8Array): void;
   /**
-   * Whether the link towards `remote` accepts more now. If not, sending to it pauses until
-   * `resume()`.
+   * Whether the link towards `remote` has room now. If not, sending to it pauses until `resume()`.
    */
   writable?(remote: string): boolean;
-  /** Accepts connections when present. Its `identity` is looked at again for each handshake. */
+  /** If present, connections are accepted. Its `identity` is read again for each handshake. */
   server?: ServerTls | undefined;
-  /** The server's identity changed to one that is not usable: the earlier one stays in use. */
+  /** The server's identity changed to an unusable one: the earlier one stays in use. */
   onIdentityRefused?(error: TypeError): void;
-  /** Gets each accepted connection when its handshake is complete. */
+  /** Receives each accepted connection when its handshake is complete. */
   onConnection?(connection: Connection): void;
   /** A connection was closed for lack of room; `reason` is what the peer is told. */
   onRefused?(remote: string, reason: string): void;
   /**
-   * For the log: one of these functions threw, which ended the connection concerned at most, or the
+   * For the log: one of these functions threw, which ended at most the connection concerned, or the
    * core broke down, which ended all connections. The endpoint goes on.
    */
   onError(error: Error): void;
-  /** The largest datagram to send or take, in bytes. */
+  /** The largest datagram to send or accept, in bytes. */
   maxDatagramBytes?: number | undefined;
   limits?: Partial<EndpointLimits> | undefined;
   /** The core's code, if it has been loaded already. */
@@ -44,24 +43,24 @@ export interface EndpointLimits {
   /** The dialler pings after this much silence; 0 for never. */
   keepAliveMs: number;
   handshakeTimeoutMs: number;
-  /** How long a closed stream waits for the peer to take the rest. */
+  /** How long a closed stream waits for the peer to read the rest. */
   lingerMs: number;
   /**
    * At most this many received bytes wait for a reader, per connection. Windows start small and
-   * grow with what goes through them (`core/src/window.rs`).
+   * grow with use (`core/src/window.rs`).
    */
   receiveWindowBytes: number;
   /** Likewise for written bytes that wait for the peer's acknowledgement. */
   sendWindowBytes: number;
   /** Accepted handshakes that are not complete. */
   maxHalfOpen: number;
-  /** With this many of them, a new client must first prove its address (QUIC's Retry). */
+  /** From this many on, a new client must first prove its address (QUIC's Retry). */
   maxUnproven: number;
   /** Accepted connections at a time, at most half of them from one node (`admission.ts`). */
   maxConnections: number;
 }
 
-/** A mesh message is 16,384 bytes at most, and its header takes 36. */
+/** A mesh message has at most 16,384 bytes, of which its header takes 36. */
 export const MAX_DATAGRAM_BYTES = 16_384 - 36;
 
 /** Times as in `pkg/netceptor/conn.go`. */
@@ -111,12 +110,12 @@ export function optionsArgument(
   return argument;
 }
 
-/** Our certificates and key for the core; nothing when there are none. */
+/** Our certificates and key for the core; empty if there are none. */
 export function identityArgument(identity: Identity | undefined): Uint8Array {
   return identity ? writeBlobs([...identity.chain, identity.privateKey]) : new Uint8Array();
 }
 
-/** What the core is told about a server besides its identity. */
+/** What the core is told about a server in addition to its identity. */
 export function serverKind(server: ServerTls | undefined): number {
   if (!server) return ServerKind.none;
   return server.verifyClient ? ServerKind.wantsClientCertificate : ServerKind.open;

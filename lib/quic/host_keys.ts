@@ -17,7 +17,7 @@ const MOST_KEYS = 8;
 export class HostKeys {
   readonly #keys: { readonly der: Buffer; readonly key: KeyObject }[] = [];
 
-  /** Signs with a key in PKCS #8; undefined when it cannot, as for another scheme. */
+  /** Signs with a key in PKCS #8; undefined if it cannot, such as for another scheme. */
   sign(scheme: number, der: Uint8Array, message: Uint8Array): Uint8Array | undefined {
     const hash = HASHES.get(scheme);
     if (hash === undefined) return undefined;

@@ -1,7 +1,7 @@
 /**
- * TLS for services without a TLS config: encrypted, but not authenticated. The server shows a
- * self-signed certificate under a well-known name, and the client accepts only that name, so that
- * it does not mistake a properly secured service for an open one.
+ * TLS for services without a TLS config: encrypted, but not authenticated. The server presents a
+ * self-signed certificate with a well-known name, and the client accepts only that name, so that it
+ * does not mistake a properly secured service for an open one.
  */
 import { X509Certificate } from "node:crypto";
 import { CertificateRefused, type ClientTls, type ServerTls } from "./tls.ts";

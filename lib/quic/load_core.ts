@@ -1,4 +1,4 @@
-/** Loads the code of the QUIC core, once in a realm and only when something first needs it. */
+/** Loads the code of the QUIC core, once per realm and only when something first needs it. */
 
 /** Where the core is: beside this module, or beside the bundle that includes it. */
 export const coreUrl = new URL("./core.wasm", import.meta.url);
@@ -9,7 +9,7 @@ export class CoreLoader {
 
   constructor(private readonly readModule: () => Promise<WebAssembly.Module>) {}
 
-  /** The core's code. Rejects when it cannot be read; the next call tries again. */
+  /** The core's code. Rejects if it cannot be read; the next call tries again. */
   load(): Promise<WebAssembly.Module> {
     return this.#module ??= this.readModule().catch((error) => {
       this.#module = undefined;

@@ -1,6 +1,6 @@
 /**
- * The users' checks of certificates, by the numbers under which the core asks for them, and what
- * they said against the peers of handshakes under way.
+ * The users' checks of certificates, by the numbers that the core knows them by, and their
+ * objections to the peers of handshakes under way.
  */
 import { CertificateRefused } from "./tls.ts";
 
@@ -20,7 +20,7 @@ export class PeerChecks {
     this.#checks.set(SERVER_TOKEN, check);
   }
 
-  /** Checks one server that is dialled, under its token, until disposed. */
+  /** Checks one dialled server, under its token, until disposed of. */
   addForServer(check: Check): { readonly token: number } & Disposable {
     const token = ++this.#lastToken;
     this.#checks.set(token, check);
@@ -28,8 +28,8 @@ export class PeerChecks {
   }
 
   /**
-   * The alert and words against the chain of a peer at `remote`; undefined when it is acceptable. A
-   * check that fails in itself refuses the peer.
+   * The alert and reason for refusing the chain of a peer at `remote`; undefined if it is
+   * acceptable. A check that itself fails refuses the peer.
    */
   run(
     token: number,
@@ -49,7 +49,7 @@ export class PeerChecks {
     }
   }
 
-  /** What was said against `remote`, once. */
+  /** The objection to `remote`, returned once. */
   takeRefusal(remote: string): Error | undefined {
     const refusal = this.#refusals.get(remote);
     this.#refusals.delete(remote);
@@ -57,5 +57,5 @@ export class PeerChecks {
   }
 }
 
-/** Throws when the chain of the peer at `remote` is not acceptable. */
+/** Throws if the chain of the peer at `remote` is not acceptable. */
 export type Check = (chain: readonly Uint8Array[], remote: string) => void;

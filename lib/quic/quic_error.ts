@@ -2,15 +2,15 @@
 
 /** What ended it. */
 export type QuicEnding =
-  /** We found the peer at fault, such as its certificate. */
+  /** We refused the peer, for instance because of its certificate. */
   | "refused"
-  /** The peer found us at fault. */
+  /** The peer refused us. */
   | "refused-by-peer"
   /** The peer's application closed the connection. */
   | "closed-by-peer"
   /** Our side closed it. */
   | "closed"
-  /** The peer no longer knows the connection, as after a restart. */
+  /** The peer no longer knows the connection, for instance after a restart. */
   | "reset"
   | "timed-out"
   | "unreachable"
@@ -77,7 +77,7 @@ const ENDINGS: readonly QuicEnding[] = [
   "other",
 ];
 
-/** An error from what the core reports: the number of the kind, the code, and words. */
+/** An error from what the core reports: the number of the kind, the code, and a text. */
 export function endingError(kind: number, code: number, words: string, cause?: unknown): QuicError {
   const ending = ENDINGS[kind] ?? "other";
   const options = cause === undefined ? undefined : { cause };
@@ -99,7 +99,7 @@ function message(ending: QuicEnding, code: number, words: string): string {
   }
 }
 
-/** The core's words name an alert by its number: `error 48`. */
+/** The core's text names an alert by its number: `error 48`. */
 function nameAlert(code: number, words: string): string {
   const alert = code - 0x100;
   const name = ALERTS.get(alert);

@@ -2,27 +2,27 @@
 import type { ByteConn } from "../base/byte_conn.ts";
 import { type Core, ReadOutcome, WriteOutcome } from "./core.ts";
 
-/** What a stream needs of its connection. */
+/** What a stream needs from its connection. */
 export interface StreamOwner {
   readonly core: Core;
   readonly id: number;
   /** Why the connection is over, if it is. */
   readonly ended: Error | undefined;
-  /** Sends what the core has to say before this turn of the event loop ends. */
+  /** Has the core's output sent before this turn of the event loop ends. */
   touch(): void;
   /** Both directions were ended by `close`. */
   streamClosed(): void;
   /** Nothing more can be read; `byPeer` says whether the peer ended its direction. */
   readingEnded(byPeer: boolean): void;
-  /** The peer has all that we wrote, or wants none of it. */
+  /** The peer has everything that we wrote, or refuses it. */
   writingEnded(): void;
 }
 
-/** Bytes handed to the core at once; more only lengthens the copy before the first packet. */
+/** Bytes handed to the core at once; more would only lengthen the copy before the first packet. */
 const MOST_WRITTEN_BYTES = 256 * 1024;
 /**
- * What a closed stream still takes and drops until the peer has read our end of the stream and ends
- * its own; beyond that the peer is told that nobody reads.
+ * How much a closed stream still accepts and drops until the peer has read our end of the stream
+ * and ends its own; beyond that, the peer is told that nobody reads.
  */
 const MOST_DROPPED_BYTES = 64 * 1024;
 
@@ -43,8 +43,8 @@ export class QuicStream implements ByteConn {
   }
 
   /**
-   * Reads what there is, straight from the core's memory, up to the size of `into`. What came
-   * before the connection ended can still be read after it.
+   * Reads what there is, straight from the core's memory, up to the size of `into`. What arrived
+   * before the connection ended can still be read afterwards.
    */
   async read(into: Uint8Array): Promise<number | null> {
     if (into.length === 0) return 0;
@@ -152,7 +152,7 @@ export class QuicStream implements ByteConn {
     }
   }
 
-  /** Called by the connection when something changed for readers or writers. */
+  /** Called by the connection when something has changed for readers or writers. */
   changed(hasRoom: boolean): void {
     if (hasRoom) this.#full = false;
     this.#drop();
@@ -182,7 +182,7 @@ export class QuicStream implements ByteConn {
   }
 }
 
-/** Copies the parts lent by the core, each a pointer and a length in a list at `partsAt`. */
+/** Copies the parts that the core lends, each a pointer and a length in a list at `partsAt`. */
 function copyParts(heap: Uint8Array, partsAt: number, parts: number, into: Uint8Array): void {
   const list = new Uint32Array(heap.buffer, partsAt, 2 * parts);
   let copied = 0;

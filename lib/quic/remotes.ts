@@ -6,12 +6,12 @@ import { createHmac } from "node:crypto";
 import type { Random } from "../base/random.ts";
 
 const SECRET_BYTES = 32;
-/** So that a number is exact in a double. */
+/** Few enough for a number to be exact as a double. */
 const NUMBER_BYTES = 6;
 
 export class Remotes {
   readonly #secret: Uint8Array;
-  /** The remotes of connections, whose datagrams need only a look-up. */
+  /** The remotes of current connections, whose datagrams need only a look-up. */
   readonly #known = new Map<string, { readonly number: number; users: number }>();
 
   constructor(random: Random) {

@@ -1,6 +1,6 @@
 /**
- * What a QUIC endpoint needs to know of TLS, all in DER. Who is trusted is decided by the caller's
- * check, in TypeScript, during the handshake: a refusal becomes a TLS alert that the peer sees.
+ * What a QUIC endpoint needs to know about TLS, all in DER. The caller's check, in TypeScript,
+ * decides during the handshake who is trusted: a refusal becomes a TLS alert that the peer sees.
  */
 
 /** Our own certificate chain, leaf first, and its private key (PKCS #8). */
@@ -10,26 +10,26 @@ export interface Identity {
 }
 
 /**
- * Checks the peer's chain (leaf first) against the mesh node that it claims to be. Returns nothing
- * when it is acceptable and throws a `CertificateRefused` otherwise. Must be synchronous: it runs
- * inside the handshake.
+ * Checks the peer's chain (leaf first) against the mesh node that it claims to be. Returns if it is
+ * acceptable and throws a `CertificateRefused` otherwise. Must be synchronous: it runs inside the
+ * handshake.
  */
 export type VerifyPeer = (chain: readonly Uint8Array[], remoteNode: string) => void;
 
 export interface ClientTls {
-  /** Sent when the server asks for a certificate. */
+  /** Sent if the server asks for a certificate. */
   readonly identity?: Identity | undefined;
   readonly verifyServer: VerifyPeer;
 }
 
 export interface ServerTls {
-  /** Without one the core makes a self-signed certificate under the well-known insecure name. */
+  /** Without one, the core makes a self-signed certificate with the well-known insecure name. */
   readonly identity?: Identity | undefined;
-  /** Present when client certificates are required. */
+  /** Present if client certificates are required. */
   readonly verifyClient?: VerifyPeer | undefined;
 }
 
-/** Why a certificate is not acceptable, as the TLS alert to send and words for both logs. */
+/** Why a certificate is not acceptable, as the TLS alert to send and a text for both logs. */
 export class CertificateRefused extends Error {
   override readonly name = "CertificateRefused";
   /** `alert` is a TLS AlertDescription number: 42 bad_certificate, 45 expired, 48 unknown_ca, … */

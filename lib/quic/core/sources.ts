@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 
 const crate = new URL("./", import.meta.url);
 const record = new URL("../core.wasm.sha256", import.meta.url);
-/** Of the crate: what the result depends on. Folders end in a slash. */
+/** The parts of the crate that the result depends on. Folders end in a slash. */
 const SOURCES = ["Cargo.lock", "Cargo.toml", "build.sh", "shims/", "src/"];
 const RESULT = "../core.wasm";
 
