@@ -2,7 +2,7 @@
 # @NAME@ @VERSION@ in one file: this launcher, then (binary) a Deno runtime and the program.
 # The first start unpacks both into a private cache folder; every start then becomes Deno itself
 # (exec: same process id, signals, stdin, stdout and exit code). The fast path runs no other
-# program. tools/build.ts fills in the names between at signs.
+# program but ls. tools/build.ts fills in the names between at signs.
 name=@NAME@
 runtime=deno-@RUNTIME_ID@
 app=@NAME@-@APP_ID@
@@ -17,11 +17,35 @@ trusted() {
   [ -d "$1" ] && [ -O "$1" ] && ! [ -h "$1" ]
 }
 
+# A cache folder in which, and above which, nobody but us and root can put anything. Shared folders
+# such as /tmp, where only owners may rename what is theirs, may be above it.
+alone() (
+  place=$(cd -P "$1" && pwd -P) || exit 1
+  above=$place
+  set -- "$place/$runtime" "$place/$app" "$place"
+  while [ -n "$above" ]; do
+    above=${above%/*}
+    set -- "$@" "${above:-/}"
+  done
+  LC_ALL=C ls -ldn "$@" | {
+    seen=
+    while read -r mode _ uid rest; do
+      seen=/${rest#*/}
+      [ "$uid" = 0 ] || [ -O "$seen" ] || exit 1
+      case $mode in
+        ????????w[tT]*) case $seen in "$place"*) exit 1 ;; esac ;;
+        ????????w*) exit 1 ;;
+      esac
+    done
+    [ -n "$seen" ]
+  }
+)
+
 ready() {
   trusted "$1" && trusted "$1/$runtime" && trusted "$1/$app" &&
-    intact "$1/$runtime/deno" && [ -x "$1/$runtime/$name" ] &&
+    intact "$1/$runtime/deno" && [ "$1/$runtime/$name" -ef "$1/$runtime/deno" ] &&
     for file in @APP_FILES@; do intact "$1/$app/$file" || return 1; done &&
-    cache=$1
+    alone "$1" && cache=$(cd -P "$1" && pwd -P)
 }
 
 # piece OFFSET LENGTH FOLDER FILE: unpacks into FOLDER/FILE, completely or not at all. Sets its time
@@ -47,6 +71,8 @@ unpack() (
     { echo "$1: cannot be created, or is not ours alone"; return 1; }
   mkdir -p "$1/$runtime" "$1/$app" && trusted "$1/$runtime" && trusted "$1/$app" ||
     { echo "$1: holds something that is not ours"; return 1; }
+  alone "$1" ||
+    { echo "$1: it, or a folder above it, is another user's or may be written by everybody"; return 1; }
   deno=$1/$runtime/deno
   if ! intact "$deno"; then
     piece @RUNTIME_OFFSET@ @RUNTIME_LENGTH@ "$1/$runtime" deno || return 1
@@ -56,7 +82,10 @@ unpack() (
     echo "$1: programs cannot run from there (noexec?), or Deno cannot run on this system"
     return 1
   }
-  ln -s deno "$1/$runtime/$name" 2>/dev/null || [ -h "$1/$runtime/$name" ] || return 1
+  [ "$1/$runtime/$name" -ef "$deno" ] || {
+    rm -f "$1/$runtime/$name"
+    ln -s deno "$1/$runtime/$name" 2>/dev/null || [ "$1/$runtime/$name" -ef "$deno" ] || return 1
+  }
   stamp "$1/$runtime" || return 1
   @APP_PIECES@
   stamp "$1/$app"

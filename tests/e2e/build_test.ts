@@ -314,6 +314,73 @@ sampleTest(
   !IS_ROOT,
 );
 
+sampleTest(
+  "starts nothing but the runtime that it unpacked",
+  smallRuntime,
+  async (sample, cache) => {
+    const env = { RECEPTOR_CACHE: cache };
+    await run(sample, { env });
+    const runtime = unpacked(cache, "deno-");
+    const planted = `${cache}/planted`;
+    await Deno.writeTextFile(planted, "#!/bin/sh\necho planted\n", { mode: 0o755 });
+    const plant: [string, () => void][] = [
+      ["a link to elsewhere", () => Deno.symlinkSync(planted, `${runtime}/sample`)],
+      ["a file in the place of the link", () => Deno.copyFileSync(planted, `${runtime}/sample`)],
+    ];
+    for (const [what, apply] of plant) {
+      Deno.removeSync(`${runtime}/sample`);
+      apply();
+      assert.equal(said(await run(sample, { env })).data, "here", what);
+    }
+  },
+);
+
+sampleTest(
+  "uses no cache folder that everybody may write, or that is in such a folder",
+  smallRuntime,
+  async (sample, cache, folder) => {
+    const env = { RECEPTOR_CACHE: `${cache}/below` };
+    await Deno.mkdir(cache);
+    assert.equal(said(await run(sample, { env })).data, "here");
+    const open: [string, number][] = [
+      [cache, 0o777],
+      [`${cache}/below`, 0o777],
+      [`${cache}/below`, 0o1777],
+      [unpacked(`${cache}/below`, "deno-"), 0o777],
+      [unpacked(`${cache}/below`, "sample-"), 0o1777],
+    ];
+    for (const [path, mode] of open) {
+      await Deno.chmod(path, mode);
+      const result = await run(sample, { env });
+      assert.equal(result.code, 1, `${path} ${mode.toString(8)}`);
+      assert.match(
+        result.stderr,
+        /below: it, or a folder above it, is another user's or may be written by everybody/,
+      );
+      await Deno.chmod(path, 0o700);
+    }
+    // A shared folder above it, and a link of ours on the way, are fine.
+    await Deno.chmod(cache, 0o1777);
+    await Deno.symlink(cache, folder.join("link"));
+    const through = { RECEPTOR_CACHE: `${folder.join("link")}/below` };
+    assert.equal(said(await run(sample, { env: through })).data, "here");
+  },
+);
+
+sampleTest(
+  "uses no cache folder in another user's folder",
+  smallRuntime,
+  async (sample, cache) => {
+    await Deno.mkdir(cache);
+    await Deno.mkdir(`${cache}/ours`);
+    await Deno.chown(cache, NOBODY, NOBODY);
+    const result = await run(sample, { env: { RECEPTOR_CACHE: `${cache}/ours` } });
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, /ours: it, or a folder above it, is another user's/);
+  },
+  !IS_ROOT,
+);
+
 Deno.test("the same input builds the same bytes", async () => {
   await using folder = await TempFolder.create();
   await using again = await TempFolder.create();
