@@ -13,7 +13,8 @@ export const HELP = `Usage: deno task bench [options]
 
 RECEPTOR_PEERS names the folder of the Go daemon; without it only ours is measured. Ours is
 dist/receptor, built if need be, or the sources with RECEPTOR_TEST_SOURCE=1. Progress goes to
-stderr. The exit code is 1 when a row of ours failed.`;
+stderr. An interrupt ends it early, and prints what was measured until then. The exit code is 1
+when it was interrupted or a row of ours failed.`;
 
 export interface Options {
   /** Names of rows; empty for all. */

@@ -2,6 +2,7 @@
  * Throughput of one QUIC stream with both ends, and all their cryptography, in one thread, and no
  * network in between. Usage: deno run -A bench/quic_loopback.ts [--bytes N] [--datagram N] [--json]
  */
+import { cpuUsage } from "node:process";
 import { parseArgs } from "node:util";
 import { systemClock } from "../lib/base/clock.ts";
 import { systemRandom } from "../lib/base/random.ts";
@@ -67,6 +68,7 @@ const connection = await client.connect("server:control", insecureClientTls(), "
 const handshakeMs = performance.now() - dialled;
 const sending = await connection.openStream();
 const begun = performance.now();
+const cpuBefore = cpuUsage();
 
 async function send(): Promise<void> {
   const block = new Uint8Array(256 * 1024).fill(0x55);
@@ -89,10 +91,13 @@ async function receive(): Promise<number> {
 
 const [, received] = await Promise.all([send(), receive()]);
 const seconds = (performance.now() - begun) / 1000;
+const cpu = cpuUsage(cpuBefore);
 if (received !== total) throw new Error(`received ${received} bytes of ${total}`);
 
 const result = {
   megabytesPerSecond: Number((total / seconds / 1e6).toFixed(1)),
+  /** Of both ends together; a busy machine changes it less than the rate. */
+  cpuSecondsPerGigabyte: Number(((cpu.user + cpu.system) / 1e6 / (total / 1e9)).toFixed(2)),
   coreLoadMs: Number(loadedMs.toFixed(1)),
   handshakeMs: Number(handshakeMs.toFixed(1)),
   ...connection.statistics(),

@@ -56,7 +56,14 @@ async function measure(
     progress(`${row.name}: ${row.title}, ${runs} ${runs === 1 ? "run" : "runs"}`);
     const before = loadNow();
     const start = performance.now();
-    const outcomes = await measureRow(row, { kinds, runs, signal: interrupted.signal });
+    const outcomes = await measureRow(row, { kinds, runs, signal: interrupted.signal })
+      .catch((error) => {
+        // What was measured before is printed all the same.
+        if (!interrupted.signal.aborted) throw error;
+        progress(`${row.name} was interrupted`);
+        Deno.exitCode = 1;
+      });
+    if (outcomes === undefined) break;
     const seconds = (performance.now() - start) / 1000;
     const report = reportRow(row, outcomes, { load: [before, loadNow()], seconds });
     reports.push(report);
@@ -89,4 +96,5 @@ if (options.print === "json") say(JSON.stringify(board, null, 2));
 if (options.print === "markdown") {
   say(`${machineLine(board.machine)}.\n\n${markdownTable(board.rows)}`);
 }
-Deno.exit(board.rows.some(({ errors }) => "ours" in errors) ? 1 : 0);
+if (board.rows.some(({ errors }) => "ours" in errors)) Deno.exitCode = 1;
+Deno.exit();
