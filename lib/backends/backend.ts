@@ -10,6 +10,11 @@ export interface Session {
   /** IP address of the stranger that connected to a listener; undefined if we dialled. */
   readonly acceptedFrom?: string | undefined;
   /**
+   * Node ids in the certificate that the neighbour showed, if it was verified; undefined without
+   * one.
+   */
+  readonly certifiedNodes?: readonly string[] | undefined;
+  /**
    * Present while the address may be forged: until then, no more bytes are sent than have arrived,
    * and the rest is lost. Call it once the neighbour has shown that what is sent there arrives.
    */
@@ -57,4 +62,6 @@ export interface LinkPolicy {
   readonly nodeCost: Readonly<Record<string, number>>;
   /** Node ids that may connect; undefined for all. */
   readonly allowedPeers?: readonly string[] | undefined;
+  /** The neighbour's certificate must name the node id that it gives. */
+  readonly verifyNodeId?: boolean | undefined;
 }

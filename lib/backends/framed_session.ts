@@ -7,19 +7,21 @@ import type { Session } from "./backend.ts";
 export class FramedSession implements Session {
   readonly description: string;
   readonly acceptedFrom: string | undefined;
+  readonly certifiedNodes: readonly string[] | undefined;
   readonly #conn: Pick<ByteConn, "read" | "write" | "close">;
   readonly #reader = new FrameReader();
   #closed = false;
 
-  /** Takes over `conn`, which `close` closes. `acceptedFrom`: see `Session`. */
+  /** Takes over `conn`, which `close` closes. For `neighbour` see `Session`. */
   constructor(
     conn: Pick<ByteConn, "read" | "write" | "close">,
     description: string,
-    acceptedFrom?: string,
+    neighbour: Pick<Session, "acceptedFrom" | "certifiedNodes"> = {},
   ) {
     this.#conn = conn;
     this.description = description;
-    this.acceptedFrom = acceptedFrom;
+    this.acceptedFrom = neighbour.acceptedFrom;
+    this.certifiedNodes = neighbour.certifiedNodes;
   }
 
   async receive(): Promise<readonly Uint8Array<ArrayBuffer>[] | null> {

@@ -44,13 +44,14 @@ export class TcpListener implements Backend, Disposable {
   }
 
   async #open(conn: Deno.TcpConn): Promise<Session> {
-    const remote = hostPortOf(conn.remoteAddr);
-    const shown = formatHostPort(remote);
-    if (this.#tls === undefined) return new FramedSession(conn, `tcp ${shown}`, remote.host);
+    const { host: acceptedFrom, port } = hostPortOf(conn.remoteAddr);
+    const shown = formatHostPort({ host: acceptedFrom, port });
+    if (this.#tls === undefined) return new FramedSession(conn, `tcp ${shown}`, { acceptedFrom });
     // The runtime's TLS takes longer to load than the rest of the node put together.
     const { acceptTls } = await import("./tls.ts");
     const secured = await acceptTls(conn, this.#tls, { from: `tcp ${shown}` });
-    return new FramedSession(secured, `tls ${shown}`, remote.host);
+    const { certifiedNodes } = secured;
+    return new FramedSession(secured.conn, `tls ${shown}`, { acceptedFrom, certifiedNodes });
   }
 }
 
@@ -94,6 +95,7 @@ export class TcpPeer implements Backend {
     const from = `tcp ${formatHostPort(this.#address)}`;
     const { connectTls } = await import("./tls.ts");
     const secured = await connectTls(conn, this.#tls, { host, from, signal });
-    return new FramedSession(secured, `tls ${remote}`);
+    const { certifiedNodes } = secured;
+    return new FramedSession(secured.conn, `tls ${remote}`, { certifiedNodes });
   }
 }

@@ -16,18 +16,21 @@ export interface LinkServerTls {
   /** Whether a client without a certificate is turned away. */
   readonly wantsClientCertificate: boolean;
   /**
-   * Throws if the chain (DER, leaf first) is not acceptable. `from` says where the peer is, for
-   * messages.
+   * Throws if the chain (DER, leaf first) is not acceptable; returns the node ids that it proves.
+   * `from` says where the peer is, for messages.
    */
-  verifyClient(chain: readonly Uint8Array[], from: string): void;
+  verifyClient(chain: readonly Uint8Array[], from: string): readonly string[];
 }
 
 /** What a dialler needs from a `tls-client` profile. */
 export interface LinkClientTls {
   /** As `LinkServerTls.secureContext`; the certificate is sent if the server asks for one. */
   readonly secureContext: SecureContext;
-  /** Throws if the chain is not acceptable or not for `host`, a DNS name or IP address. */
-  verifyServer(chain: readonly Uint8Array[], host: string, from: string): void;
+  /**
+   * Throws if the chain is not acceptable or not for `host`, a DNS name or IP address; returns the
+   * node ids that it proves.
+   */
+  verifyServer(chain: readonly Uint8Array[], host: string, from: string): readonly string[];
 }
 
 export interface TlsHandshakeOptions {
@@ -40,6 +43,13 @@ export interface TlsHandshakeOptions {
 /** More certificates than any acceptable chain has. */
 const MAX_CHAIN_CERTIFICATES = 32;
 
+/** A connection whose handshake is done. */
+export interface SecuredConn {
+  readonly conn: ByteConn;
+  /** Node ids that the peer's certificate proves; undefined if it showed none. */
+  readonly certifiedNodes: readonly string[] | undefined;
+}
+
 /**
  * Takes an accepted connection through the handshake. Otherwise closes it and rejects with the
  * reason: a `CertificateRefused` if it is the client's certificate. A client without one gets the
@@ -50,7 +60,7 @@ export function acceptTls(
   conn: ByteConn,
   tls: LinkServerTls,
   options: TlsHandshakeOptions,
-): Promise<ByteConn> {
+): Promise<SecuredConn> {
   return handshake(conn, options, {
     start: (stream) =>
       new TLSSocket(stream, {
@@ -61,9 +71,8 @@ export function acceptTls(
         rejectUnauthorized: tls.wantsClientCertificate,
       }),
     done: "secure",
-    check: (chain) => {
-      if (tls.wantsClientCertificate) tls.verifyClient(chain, options.from);
-    },
+    check: (chain) =>
+      tls.wantsClientCertificate ? tls.verifyClient(chain, options.from) : undefined,
   });
 }
 
@@ -75,7 +84,7 @@ export function connectTls(
   conn: ByteConn,
   tls: LinkClientTls,
   options: TlsHandshakeOptions & { readonly host: string },
-): Promise<ByteConn> {
+): Promise<SecuredConn> {
   const { host, from } = options;
   return handshake(conn, options, {
     start: (stream) =>
@@ -94,14 +103,14 @@ export function connectTls(
 interface Role {
   readonly start: (stream: ConnDuplex) => TLSSocket;
   readonly done: "secure" | "secureConnect";
-  readonly check: (chain: readonly Uint8Array[]) => void;
+  readonly check: (chain: readonly Uint8Array[]) => readonly string[] | undefined;
 }
 
 async function handshake(
   conn: ByteConn,
   { from, signal }: TlsHandshakeOptions,
   role: Role,
-): Promise<ByteConn> {
+): Promise<SecuredConn> {
   const stream = new ConnDuplex(conn);
   try {
     signal?.throwIfAborted();
@@ -110,9 +119,9 @@ async function handshake(
     await handshakeEnd(socket, role.done, { from, signal });
     const chain = peerChain(socket);
     if (chain.length > 0) checkVersion(chain[0]!, from);
-    role.check(chain);
+    const certifiedNodes = role.check(chain);
     stream.own();
-    return secured;
+    return { conn: secured, certifiedNodes };
   } catch (error) {
     await stream.fail();
     throw error;

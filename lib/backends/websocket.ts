@@ -72,16 +72,18 @@ export class WebSocketListener implements Backend, Disposable {
     const { host, port } = hostPortOf(conn.remoteAddr);
     const remote = formatHostPort({ host, port });
     let stream: ByteConn = conn;
+    let certifiedNodes: Session["certifiedNodes"];
     if (this.#tls !== undefined) {
       // The runtime's TLS takes long to load.
       const { acceptTls } = await import("./tls.ts");
-      stream = await acceptTls(conn, this.#tls, { from: `tcp ${remote}` });
+      const secured = await acceptTls(conn, this.#tls, { from: `tcp ${remote}` });
+      ({ conn: stream, certifiedNodes } = secured);
     }
     try {
       const upgraded = await acceptUpgrade(stream, this.#path);
       const carrier = this.#tls === undefined ? "ws" : "wss";
       const description = `${carrier} ${remote}`;
-      return new WebSocketSession(upgraded, { description, acceptedFrom: host });
+      return new WebSocketSession(upgraded, { description, acceptedFrom: host, certifiedNodes });
     } catch (error) {
       closeQuietly(stream);
       throw error;
@@ -150,10 +152,12 @@ export class WebSocketPeer implements Backend {
     const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
     const port = Number(url.port || (this.#tls === undefined ? 80 : 443));
     let stream = await this.#connect({ host, port }, signal);
+    let certifiedNodes: Session["certifiedNodes"];
     if (this.#tls !== undefined) {
       const { connectTls } = await import("./tls.ts");
       const from = `tcp ${formatHostPort({ host, port })}`;
-      stream = await connectTls(stream, this.#tls, { host, from, signal });
+      const secured = await connectTls(stream, this.#tls, { host, from, signal });
+      ({ conn: stream, certifiedNodes } = secured);
     }
     const abort = () => closeQuietly(stream);
     signal.addEventListener("abort", abort, { once: true });
@@ -162,7 +166,7 @@ export class WebSocketPeer implements Backend {
       const upgraded = await requestUpgrade(stream, this.#request, random);
       const carrier = this.#tls === undefined ? "ws" : "wss";
       const description = `${carrier} ${formatHostPort({ host, port })}`;
-      return new WebSocketSession(upgraded, { description, masks: random });
+      return new WebSocketSession(upgraded, { description, masks: random, certifiedNodes });
     } catch (error) {
       closeQuietly(stream);
       const cause = signal.aborted ? signal.reason : error;

@@ -12,11 +12,13 @@ export interface WebSocketSessionOptions {
   readonly masks?: Random | undefined;
   /** See `Session`. */
   readonly acceptedFrom?: string | undefined;
+  readonly certifiedNodes?: readonly string[] | undefined;
 }
 
 export class WebSocketSession implements Session {
   readonly description: string;
   readonly acceptedFrom: string | undefined;
+  readonly certifiedNodes: readonly string[] | undefined;
   readonly #conn: ByteConn;
   readonly #reader: WebSocketReader;
   readonly #writer: WebSocketWriter;
@@ -29,10 +31,12 @@ export class WebSocketSession implements Session {
   #pingDue: Uint8Array<ArrayBuffer> | undefined;
 
   /** Takes over `conn`, whose handshake is done; `close` closes it. */
-  constructor(conn: ByteConn, { description, masks, acceptedFrom }: WebSocketSessionOptions) {
+  constructor(conn: ByteConn, options: WebSocketSessionOptions) {
+    const { description, masks } = options;
     this.#conn = conn;
     this.description = description;
-    this.acceptedFrom = acceptedFrom;
+    this.acceptedFrom = options.acceptedFrom;
+    this.certifiedNodes = options.certifiedNodes;
     this.#reader = new WebSocketReader({ masked: masks === undefined });
     this.#writer = new WebSocketWriter(masks);
   }

@@ -3,7 +3,6 @@ import { formatHostPort, type HostPort } from "../backends/host_port.ts";
 import type { BackendObserver } from "../backends/observer.ts";
 import { SocketListener } from "../backends/socket_listener.ts";
 import { hostPortOf } from "../backends/tcp_conn.ts";
-import type { ByteConn } from "../base/byte_conn.ts";
 import { defaultSocketPaths, type Environment, ownFolder } from "../base/default_socket.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
@@ -166,13 +165,7 @@ export class ControlSockets implements AsyncDisposable {
 /** Takes a connection through the handshake, and notes whom the client's certificate names. */
 async function secured(conn: Deno.TcpConn, tls: TlsServerProfile) {
   const { acceptTls } = await import("../backends/tls.ts");
-  let certifiedNodes: readonly string[] | undefined;
-  const { secureContext, wantsClientCertificate } = tls;
-  const verifyClient = (chain: readonly Uint8Array[], from: string) => {
-    certifiedNodes = tls.verifyClient(chain, from);
-  };
-  const noting = { secureContext, wantsClientCertificate, verifyClient };
-  const stream: ByteConn = await acceptTls(conn, noting, { from: addressOf(conn) });
+  const { conn: stream, certifiedNodes } = await acceptTls(conn, tls, { from: addressOf(conn) });
   return { stream, certifiedNodes };
 }
 

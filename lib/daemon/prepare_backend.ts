@@ -70,6 +70,7 @@ export const backendActions = new ActionHandlers<BackendDeps, Promise<PreparedBa
 interface PolicyValues {
   readonly cost: number;
   readonly allowedpeers: readonly string[] | undefined;
+  readonly verifynodeid?: boolean;
 }
 
 interface ListenerValues extends PolicyValues {
@@ -78,23 +79,32 @@ interface ListenerValues extends PolicyValues {
 }
 
 function listener(values: ListenerValues, open: () => Promise<Backend>): PreparedBackend {
-  const { cost, nodecost: nodeCost = {}, allowedpeers: allowedPeers, port } = values;
-  return { policy: { cost, nodeCost, allowedPeers }, port, open };
+  const { nodecost: nodeCost = {}, port } = values;
+  return { policy: { ...policyOf(values), nodeCost }, port, open };
 }
 
 function peer(values: PolicyValues, backend: Backend): PreparedBackend {
-  const { cost, allowedpeers: allowedPeers } = values;
-  return { policy: { cost, nodeCost: {}, allowedPeers }, open: () => Promise.resolve(backend) };
+  return { policy: policyOf(values), open: () => Promise.resolve(backend) };
+}
+
+function policyOf({ cost, allowedpeers, verifynodeid }: PolicyValues): LinkPolicy {
+  return { cost, nodeCost: {}, allowedPeers: allowedpeers, verifyNodeId: verifynodeid };
 }
 
 interface TlsValues {
   readonly tls: string | undefined;
+  readonly verifynodeid: boolean;
 }
 
-function serverTls({ tls }: TlsValues, { security }: BackendDeps) {
-  return tls === undefined ? undefined : security.server(tls);
+function serverTls({ tls, verifynodeid }: TlsValues, { security }: BackendDeps) {
+  const profile = tls === undefined ? undefined : security.server(tls);
+  if (verifynodeid && !profile?.wantsClientCertificate) {
+    throw new Error("verifynodeid needs a tls-server with requireclientcert or clientcas");
+  }
+  return profile;
 }
 
-function clientTls({ tls }: TlsValues, { security }: BackendDeps) {
+function clientTls({ tls, verifynodeid }: TlsValues, { security }: BackendDeps) {
+  if (verifynodeid && tls === undefined) throw new Error("verifynodeid needs a tls-client");
   return tls === undefined ? undefined : security.client(tls);
 }

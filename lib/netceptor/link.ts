@@ -260,6 +260,7 @@ export class Link implements NextHop {
     const decision = decideRoute(this.#phase, route, {
       selfId,
       policy: this.#policy,
+      certifiedNodes: this.#session.certifiedNodes ?? [],
       isLinked: (nodeId) => this.#host.isLinked(nodeId),
       hasRoomFor: (nodeId, cost) => this.#host.hasRoomFor(this, nodeId, cost),
     });

@@ -3,6 +3,7 @@
  * from the first one, which says who it is, to all later ones, which must not contradict it.
  */
 import type { LinkPolicy } from "../backends/backend.ts";
+import { printableList } from "../base/printable.ts";
 import type { RouteMessage } from "../wire/mod.ts";
 
 /** How far a link has come. */
@@ -33,6 +34,8 @@ export type RouteDecision =
 export interface SetupContext {
   readonly selfId: string;
   readonly policy: LinkPolicy;
+  /** Node ids in the neighbour's certificate, if it has shown one. */
+  readonly certifiedNodes: readonly string[];
   readonly isLinked: (nodeId: string) => boolean;
   /** Whether a link with this node and cost still fits into our route message. */
   readonly hasRoomFor: (nodeId: string, cost: number) => boolean;
@@ -49,11 +52,18 @@ export function decideRoute(
 }
 
 function decideIdentity(remoteNode: string, context: SetupContext): RouteDecision {
-  const { selfId, policy, isLinked, hasRoomFor } = context;
+  const { selfId, policy, certifiedNodes, isLinked, hasRoomFor } = context;
   const reject = (reason: string): RouteDecision => ({ kind: "reject", remoteNode, reason });
   if (remoteNode === selfId) return reject("it tried to connect using our own node ID");
   if (policy.allowedPeers !== undefined && !policy.allowedPeers.includes(remoteNode)) {
     return reject("it is not in the allowed peers list");
+  }
+  if (policy.verifyNodeId && !certifiedNodes.includes(remoteNode)) {
+    return reject(
+      certifiedNodes.length === 0
+        ? "it has no certificate that names a node (verifynodeid)"
+        : `its certificate names ${printableList(certifiedNodes)} (verifynodeid)`,
+    );
   }
   if (isLinked(remoteNode)) {
     return reject("it connected using a node ID we are already connected to");

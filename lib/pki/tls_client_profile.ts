@@ -85,10 +85,11 @@ export class TlsClientProfile {
 
   /**
    * Checks the chain of a backend's server (DER, leaf first), which must be for `host`, a DNS name
-   * or IP address. `from` names the server in the refusal. Throws a `CertificateRefused`.
+   * or IP address. `from` names the server in the refusal. Throws a `CertificateRefused`. Returns
+   * the node ids in its certificate; none if anybody may have made it.
    */
-  verifyServer(chain: readonly Uint8Array[], host: string, from: string): void {
-    this.#verify(chain, { host }, from);
+  verifyServer(chain: readonly Uint8Array[], host: string, from: string): readonly string[] {
+    return this.#verify(chain, { host }, from);
   }
 
   get #what(): string {
@@ -101,17 +102,18 @@ export class TlsClientProfile {
       get identity() {
         return loaded.current().own?.identity;
       },
-      verifyServer: (chain, node) => this.#verify(chain, { node }, `node ${node}`),
+      verifyServer: (chain, node) => void this.#verify(chain, { node }, `node ${node}`),
     };
   }
 
-  #verify(chain: readonly Uint8Array[], name: PeerName, from: string): void {
+  #verify(chain: readonly Uint8Array[], name: PeerName, from: string): readonly string[] {
     const { roots } = this.#loaded.current();
-    verifyPeer(
+    const leaf = verifyPeer(
       chain,
       { profile: this.#what, peerIs: "server", roots, pins: this.#pins },
       { name, from, now: this.#deps.clock.wallTime() },
     );
+    return roots === undefined && this.#pins.length === 0 ? [] : leaf.names.nodeIds;
   }
 
   #load(): Loaded {

@@ -33,6 +33,7 @@ export function serverTls(
       chains.push(chain);
       asked.push(from);
       if (refuse !== undefined) throw new Error(refuse);
+      return ["client-node"];
     },
   };
 }
@@ -52,6 +53,7 @@ export function clientTls(
       chains.push(chain);
       asked.push(`${host}, ${from}`);
       if (refuse !== undefined) throw new Error(refuse);
+      return ["server-node"];
     },
   };
 }

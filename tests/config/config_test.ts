@@ -13,6 +13,7 @@ Deno.test("the type of an action's values comes from its declaration", () => {
     redial: true,
     tls: undefined,
     cost: 1,
+    verifynodeid: false,
     allowedpeers: undefined,
   };
   const cost: number = values.cost;

@@ -52,6 +52,7 @@ Deno.test("a repeated list parameter adds up and takes JSON", async () => {
     nodecost: { a: 1.5, b: 2 },
     cost: 1,
     tls: undefined,
+    verifynodeid: false,
   });
   assert.deepEqual(position, { kind: "argument", index: 1 });
   assert.deepEqual(config.warnings, []);

@@ -26,6 +26,7 @@ interface Case {
   phase: LinkPhase;
   message: RouteMessage;
   policy?: Partial<LinkPolicy>;
+  certified?: string[];
   linked?: string[];
   decision: unknown;
 }
@@ -87,6 +88,29 @@ const cases: Case[] = [
     decision: establish(1),
   },
   {
+    name: "a neighbour whose certificate names it is accepted",
+    phase: fresh,
+    message: message({}),
+    policy: { verifyNodeId: true },
+    certified: ["other", "peer"],
+    decision: establish(1),
+  },
+  {
+    name: "a neighbour whose certificate names others is refused",
+    phase: fresh,
+    message: message({}),
+    policy: { verifyNodeId: true, allowedPeers: ["peer"] },
+    certified: ["evil", "two\nlines"],
+    decision: reject("its certificate names evil, two\\nlines (verifynodeid)"),
+  },
+  {
+    name: "a neighbour without a certificate is refused when it needs one",
+    phase: fresh,
+    message: message({}),
+    policy: { verifyNodeId: true },
+    decision: reject("it has no certificate that names a node (verifynodeid)"),
+  },
+  {
     name: "a second link to a neighbour is refused",
     phase: fresh,
     message: message({}),
@@ -131,11 +155,13 @@ const cases: Case[] = [
   },
 ];
 
-for (const { name, phase, message, policy, linked = [], decision } of cases) {
+for (const test of cases) {
+  const { name, phase, message, policy, certified = [], linked = [], decision } = test;
   Deno.test(`link set-up: ${name}`, () => {
     const context = {
       selfId: "me",
       policy: { cost: 1, nodeCost: {}, ...policy },
+      certifiedNodes: certified,
       hasRoomFor: () => true,
       isLinked: (node: string) => linked.includes(node),
     };

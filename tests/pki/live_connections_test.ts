@@ -21,10 +21,12 @@ async function connectPair(
   server: TlsServerProfile,
   client: TlsClientProfile,
 ): Promise<[ByteConn, ByteConn]> {
-  const accepted = listener.accept().then((conn) => acceptTls(conn, server, { from: "client" }));
+  const accepted = listener.accept()
+    .then((conn) => acceptTls(conn, server, { from: "client" }));
   const dialled = Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port })
     .then((conn) => connectTls(conn, client, { host: "127.0.0.1", from: "server" }));
-  return await Promise.all([accepted, dialled]);
+  const [far, near] = await Promise.all([accepted, dialled]);
+  return [far.conn, near.conn];
 }
 
 async function say(from: ByteConn, to: ByteConn, text: string): Promise<void> {

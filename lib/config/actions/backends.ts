@@ -42,6 +42,12 @@ const clientTlsParameter = {
   description: "Name of TLS client config",
 } as const;
 
+const verifyNodeIdParameter = {
+  type: bool,
+  default: false,
+  description: "The neighbour's certificate must name the node ID that it gives (needs tls)",
+} as const;
+
 export const tcpListener = defineAction({
   name: "tcp-listener",
   section: "backends",
@@ -51,6 +57,7 @@ export const tcpListener = defineAction({
     bindaddr: bindAddressParameter,
     port: { type: port, required: true, bare: true, description: "Local TCP port to listen on" },
     tls: serverTlsParameter,
+    verifynodeid: verifyNodeIdParameter,
     ...listenerCosts,
   },
 });
@@ -69,6 +76,7 @@ export const tcpPeer = defineAction({
     },
     redial: redialParameter,
     tls: clientTlsParameter,
+    verifynodeid: verifyNodeIdParameter,
     cost: costParameter,
     allowedpeers: allowedPeersParameter,
   },
@@ -119,6 +127,7 @@ export const wsListener = defineAction({
     },
     path: { type: string, default: "/", description: "URI path to the websocket server" },
     tls: serverTlsParameter,
+    verifynodeid: verifyNodeIdParameter,
     ...listenerCosts,
   },
 });
@@ -138,6 +147,7 @@ export const wsPeer = defineAction({
       description: "Sends extra HTTP header on initial connection",
     },
     tls: clientTlsParameter,
+    verifynodeid: verifyNodeIdParameter,
     cost: costParameter,
     allowedpeers: allowedPeersParameter,
   },
