@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import { type Random, randomText } from "../base/random.ts";
 import { encodeRouteMessage, type RouteMessage } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
+import { newEpoch } from "./epoch.ts";
 import {
   DUPLICATE_TOLD_WITHIN_MS,
   MAX_DUPLICATE_LINES_PER_SECOND,
@@ -48,8 +49,6 @@ export interface RouterDeps {
   readonly onDuplicate: () => void;
 }
 
-/** Random low bits of an epoch, below the seconds since 1970. */
-const EPOCH_RANDOM_BITS = 24n;
 const UPDATE_ID_LENGTH = 8;
 
 export class Router implements Disposable {
@@ -280,13 +279,6 @@ export class Router implements Disposable {
     this.#routeLog.changed(before);
     if (!sameEntries(before, this.#routes)) onRoutesChanged(before);
   }
-}
-
-/** Seconds since 1970 and random bits below: grows with each start of a node. */
-function newEpoch(clock: Clock, random: Random): bigint {
-  const seconds = BigInt(Math.floor(clock.wallTime() / 1000));
-  const [a, b, c] = random.fill(new Uint8Array(3));
-  return (seconds << EPOCH_RANDOM_BITS) | BigInt((a! << 16) | (b! << 8) | c!);
 }
 
 function describeUpdate({ updateId, connections }: RouteMessage): string {
