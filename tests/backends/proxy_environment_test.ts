@@ -21,7 +21,7 @@ Deno.test("proxyFor takes the variable of the scheme, capitals first", () => {
   equal(proxy("example.org", {}), undefined);
 });
 
-Deno.test("proxyFor asks no proxy for loopback", () => {
+Deno.test("proxyFor uses no proxy for loopback", () => {
   const variables = { HTTP_PROXY: "http://proxy:1" };
   for (const host of ["localhost", "127.0.0.1", "127.9.9.9", "::1"]) {
     equal(proxy(host, variables), undefined, host);
@@ -63,7 +63,7 @@ for (const [noProxy, host, port, proxied] of exceptions) {
   });
 }
 
-Deno.test("proxyFor names the variable whose value is no URL, and keeps the value to itself", () => {
+Deno.test("proxyFor names the variable whose value is not a URL, without showing the value", () => {
   throws(
     () => proxy("example.org", { HTTPS_PROXY: "http://user:secret@[" }, { secure: true }),
     (error: Error) => /HTTPS_PROXY/.test(error.message) && !error.message.includes("secret"),

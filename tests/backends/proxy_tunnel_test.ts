@@ -8,7 +8,7 @@ import { collect, framesOf } from "./session_contract.ts";
 import { joinBackends, noSession } from "./session_pair.ts";
 import { clientTls, serverTls } from "./test_tls.ts";
 
-/** A proxy that carries every CONNECT to one port here, whatever it asks for. */
+/** A proxy that carries every CONNECT to one local port, whatever it asks for. */
 class TestProxy implements AsyncDisposable {
   readonly requests: string[] = [];
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

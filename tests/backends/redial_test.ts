@@ -71,7 +71,7 @@ Deno.test("a dialler without redial tries once", async () => {
   deepEqual(log.lines, ["ERROR Backend connection failed: refused"]);
 });
 
-Deno.test("a dial that nobody answers is given up after 15 s", async () => {
+Deno.test("an unanswered dial is given up after 15 s", async () => {
   const { clock, log, done } = startDialler({
     redial: false,
     dial: (signal) =>

@@ -12,8 +12,8 @@ export interface SessionPair extends AsyncDisposable {
 /** What a carrier is not expected to do. */
 export interface CarrierTraits {
   /**
-   * Carries datagrams: nobody makes a sender wait or says that a neighbour closed, and what the
-   * system has no room for is lost. The tests then send only what it has room for.
+   * Carries datagrams: nothing makes a sender wait or shows that a neighbour has closed, and what
+   * the system has no room for is lost. The tests then send only what it has room for.
    */
   readonly datagrams?: boolean;
   readonly maxMessageBytes?: number;
@@ -101,7 +101,7 @@ function testStreamContract(carrier: string, connect: () => Promise<SessionPair>
     const sending = (async () => {
       for (; sent < 100; sent++) await pair.near.send(frames);
     })();
-    // Reads nothing until the sender stands still, then all of it.
+    // Reads nothing until the sender stops, then everything.
     let before: number;
     do {
       before = sent;

@@ -20,7 +20,9 @@ export class HeldSession {
   }
 }
 
-/** Runs both backends until the pair is disposed; `poke` may send what makes a session of it. */
+/**
+ * Runs both backends until the pair is disposed of; `poke` may send what turns it into a session.
+ */
 export async function joinBackends(
   listener: Backend,
   peer: Backend,

@@ -1,4 +1,4 @@
-/** Certificates of two peers for tests of TLS links; self-signed, good until 2126. */
+/** Certificates of two peers for tests of TLS links; self-signed, valid until 2126. */
 
 export interface TestCertificate {
   /** PEM. */

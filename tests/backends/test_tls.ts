@@ -1,4 +1,4 @@
-/** TLS profiles for tests, which trust whom the test says. */
+/** TLS profiles for tests, which trust whoever the test says. */
 import { createSecureContext, type SecureVersion } from "node:tls";
 import type { LinkClientTls, LinkServerTls } from "../../lib/backends/tls.ts";
 import { clientCertificate, serverCertificate, type TestCertificate } from "./test_certificates.ts";
@@ -7,11 +7,11 @@ export interface TestTlsOptions {
   certificate?: TestCertificate | undefined;
   minVersion?: SecureVersion;
   maxVersion?: SecureVersion;
-  /** Why the peer's certificate is refused, when it is. */
+  /** Why the peer's certificate is refused, if it is. */
   refuse?: string;
 }
 
-/** The chains that were checked, and what for. */
+/** The chains that were checked, and for which host. */
 export interface Checked {
   readonly chains: (readonly Uint8Array[])[];
   readonly asked: string[];
@@ -38,7 +38,7 @@ export function serverTls(
   };
 }
 
-/** Shows a certificate unless it is null. */
+/** Presents a certificate unless it is null. */
 export function clientTls(
   { refuse, ...context }: Omit<TestTlsOptions, "certificate"> = {},
   certificate: TestCertificate | null = clientCertificate,

@@ -42,7 +42,7 @@ Deno.test("each side of a TLS link checks the other's chain before anything is s
   deepEqual(await collect(pair.far, 1), [Uint8Array.of(1)]);
 });
 
-Deno.test("a TLS link comes up without client certificates where none is asked for", async () => {
+Deno.test("a TLS link comes up without client certificates if none is requested", async () => {
   const server = serverTls({}, { wantsClientCertificate: false });
   await using _pair = await connectTls(server, clientTls({}, null));
   deepEqual(server.chains, []);
@@ -55,7 +55,7 @@ Deno.test("a TLS link comes up at TLS 1.2 where both allow it", async () => {
   );
 });
 
-Deno.test("a TLS listener shows the certificate of the moment", async () => {
+Deno.test("a TLS listener presents the current certificate", async () => {
   const server = serverTls();
   const { secureContext } = serverTls({ certificate: clientCertificate });
   const listener = TcpListener.bind(deps, { bindAddress: "127.0.0.1", port: 0, tls: server });
@@ -82,7 +82,10 @@ Deno.test("a TLS listener shows the certificate of the moment", async () => {
   await running;
 });
 
-/** Dials once where no link may come of it; what both sides logged, once the listener has. */
+/**
+ * Dials once for a link that must not come up; returns what both sides logged, once the listener
+ * has.
+ */
 async function refusal(
   server: LinkServerTls,
   client: LinkClientTls,
@@ -132,7 +135,7 @@ Deno.test("a listener refuses a client certificate with the profile's reason", a
   match(peer, /^ERROR Backend connection (exited|failed)/);
 });
 
-Deno.test("a listener refuses a client without a certificate, by an alert", async () => {
+Deno.test("a listener refuses a client without a certificate, with an alert", async () => {
   const { listener, peer } = await refusal(serverTls(), clientTls({}, null));
   match(listener, /TLS handshake with tcp 127\.0\.0\.1:\d+ failed: peer sent no certificates/);
   match(peer, /CertificateRequired/);
@@ -200,7 +203,7 @@ Deno.test("a dialler says that a plain listener does not speak TLS", async () =>
   await serving;
 });
 
-Deno.test("a dialler gives up a handshake that nobody answers", async () => {
+Deno.test("a dialler gives up on an unanswered handshake", async () => {
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepted = silent.accept();
   const clock = new VirtualClock();

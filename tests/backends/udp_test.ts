@@ -14,7 +14,7 @@ import { HeldSession, joinBackends } from "./session_pair.ts";
 const deps = { clock: systemClock, log: silentLog };
 const hello = Uint8Array.of(1, 0x7b, 0x7d);
 
-/** A session at the listener begins with a datagram, which is then out of the way. */
+/** A session at the listener begins with a datagram, which is received here. */
 async function connectUdp(bindAddress = "127.0.0.1"): Promise<SessionPair> {
   const listener = await UdpListener.bind(deps, { bindAddress, port: 0 });
   const peer = new UdpPeer(deps, { address: formatHostPort(listener.address), redial: true });
@@ -26,12 +26,12 @@ async function connectUdp(bindAddress = "127.0.0.1"): Promise<SessionPair> {
 
 testSessionContract("udp", () => connectUdp(), { datagrams: true, maxMessageBytes: 65_507 });
 
-/** A socket of its own, beside all that is tested. */
+/** A plain socket, independent of the code under test. */
 class RawSocket implements AsyncDisposable {
   readonly #socket = createSocket("udp4");
   readonly #received: Uint8Array[] = [];
   #wake = () => {};
-  /** Port of who sent last. */
+  /** Port of the last sender. */
   lastSender = 0;
 
   static async bind(host = "127.0.0.1"): Promise<RawSocket> {
@@ -162,7 +162,7 @@ Deno.test("UdpPeer says which name it could not find", async () => {
   );
 });
 
-/** Runs a listener; its sessions in the order in which they came, each held until it is closed. */
+/** Runs a listener; gives its sessions in order of arrival, each held until it is closed. */
 async function startListener(maxSessions?: number) {
   const log = new RecordingLog();
   const listener = await UdpListener.bind(
@@ -220,7 +220,7 @@ Deno.test("UdpListener tells neighbours apart by their address", async () => {
   deepEqual([await one.receive(), await two.receive()], [Uint8Array.of(1), Uint8Array.of(2)]);
 });
 
-Deno.test("UdpListener sends no more than came until the address is confirmed", async () => {
+Deno.test("UdpListener sends no more than has arrived until the address is confirmed", async () => {
   await using listener = await startListener();
   await using raw = await RawSocket.bind();
   await raw.send(hello, listener.port);
@@ -259,7 +259,7 @@ Deno.test("UdpListener forgets a closed session: the next datagram begins a new 
   equal(listener.sessions[1]!.description, listener.sessions[0]!.description);
 });
 
-Deno.test("a full UdpListener lets go of who sent a single datagram, and nobody else", async () => {
+Deno.test("a full UdpListener drops a neighbour that sent only one datagram, and no other", async () => {
   await using listener = await startListener(2);
   await using one = await RawSocket.bind();
   await using two = await RawSocket.bind();
@@ -274,7 +274,7 @@ Deno.test("a full UdpListener lets go of who sent a single datagram, and nobody 
   await listener.untilEnded(1);
   equal(listener.ended[0], listener.sessions[1]);
 
-  // Both that are left have sent two: there is no room for a third.
+  // Both remaining ones have sent two, so there is no room for a third.
   await three.send(hello, listener.port);
   await two.send(hello, listener.port);
   await one.send(hello, listener.port);
@@ -283,7 +283,7 @@ Deno.test("a full UdpListener lets go of who sent a single datagram, and nobody 
   equal(listener.sessions.length, 3);
 });
 
-Deno.test("a full UdpListener makes room for another address where it has most from", async () => {
+Deno.test("a full UdpListener makes room for another address at the expense of the busiest", async () => {
   await using listener = await startListener(2);
   await using one = await RawSocket.bind();
   await using two = await RawSocket.bind();
@@ -320,7 +320,7 @@ Deno.test("a UdpPeer listens to nobody but its neighbour", async () => {
   await running;
 });
 
-Deno.test("a neighbour that nobody listens at is no error of the session", async () => {
+Deno.test("a neighbour that does not listen is not an error of the session", async () => {
   const gone = await RawSocket.bind();
   const address = `127.0.0.1:${gone.port}`;
   await gone[Symbol.asyncDispose]();
@@ -334,7 +334,7 @@ Deno.test("a neighbour that nobody listens at is no error of the session", async
   await running;
 });
 
-Deno.test("a message that fits into no datagram is dropped with one line", async () => {
+Deno.test("a message too long for a datagram is dropped with one log line", async () => {
   const log = new RecordingLog();
   const sent: number[] = [];
   const session = new UdpSession({

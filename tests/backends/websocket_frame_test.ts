@@ -64,7 +64,7 @@ Deno.test("frames are as RFC 6455 writes them", () => {
   );
 });
 
-Deno.test("each frame of a client has a mask of its own", () => {
+Deno.test("each frame of a client has its own mask", () => {
   const writer = new WebSocketWriter(systemRandom);
   const masks = new Set<string>();
   for (let count = 0; count < 3000; count++) {
@@ -91,7 +91,7 @@ Deno.test("a message in parts is put together, with a ping in between", () => {
   }
 });
 
-Deno.test("a length of 64 bits is understood", () => {
+Deno.test("a 64-bit length is understood", () => {
   const bytes = Uint8Array.of(0x82, 127, 0, 0, 0, 0, 0, 0, 0, 3, 7, 8, 9);
   deepEqual(
     readAll(new WebSocketReader({ masked: false }), bytes, [4]).messages,
@@ -99,7 +99,7 @@ Deno.test("a length of 64 bits is understood", () => {
   );
 });
 
-Deno.test("nothing is looked at behind a close frame, and pongs are nothing", () => {
+Deno.test("everything after a close frame is ignored, and so are pongs", () => {
   const bytes = Uint8Array.of(0x8a, 0, 0x82, 1, 5, 0x88, 0, 0xff, 0xff);
   deepEqual(readAll(new WebSocketReader({ masked: false }), bytes, [100]), {
     messages: [Uint8Array.of(5)],
@@ -142,7 +142,7 @@ Deno.test("a client that does not mask breaks the protocol", () => {
   throws(() => readAll(reader, Uint8Array.of(0x82, 1, 5), [100]), /without a mask/);
 });
 
-Deno.test("parts that come to more than a message may have are refused", () => {
+Deno.test("parts that add up to more than a message may have are refused", () => {
   const part = [0x00, 126, 0xff, 0xff, ...new Uint8Array(0xffff)];
   const bytes = Uint8Array.from([0x02, 1, 5, ...part]);
   throws(() => readAll(new WebSocketReader({ masked: false }), bytes, [9999]), /65535 is the most/);

@@ -47,7 +47,7 @@ Deno.test("WebSocket sessions work over IPv6", async () => {
   match(pair.near.description, /^ws \[::1\]:\d+$/);
 });
 
-/** Sends a request as it is to a listener; what it answers, and logs. */
+/** Sends a request as it is to a listener; returns what it answers and logs. */
 async function ask(request: string, options: Partial<WebSocketListenerOptions> = {}) {
   const log = new RecordingLog();
   const listener = listen(options, { clock: systemClock, log });
@@ -189,7 +189,7 @@ Deno.test("WebSocketListener.bind wants a path", () => {
   }
 });
 
-/** A listener of plain TCP that answers the first request; what it was asked. */
+/** A plain TCP listener that answers the first request; returns what it was asked. */
 async function answering(answer: string, options: Partial<WebSocketPeerOptions> = {}) {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const request = (async () => {
@@ -227,7 +227,7 @@ Deno.test("a ws-peer asks as a browser of the same site would, and sends its ext
   ) equal(headers.includes(header), true, header);
 });
 
-Deno.test("an extra header takes the place of ours with the same name", async () => {
+Deno.test("an extra header replaces ours with the same name", async () => {
   const { request } = await answering("HTTP/1.1 404 Not Found\n\n", {
     extraHeader: "origin: https://gate.example",
   });
@@ -257,7 +257,7 @@ for (const [what, answer, log] of answers) {
   });
 }
 
-Deno.test("WebSocketPeer refuses what is no URL or header, and keeps secrets to itself", () => {
+Deno.test("WebSocketPeer refuses an invalid URL or header, without showing secrets", () => {
   const make = (options: Partial<WebSocketPeerOptions>) => () =>
     new WebSocketPeer(peerDeps, { address: "ws://example.org", redial: true, ...options });
   for (const address of ["", "example.org:1", "http://example.org", "ws://"]) {
@@ -276,7 +276,7 @@ Deno.test("WebSocketPeer refuses what is no URL or header, and keeps secrets to 
   throws(make({ extraHeader: "Upgrade: h2c" }), /set by the handshake/);
 });
 
-Deno.test("a handshake that stalls anywhere is cut after 15 s", async () => {
+Deno.test("a handshake that stalls anywhere is cut off after 15 s", async () => {
   const clock = new VirtualClock();
   const log = new RecordingLog();
   const listener = listen({}, { clock, log });
@@ -411,7 +411,7 @@ function clientFrame(opcode: number, payload: number[]): Uint8Array {
   return Uint8Array.of(0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0, ...payload);
 }
 
-Deno.test("a ping is answered, and many at once are answered by few pongs", async () => {
+Deno.test("a ping is answered, and many at once are answered with few pongs", async () => {
   const { conn, session, stop } = await rawClient();
   const received = session.receive();
   await conn.write(clientFrame(9, [1, 2, 3]));

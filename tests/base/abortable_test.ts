@@ -18,7 +18,7 @@ Deno.test("abortable rejects with the reason, before or during the wait", async 
   await assert.rejects(waiting, reason);
 });
 
-Deno.test("abortable lets its promise fail unseen after the abort", async () => {
+Deno.test("abortable ignores a failure of its promise after the abort", async () => {
   const late = Promise.withResolvers<void>();
   const abort = new AbortController();
   const waiting = abortable(late.promise, abort.signal);

@@ -53,14 +53,14 @@ Deno.test("bridge makes the sender wait for a receiver that does not read", asyn
 Deno.test("bridge ends both sides when one breaks", async () => {
   const { left, right, leftEnd, rightEnd, done } = bridged();
   const failed = assert.rejects(done, Deno.errors.BrokenPipe);
-  // Closing a socket with a reader on the other side breaks the other's writes.
+  // Closing a socket breaks the writes of the other side.
   right.close();
   await writeAll(left, bytes("into the void"));
   await failed;
   assert.ok(leftEnd.isClosed && rightEnd.isClosed);
 });
 
-Deno.test("bridge refuses to start when it is aborted already", async () => {
+Deno.test("bridge refuses to start if already aborted", async () => {
   const { leftEnd, rightEnd, done } = bridged(AbortSignal.abort(new Error("too late")));
   await assert.rejects(done, /too late/);
   assert.ok(leftEnd.isClosed && rightEnd.isClosed);

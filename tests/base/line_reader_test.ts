@@ -5,7 +5,7 @@ import { LineReader, LineTooLongError, TruncatedLineError } from "../../lib/base
 
 const BOUND = { maxBytes: 1000 };
 
-/** A connection that gives out one chunk a read, then its end. */
+/** A connection that gives one chunk per read, then its end. */
 function connOf(...chunks: string[]): ByteConn & { reads: number; closes: number } {
   const left = chunks.map((chunk) => new TextEncoder().encode(chunk));
   return {
@@ -37,7 +37,7 @@ async function readAll(reader: LineReader): Promise<string> {
   return text;
 }
 
-Deno.test("line reader gives lines and then the bytes behind them, however they are cut", async () => {
+Deno.test("line reader gives lines and then the bytes after them, however they are split", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.stringMatching(/^[a-z]{0,8}$/), { maxLength: 5 }),
@@ -68,7 +68,7 @@ Deno.test("line reader refuses a line over the bound without holding much more",
   assert.equal(reader.buffered, 0);
 });
 
-Deno.test("line reader takes a line of just the bound, and not one byte more", async () => {
+Deno.test("line reader accepts a line of exactly the bound, and not one byte more", async () => {
   const exact = new LineReader(connOf("x".repeat(1000), "\nrest"));
   assert.equal((await exact.readLine(BOUND))!.length, 1000);
   assert.equal(await readAll(exact), "rest");
@@ -130,7 +130,7 @@ Deno.test("line reader decodes UTF-8 across reads and keeps a byte order mark", 
   assert.equal(await new LineReader(conn).readLine(BOUND), "\ufeffnäme");
 });
 
-Deno.test("line reader tells when something came, and shows it unread", async () => {
+Deno.test("line reader reports that something has arrived, and shows it unread", async () => {
   const reader = new LineReader(connOf("Recept", "or\nrest"));
   await reader.ready();
   assert.equal(new TextDecoder().decode(reader.peek()), "Recept");
@@ -142,7 +142,7 @@ Deno.test("line reader tells when something came, and shows it unread", async ()
   assert.equal(await reader.readLine(BOUND), null);
 });
 
-Deno.test("line reader asks before it grows, tells when it gives back, and drops what is refused", async () => {
+Deno.test("line reader asks before it grows, reports what it gives back, and drops what is refused", async () => {
   const asked: number[] = [];
   const bound = { maxBytes: 1_000_000 };
   const long = "x".repeat(20_000);

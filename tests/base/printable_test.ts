@@ -21,7 +21,7 @@ Deno.test("unprintable characters become escapes, and all others stay", () => {
   }
 });
 
-Deno.test("no unprintable character is left of any text, and JSON keeps its meaning", () => {
+Deno.test("no unprintable character is left in any text, and JSON keeps its meaning", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
     assert.doesNotMatch(escapeUnprintable(text), UNPRINTABLE);
     assert.equal(JSON.parse(escapeUnprintable(JSON.stringify(text))), text);

@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { Shares } from "../../lib/base/shares.ts";
 
-Deno.test("Shares gives back the oldest item of the owner that has most", () => {
+Deno.test("Shares gives back the oldest item of the owner with the most", () => {
   const shares = new Shares<string>();
   shares.put("a1", "a", 10);
   shares.put("b1", "b", 6);
@@ -24,7 +24,7 @@ Deno.test("Shares counts all owners that left as one", () => {
   deepEqual(shares.oldestOfLargest(), { item: "item0", shareSize: 10 });
 });
 
-Deno.test("Shares adds up to a model without shortcuts, whatever happens", () => {
+Deno.test("Shares agrees with a model without shortcuts, whatever happens", () => {
   const item = fc.constantFrom("x", "y", "z");
   const neighbour = fc.constantFrom("a", "b");
   const step = fc.oneof(

@@ -19,7 +19,7 @@ Deno.test("SourceLog takes a few lines about each source and counts the rest", a
   ]);
 });
 
-Deno.test("SourceLog bounds the lines about ever new sources", async () => {
+Deno.test("SourceLog bounds the lines about ever-changing sources", async () => {
   const log = new RecordingLog();
   const clock = new VirtualClock();
   const sources = new SourceLog({ log, clock });

@@ -1,4 +1,4 @@
-/** Folders and files in which somebody else could have a hand. */
+/** Folders and files that somebody else could have tampered with. */
 import assert from "node:assert/strict";
 import {
   ForeignPathError,
@@ -21,7 +21,10 @@ interface Entry {
   file?: true;
 }
 
-/** A file system of folders and links, root's unless it says otherwise; remembers what is made. */
+/**
+ * A file system of folders and links, owned by root unless stated otherwise; records what is
+ * created.
+ */
 class FakePaths implements PathReader {
   readonly made: string[] = [];
   readonly #entries: Map<string, Entry>;
@@ -65,7 +68,7 @@ async function verdict(path: string, entries: Record<string, Entry>, shared = fa
   }
 }
 
-Deno.test("a folder that is missing is made, and what is missing above it", async () => {
+Deno.test("a missing folder is created, and so are those missing above it", async () => {
   assert.equal(
     await verdict("/tmp/receptor/foo", {}),
     "made /tmp/receptor /tmp/receptor/foo",
@@ -76,7 +79,7 @@ Deno.test("a folder that is missing is made, and what is missing above it", asyn
   );
 });
 
-Deno.test("a folder of ours or of root's is fine, also one that its group may write", async () => {
+Deno.test("a folder of ours or root's is fine, even if its group may write to it", async () => {
   assert.equal(await verdict("/data", { "/data": { uid: ME, mode: 0o700 } }), "fine");
   assert.equal(await verdict("/data", { "/data": { mode: 0o2775 } }), "fine");
   assert.equal(await verdict("/tmp/foo", { "/tmp/foo": { uid: ME, mode: 0o770 } }), "fine");
@@ -94,7 +97,7 @@ Deno.test("a folder of another user is refused, wherever it is on the way", asyn
   );
 });
 
-Deno.test("a folder that everybody may write is refused, except a shared one on the way", async () => {
+Deno.test("a world-writable folder is refused, except a shared one on the way", async () => {
   assert.equal(
     await verdict("/data", { "/data": { uid: ME, mode: 0o777 } }),
     "/data may be written by everybody (mode 0777)",
@@ -125,14 +128,14 @@ Deno.test("links are followed if nobody else made them, and what they lead to is
   assert.match(await verdict("/a", { "/a": { link: "a" } }), /leads through too many links/);
 });
 
-Deno.test("a file is no folder", async () => {
+Deno.test("a file is not a folder", async () => {
   assert.equal(
     await verdict("/a/b", { "/a": { file: true } }),
     "/a/b is not safe: /a is no folder",
   );
 });
 
-Deno.test("a file is opened and made, but nothing behind a link or of another kind", async () => {
+Deno.test("a file is opened or created, but nothing behind a link or of another kind", async () => {
   await using folder = await TempFolder.create();
   const path = folder.join("file");
   await assert.rejects(openOwnFile(path, { read: true }), Deno.errors.NotFound);
@@ -160,7 +163,7 @@ Deno.test("a file is opened and made, but nothing behind a link or of another ki
   await assert.rejects(openOwnFile(path, { read: true }), /may be written by everybody/);
 });
 
-Deno.test("two that make one file both get it", async () => {
+Deno.test("if two create the same file, both get it", async () => {
   await using folder = await TempFolder.create();
   const all = await Promise.all(
     Array.from(

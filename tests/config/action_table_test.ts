@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { actionTable, findAction } from "../../lib/config/action_table.ts";
 
-Deno.test("every declaration holds together", () => {
+Deno.test("every declaration is consistent", () => {
   const names = actionTable.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   for (const { name, parameters } of actionTable) {

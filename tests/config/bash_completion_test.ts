@@ -9,7 +9,7 @@ const hasBash = (() => {
   }
 })();
 
-/** What bash would offer for the last of `words`, which it splits at "=" as when typing. */
+/** What bash would offer for the last of `words`, which it splits at "=" as in real use. */
 async function complete(words: readonly string[], cwd?: string): Promise<string[]> {
   const quoted = words.map((word) => `'${word}'`).join(" ");
   const { stdout, stderr } = await new Deno.Command("bash", {

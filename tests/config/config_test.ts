@@ -18,19 +18,19 @@ Deno.test("the type of an action's values comes from its declaration", () => {
   };
   const cost: number = values.cost;
   const allowed: readonly string[] | undefined = values.allowedpeers;
-  // @ts-expect-error what need not be given may be absent
+  // @ts-expect-error an optional value may be absent
   const tls: string = values.tls;
   assert.deepEqual([cost, allowed, tls], [1, undefined, undefined]);
 });
 
-Deno.test("the node id is the host name when none is given", async () => {
+Deno.test("the node id is the host name if none is given", async () => {
   for (const args of [["--local-only"], ["--node", "--local-only"], ["--node", "id=", "--trace"]]) {
     const config = await configOfArguments(args, hostWith({}, "host.example"));
     assert.equal(config.nodeId, "host.example");
   }
 });
 
-Deno.test("a host name that tells nothing is refused as a node id", async () => {
+Deno.test("a host name that identifies nothing is refused as a node id", async () => {
   const advice = "choose an id with --node id=NAME, or node: {id: NAME} in a file";
   for (const name of ["localhost", "LOCALHOST", "localhost.localdomain"]) {
     assert.deepEqual(
@@ -66,7 +66,7 @@ Deno.test("actions that mean the same are the same, however they are written", a
   ]);
 });
 
-Deno.test("what is empty is as good as absent, but for what turns a default off", async () => {
+Deno.test("an empty value counts as absent, except where it turns a default off", async () => {
   const config = await configOfYaml(`\
 - node: {id: '', datadir: /x, firewallrules: [], maxidleconnectiontimeout: ''}
 - tcp-listener: {port: 1, nodecost: {}, allowedpeers: [], tls: ''}
@@ -77,7 +77,7 @@ Deno.test("what is empty is as good as absent, but for what turns a default off"
   const listeners = config.all(tcpListener).map(({ values }) => values);
   assert.deepEqual(config.find(node)?.values.firewallrules, undefined);
   assert.deepEqual(listeners.map(({ nodecost }) => nodecost), [undefined, undefined, undefined]);
-  // The original too lets nobody in when the only peer is the one without a name.
+  // Like the original, this lets nobody in if the only peer has an empty name.
   assert.deepEqual(listeners.map(({ allowedpeers }) => allowedpeers), [undefined, undefined, [""]]);
   assert.equal(config.find(controlService)?.values.service, "");
   assert.equal(config.find(controlService)?.values.filename, undefined);
@@ -91,7 +91,7 @@ Deno.test("a TLS client without a certificate says so", async () => {
   ]);
 });
 
-Deno.test("what has no effect yet is refused by name and place", async () => {
+Deno.test("what has no effect yet is refused, with its name and position", async () => {
   const config = await configOfYaml(`\
 - node: {id: foo}
 - tls-client: {name: t, cert: c, key: k}
@@ -106,6 +106,6 @@ Deno.test("what has no effect yet is refused by name and place", async () => {
   ]);
 });
 
-Deno.test("what works is not refused", async () => {
+Deno.test("what works is accepted", async () => {
   refuseUnsupported(await configOfArguments(["--node", "id=foo", "--local-only", "--trace"]));
 });

@@ -24,7 +24,7 @@ for (const bigEndian of [true, false]) {
   });
 }
 
-Deno.test("what is in no known encoding is named", () => {
+Deno.test("a text in an unknown encoding is reported as such", () => {
   const latin1 = Buffer.from(TEXT, "latin1");
   assert.throws(() => decodeText(latin1), UnreadableText);
 });

@@ -30,7 +30,7 @@ Deno.test("the reference loads", async () => {
 
 Deno.test("the reference has everything that works, with its default", async () => {
   const text = await Deno.readTextFile(new URL("reference.yml", configs));
-  // Puts in what is commented out: lines such as `# cost: 1.0`, `#   bar: 2.5`, `# - trace`.
+  // Uncomments what is commented out: lines such as `# cost: 1.0`, `# bar: 2.5`, `# - trace`.
   const whole = text.replace(
     /^( *)# ([a-z0-9]+:( .*)?| {2,}(- )?[a-z]+: .*|- trace|- cert-[a-z]+:)$/gm,
     "$1$2",

@@ -26,7 +26,7 @@ Deno.test("help has every working action with its parameters, types and defaults
   ]);
 });
 
-Deno.test("help lists what does not work yet, and as such", () => {
+Deno.test("help lists what does not work yet as such", () => {
   const [, planned = ""] = helpText().split("Understood, but not supported yet by this version:");
   assert.deepEqual(
     planned.trim().split(/,\s+/),

@@ -1,4 +1,4 @@
-/** Compares the table of actions with what the original says of itself. */
+/** Compares the table of actions with the original's own help. */
 import assert from "node:assert/strict";
 import { actionTable } from "../../lib/config/action_table.ts";
 

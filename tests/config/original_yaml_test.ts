@@ -1,4 +1,4 @@
-/** Broken flow maps and lists: what the original refuses is refused, or read as it was meant. */
+/** Broken flow maps and lists: what the original refuses is refused, or read as intended. */
 import assert from "node:assert/strict";
 import { InvalidConfigError } from "../../lib/config/config_error.ts";
 import { daemonCommand, folderOf } from "../support/peers.ts";
@@ -6,14 +6,14 @@ import { testEnvironment } from "../support/program.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { configOfYaml } from "./support.ts";
 
-/** Neither is a node that runs: the original ends at once, whether it can read them or not. */
+/** Neither makes a running node: the original exits at once, whether it can read them or not. */
 const WHOLE = [
   "- node: {id: a, datadir: /d}\n",
   "- tcp-listener: {port: 99999, allowedpeers: [x, y]}\n",
 ];
 const INSERTED = ["{", "}", "[", "]", ",", ":", '"', "'", "? ", "\n"];
 
-/** Each text with a character of its structure missing, or with one too many beside it. */
+/** Each text with one structural character missing or doubled. */
 function broken(whole: string): string[] {
   const texts = new Set<string>();
   for (const { index: at } of whole.slice(0, -1).matchAll(/[{}\[\],: ]/g)) {
@@ -25,7 +25,7 @@ function broken(whole: string): string[] {
   return [...texts];
 }
 
-/** Read as they were meant, by YAML 1.2, where the original's YAML 1.1 gives up. */
+/** Read as intended, by YAML 1.2, where the original's YAML 1.1 gives up. */
 const MEANT = [
   "- node: {id: :a, datadir: /d}\n",
   "- node: {id: a, datadir: :/d}\n",

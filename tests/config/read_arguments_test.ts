@@ -58,7 +58,7 @@ Deno.test("a repeated list parameter adds up and takes JSON", async () => {
   assert.deepEqual(config.warnings, []);
 });
 
-Deno.test("another repeated parameter counts the last time, with a warning", async () => {
+Deno.test("of any other repeated parameter the last value counts, with a warning", async () => {
   const config = await configOfArguments(["--tcp-peer", "address=a:1", "address=b:2"]);
   assert.equal(config.find(tcpPeer)?.values.address, "b:2");
   assert.deepEqual(config.warnings, [
@@ -144,7 +144,7 @@ Deno.test("errors of the command line name the argument, all at once", async () 
   ]);
 });
 
-Deno.test("arguments that belong to nothing are errors", async () => {
+Deno.test("arguments that belong to no action are errors", async () => {
   const table: [string[], string[]][] = [
     [["id=secret"], [
       'argument 1: parameter specified before command: "id" (actions start with --, see --help)',

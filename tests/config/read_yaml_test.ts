@@ -87,7 +87,7 @@ Deno.test("every form that AWX writes parses", async () => {
   });
 });
 
-Deno.test("text keeps what was written, whatever YAML would make of it", async () => {
+Deno.test("text stays as written, whatever YAML would make of it", async () => {
   const config = await configOfYaml(`\
 - node: {id: 0123, datadir: yes}
 - work-command: {worktype: 1.10, command: "a b", params: "-c \\"while read -r l; do echo $l; done\\""}
@@ -164,7 +164,7 @@ Deno.test("errors of a file name line, action, parameter and the nearest right n
   ]);
 });
 
-Deno.test("an error has its place in fields", async () => {
+Deno.test("an error has its position as fields", async () => {
   const error = await configOfYaml("- node:\n    id: foo\n    dir: /x\n").catch((error) => error);
   assert(error instanceof InvalidConfigError);
   const { source, line, action, parameter, position } = error.errors[0]!;
@@ -172,7 +172,7 @@ Deno.test("an error has its place in fields", async () => {
   assert.deepEqual(position, { kind: "file", source: "receptor.yml", line: 3, column: 5 });
 });
 
-Deno.test("what may be there once is an error the second time", async () => {
+Deno.test("what is allowed once is an error the second time", async () => {
   const errors = await errorsOf(configOfYaml(`\
 - node: {id: foo}
 - control-service: {filename: /run/a.sock}
@@ -261,14 +261,14 @@ Deno.test("a second YAML document is not read, with a warning", async () => {
   ]);
 });
 
-Deno.test("a repeated key counts the last time, with a warning", async () => {
+Deno.test("of a repeated key the last value counts, with a warning", async () => {
   const config = await configOfYaml("- tcp-peer: {address: 'a:1', Address: 'b:1'}\n");
   assert.equal(config.find(tcpPeer)?.values.address, "b:1");
   assert.equal(config.warnings.length, 1);
 });
 
 Deno.test("a file cannot make the reader hang or run out of memory", async () => {
-  // Each level names the one before ten times: 10^50 values, if they were all built.
+  // Each level refers to the previous one ten times: 10^50 values, if they were all built.
   let bomb = "- tcp-peer:\n    address: x\n    allowedpeers: [&a0 [x]";
   for (let i = 1; i < 50; i++) bomb += `, &a${i} [${`*a${i - 1},`.repeat(10)}]`;
   assert.match((await errorsOf(configOfYaml(`${bomb}]`))).join(), /expected a list of texts/);

@@ -28,7 +28,7 @@ export async function configOfArguments(
   return command.config;
 }
 
-/** The configuration that a file gives, which errors name as `receptor.yml`. */
+/** The configuration that a file gives, called `receptor.yml` in errors. */
 export function configOfYaml(yaml: string, hostname?: string): Promise<Config> {
   return configOfArguments(["-c", "receptor.yml"], hostWith({ "receptor.yml": yaml }, hostname));
 }

@@ -163,7 +163,7 @@ Deno.test("firewall rules are what the mesh can read, names in any case", () => 
   });
 });
 
-Deno.test("a service name fits its place in a packet", () => {
+Deno.test("a service name fits its field in a packet", () => {
   accepts(serviceName, [["control", "control"], ["", ""], ["12345678", "12345678"]], [
     "123456789",
     "ääääü",

@@ -1,6 +1,6 @@
 /**
- * The exchanges of AWX (awx/main/tasks/receptor.py, by way of the Python `ReceptorControl`) with
- * the fields, texts and half-closes that it depends on, over a real Unix socket.
+ * AWX's exchanges (awx/main/tasks/receptor.py, through the Python `ReceptorControl`) with the
+ * fields, texts and half-closes that it depends on, over a real Unix socket.
  */
 import assert from "node:assert/strict";
 import { writeAll } from "../../lib/base/byte_conn.ts";
@@ -87,7 +87,7 @@ Deno.test("AWX submits a job, half-closes, and reads one line with the unit's id
   });
   assert.equal(await control.rest(), "");
 
-  // The results of it on a new connection, its writing side closed as soon as they begin.
+  // Its results come on a new connection, whose writing side is closed as soon as they begin.
   using results = await ReceptorControl.connect(node.socket);
   await results.send(`work results ${unitId} 0\n`);
   assert.match(await results.readLine(), /^Streaming results for work unit (.+)$/);
@@ -188,7 +188,7 @@ Deno.test("a hundred idle clients and one that sends 100 MB without a newline ha
     await readText(flood),
     /^Receptor Control, node foo\nERROR: command line is longer than \d+ bytes\n$/,
   );
-  // Twice the bound of a line, since a growing buffer is copied, and as much for the collector.
+  // Twice the bound of a line, since a growing buffer is copied, and as much again for garbage.
   assert.ok(peak - before < 70e6, `${peak - before} bytes more`);
   using control = await ReceptorControl.connect(node.socket);
   assert.equal((await control.simpleCommand("ping foo")).Success, true);

@@ -55,7 +55,7 @@ Deno.test("client submits a payload and reads the results back", async () => {
   await second.served;
 });
 
-Deno.test("client sends only the fields of a submit that are given", async () => {
+Deno.test("client sends only the given fields of a submission", async () => {
   const work = new FakeWork();
   const { client, served } = await clientOf({ work });
   const request = {
@@ -73,7 +73,7 @@ Deno.test("client sends only the fields of a submit that are given", async () =>
   assert.deepEqual(work.units.get("barX")!.request, request);
 });
 
-Deno.test("client refuses a parameter that would stand in for a field", async () => {
+Deno.test("client refuses a parameter that would replace a field", async () => {
   const { client, served } = await clientOf();
   await assert.rejects(
     client.submit({ node: "foo", workType: "cat", params: { node: "bar" } }, []),
@@ -82,7 +82,7 @@ Deno.test("client refuses a parameter that would stand in for a field", async ()
   await served;
 });
 
-Deno.test("client throws the server's refusal of a submit, and closes", async () => {
+Deno.test("client throws the server's refusal of a submission, and closes", async () => {
   const { client, served } = await clientOf();
   await assert.rejects(
     client.submit({ node: "foo", workType: "nope" }, []),
@@ -91,7 +91,7 @@ Deno.test("client throws the server's refusal of a submit, and closes", async ()
   await served;
 });
 
-Deno.test("client goes on as a client of another node through connect", async () => {
+Deno.test("client continues as a client of another node through connect", async () => {
   const mesh = new FakeMesh();
   const [near, far] = MemoryConn.pair();
   mesh.onDial = () => asMeshConn(near);
@@ -106,7 +106,7 @@ Deno.test("client goes on as a client of another node through connect", async ()
   await served;
 });
 
-Deno.test("client rejects what is no control service", async () => {
+Deno.test("client rejects what is not a control service", async () => {
   const [conn, far] = MemoryConn.pair();
   await writeAll(far, bytes("SSH-2.0-OpenSSH\r\n"));
   await assert.rejects(ControlClient.connect(conn), /expected the greeting.*SSH-2\.0/);
@@ -116,7 +116,7 @@ Deno.test("client rejects what is no control service", async () => {
   await assert.rejects(ControlClient.connect(silent), /without a greeting/);
 });
 
-Deno.test("client names a reply that is none", async () => {
+Deno.test("client quotes what is not a reply", async () => {
   await assert.rejects((await scripted("oops\n")).command("x"), ControlProtocolError);
   await assert.rejects((await scripted("[1]\n")).command("x"), /JSON object/);
   await assert.rejects((await scripted()).command("x"), /without a reply/);
@@ -143,7 +143,7 @@ Deno.test("aborting a command rejects with the reason and closes the connection"
   assert.ok(conn.isClosed);
 });
 
-Deno.test("aborting a submit does not wait for its payload", async () => {
+Deno.test("aborting a submission does not wait for its payload", async () => {
   const { client, served } = await clientOf();
   const abort = new AbortController();
   const endless = async function* () {

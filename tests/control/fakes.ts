@@ -66,7 +66,7 @@ export interface FakeUnit {
   abandoned?: string;
 }
 
-/** Units whose output is their payload: what `cat` would do, at once. */
+/** Units whose output is their payload: like `cat`, but at once. */
 export class FakeWork implements WorkService {
   readonly units = new Map<string, FakeUnit>();
   readonly authorizations: Authorization[] = [];
@@ -178,7 +178,7 @@ async function* yielding(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield await Promise.resolve(bytes);
 }
 
-/** What a `ControlServer` works on; anything may be replaced. */
+/** What a `ControlServer` works with; anything may be replaced. */
 export function fakeDeps(replaced: Partial<ControlDeps> = {}): ControlDeps {
   return {
     mesh: new FakeMesh(),

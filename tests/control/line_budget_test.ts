@@ -15,7 +15,7 @@ function claimOf(owner: string): LineClaim & { isCut: boolean } {
   };
 }
 
-Deno.test("short lines are free, and a line that shrinks gives its part back", () => {
+Deno.test("short lines are free, and a line that shrinks gives back its part", () => {
   const budget = new LineBudget(64 * KiB);
   const claim = claimOf("a");
   budget.resize(claim, 4 * KiB);

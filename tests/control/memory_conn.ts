@@ -1,7 +1,7 @@
-/** Two ends of a byte stream in memory, with half-close and back-pressure as a socket has them. */
+/** Two ends of a byte stream in memory, with half-close and back-pressure like a socket's. */
 import type { ByteConn } from "../../lib/base/byte_conn.ts";
 
-/** What one direction holds before a write waits. */
+/** Bytes that one direction holds before a write waits. */
 const CAPACITY = 64 * 1024;
 
 class Direction {
@@ -92,7 +92,7 @@ export class MemoryConn implements ByteConn {
     return Promise.resolve();
   }
 
-  /** As with a kernel's socket, what was written before stays readable at the other end. */
+  /** As with a kernel socket, what was written before stays readable at the other end. */
   close(): void {
     if (this.isClosed) throw new Deno.errors.BadResource("closed twice");
     this.isClosed = true;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { makeOwnFolder } from "../../lib/control/own_folder.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 
-Deno.test("a folder of one's own is made private, and taken again", async () => {
+Deno.test("an own folder is created private, and used again", async () => {
   await using folder = await TempFolder.create();
   const path = folder.join("own");
   await makeOwnFolder(path);
@@ -10,7 +10,7 @@ Deno.test("a folder of one's own is made private, and taken again", async () => 
   await makeOwnFolder(path);
 });
 
-Deno.test("what others made, or may enter, is no folder of one's own", async () => {
+Deno.test("a folder that others made, or may enter, is refused", async () => {
   await using folder = await TempFolder.create();
   const path = folder.join("own");
   await makeOwnFolder(path);

@@ -15,7 +15,7 @@ Deno.test("server answers each command as the original does, byte for byte", asy
   }
 });
 
-Deno.test("server answers a line that is no JSON command with one line", async () => {
+Deno.test("server answers a line that is not a JSON command with one line", async () => {
   for (
     const [sent, refusal] of [
       ["{}", "JSON did not contain a command"],
@@ -52,7 +52,7 @@ Deno.test("status prints all fields in the original's order", async () => {
   assert.equal(await exchange('{"command":"status"}\n'), expected);
 });
 
-Deno.test("status tells certificates close to their end only when asked by name", async () => {
+Deno.test("status shows certificates close to expiry only if asked by name", async () => {
   const expiring = [{
     Kind: "tls-server",
     Name: "s",
@@ -96,11 +96,11 @@ Deno.test("ping and traceroute print times as the original does", async () => {
   );
 });
 
-Deno.test("a ping that nobody answers is a reply, too", async () => {
+Deno.test("a ping that nobody answers also gets a reply", async () => {
   assert.equal(await exchange("ping silent\n"), '{"Error":"timeout","Success":false}\n');
 });
 
-Deno.test("reload tells success, codes, and a node without a file", async () => {
+Deno.test("reload reports success, codes, and a node without a file", async () => {
   const failing = (error: Error) => ({ reload: () => Promise.reject(error) });
   assert.equal(await exchange("reload x\n", { reload: async () => {} }), '{"Success":true}\n');
   assert.equal(
@@ -137,7 +137,7 @@ Deno.test("submit in words joins the parameters and takes the payload up to the 
   assert.deepEqual(unit.request.params, { params: "a  b" });
 });
 
-Deno.test("submit in JSON keeps every field that is not its own as a parameter", async () => {
+Deno.test("submit in JSON keeps every field that it does not know as a parameter", async () => {
   const work = new FakeWork();
   const command = {
     command: "work",
@@ -176,7 +176,7 @@ Deno.test("submit in JSON keeps every field that is not its own as a parameter",
   });
 });
 
-Deno.test("submit abandons the unit when the client breaks off", async () => {
+Deno.test("submit abandons the unit when the client disconnects", async () => {
   const work = new FakeWork();
   const [conn, serverEnd] = MemoryConn.pair();
   let reads = 0;
@@ -195,7 +195,7 @@ Deno.test("submit abandons the unit when the client breaks off", async () => {
   assert.equal(work.units.get("foo00000001")!.abandoned, "Error reading input data: reset by peer");
 });
 
-Deno.test("a payload that cannot be kept ends the session: its rest is not commands", async () => {
+Deno.test("a payload that cannot be kept ends the session, as the rest is not a command", async () => {
   const work = new FakeWork();
   const submit = work.submit.bind(work);
   work.submit = async (request) => ({
@@ -263,7 +263,7 @@ Deno.test("signatures and the caller reach the work service", async () => {
   );
 });
 
-Deno.test("results stream from the start position, and the stream's end is the session's", async () => {
+Deno.test("results stream from the start position, and the stream's end ends the session", async () => {
   const work = new FakeWork();
   await exchange("work submit foo cat\nhello world", { work });
   const streamed = (rest: string) => `Streaming results for work unit foo00000001\n${rest}`;
@@ -287,7 +287,7 @@ Deno.test("results stream from the start position, and the stream's end is the s
   }
 });
 
-Deno.test("a client on a socket may end its side last, for a while", async () => {
+Deno.test("a client on a socket has some time to end its side last", async () => {
   const work = new FakeWork();
   await exchange("work submit foo cat\nhello", { work });
   for (const end of [(conn: MemoryConn) => conn.closeWrite(), undefined]) {
@@ -307,7 +307,7 @@ Deno.test("a client on a socket may end its side last, for a while", async () =>
   }
 });
 
-Deno.test("results refuse a negative start position and one that is no number", async () => {
+Deno.test("results refuse a start position that is negative or not a number", async () => {
   assert.equal(
     await exchange("work results foo -3\n"),
     "ERROR: start position must not be negative, got -3\n",
@@ -439,7 +439,7 @@ Deno.test("a name with a line break does not break the reply's line", async () =
   );
 });
 
-Deno.test("an unforeseen failure is told to the client and to the log", async () => {
+Deno.test("an unexpected failure is reported to the client and the log", async () => {
   const work = new FakeWork();
   work.list = () => Promise.reject(new Error("disk on fire"));
   const warnings: string[] = [];

@@ -19,7 +19,7 @@ export function connectClient(
   return { conn, served, stop };
 }
 
-/** Sends `input`, half-closes, and returns all that the server says behind its greeting. */
+/** Sends `input`, half-closes, and returns everything that the server says after its greeting. */
 export async function exchange(
   input: string | Uint8Array,
   replaced: Partial<ControlDeps> = {},

@@ -13,7 +13,7 @@ const meshCaller: Caller = { via: "mesh", secure: false, description: "bar:x", p
 const secureCaller: Caller = { ...meshCaller, secure: true };
 const callers = [localCaller, meshCaller, secureCaller];
 
-Deno.test("a line over its caller's bound is refused, and the client gets to know", async () => {
+Deno.test("a line over its caller's bound is refused, and the client is told", async () => {
   for (const caller of callers) {
     const { lineBytes } = limitsFor(caller);
     const line = new Uint8Array(lineBytes + 1_000_000).fill(120);
@@ -72,7 +72,7 @@ Deno.test("an error line quotes only the beginning of what a client wrote", asyn
   assert.ok(reply.length < 5_000);
 });
 
-Deno.test("a line from the network must be complete in time, and the next one may wait", async () => {
+Deno.test("a line from the network must be complete in time, but the next one may wait", async () => {
   const clock = new VirtualClock();
   const { conn, served } = connectClient({ clock }, meshCaller);
   await writeAll(conn, bytes("foo\n"));
@@ -110,7 +110,7 @@ Deno.test("a client from the network that never says anything is dismissed", asy
   await served;
 });
 
-Deno.test("a client on the Unix socket has all the time there is", async () => {
+Deno.test("a client on the Unix socket has no time limit", async () => {
   const clock = new VirtualClock();
   const { conn, served } = connectClient({ clock });
   await writeAll(conn, bytes("fo"));
@@ -136,7 +136,7 @@ async function openLines(
     const [conn, serverEnd] = MemoryConn.pair();
     sessions.push(server.serve(serverEnd, caller, new AbortController().signal));
     clients.push(conn);
-    // A refused client's line is read away, a cut one's is not.
+    // A refused client's line is discarded, a cut-off one's is not read.
     await writeAll(conn, line).catch(() => {});
   }
   return { clients, sessions };

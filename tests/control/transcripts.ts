@@ -1,7 +1,7 @@
 /**
- * What the original (1.6.9) answers, recorded from it byte for byte: node `foo` with the work type
- * `cat`, a neighbour `bar`, and no other node. Each entry is what a client sends before it
- * half-closes, and all that comes back behind the greeting.
+ * What the original (1.6.9) answers, recorded byte for byte: node `foo` with the work type `cat`, a
+ * neighbour `bar`, and no other node. Each entry is what a client sends before it half-closes, and
+ * everything that comes back after the greeting.
  */
 export const transcripts: readonly (readonly [sent: string, reply: string])[] = [
   ["status x\n", "ERROR: status command does not take parameters\n"],

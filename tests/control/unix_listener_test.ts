@@ -76,7 +76,7 @@ Deno.test("unix listener refuses a socket that answers without a lock", async ()
   await assert.rejects(listenUnix(path, OWNER_ONLY), SocketInUseError);
 });
 
-Deno.test("unix listener does not replace what is no socket", async () => {
+Deno.test("unix listener does not replace what is not a socket", async () => {
   await using folder = await TempFolder.create();
   const path = folder.join("precious");
   await Deno.writeTextFile(path, "data");
@@ -95,7 +95,7 @@ Deno.test("unix listener removes only its own socket at its end", async () => {
   assert.ok((await Deno.lstat(path)).isSocket);
 });
 
-Deno.test("unix listener names a path that is too long or in no folder", async () => {
+Deno.test("unix listener reports a path that is too long or in no existing folder", async () => {
   await using folder = await TempFolder.create();
   await assert.rejects(listenUnix(folder.join("x".repeat(120)), OWNER_ONLY), /longer than 107/);
   await assert.rejects(listenUnix(folder.join("no/c.sock"), OWNER_ONLY), /no\/c\.sock/);

@@ -62,7 +62,7 @@ Deno.test("status --json prints sorted and indented JSON", async () => {
   assert.equal(JSON.parse(stdout).NodeID, "foo");
 });
 
-Deno.test("status shows certificates close to their end, in text and as JSON", async () => {
+Deno.test("status shows certificates close to expiry, in text and as JSON", async () => {
   await using node = await FakeNode.start({
     expiringCertificates: () => [{
       Kind: "tls-server",
@@ -80,7 +80,7 @@ Deno.test("status shows certificates close to their end, in text and as JSON", a
   assert.equal(JSON.parse(stdout).Certificates[0].Cert, "/s.crt");
 });
 
-Deno.test("ping prints each reply, and exits with 2 when one failed", async () => {
+Deno.test("ping prints each reply, and exits with 2 if one failed", async () => {
   await using node = await FakeNode.start();
   assert.deepEqual(
     await on(node)("ping foo --count 2 --delay 0"),
@@ -125,7 +125,7 @@ Deno.test("reload exits with the code of what went wrong", async () => {
   assert.deepEqual(await on(node)("reload"), printed("Reload successful\n"));
 });
 
-Deno.test("version prints ours and the node's, and any command warns of a stranger", async () => {
+Deno.test("version prints ours and the node's, and any command warns about an unknown one", async () => {
   await using node = await FakeNode.start();
   const { stdout, stderr } = await on(node)("version");
   assert.match(stdout, /^receptorctl {2}\d+\.\d+\.\d+\nreceptor {5}1\.6\.9\n$/);
@@ -156,7 +156,7 @@ Deno.test("submit prints the unit, or follows it to its end", async () => {
   );
 });
 
-Deno.test("submit sends node, options, parameters and the words behind the work type", async () => {
+Deno.test("submit sends node, options, parameters and the words after the work type", async () => {
   await using node = await FakeNode.start();
   const file = node.folder.join("pod.yml");
   await Deno.writeTextFile(file, "---\npod: ä\n");
@@ -188,7 +188,7 @@ Deno.test("submit takes its payload from a file or from standard input", async (
   );
 });
 
-Deno.test("submit tells what is wrong with its options", async () => {
+Deno.test("submit says what is wrong with its options", async () => {
   const usage = "Usage: receptorctl work submit [OPTIONS] WORKTYPE [CMDPARAMS]...\n" +
     "Try 'receptorctl work submit --help' for help.\n\n";
   const wrong = (code: number, message: string) => {
@@ -271,7 +271,7 @@ Deno.test("only a unit that succeeded, with every byte, is a success", async () 
   assert.deepEqual(await on(node)("work results foo00000001"), printed("out\n"));
 });
 
-Deno.test("following a unit that somebody cancels is no success", async () => {
+Deno.test("following a unit that somebody cancels is not a success", async () => {
   await using node = await FakeNode.start();
   node.work.output = async function* () {
     yield await Promise.resolve(bytes("part"));
@@ -334,7 +334,7 @@ Deno.test("list --node asks the other node's control service", async () => {
   assert.equal(await readText(far), "work list\n");
 });
 
-Deno.test("connect passes a pipe on with its end, and its answer back", async () => {
+Deno.test("connect passes on a pipe and its end, and the answer back", async () => {
   const mesh = new FakeMesh();
   const [near, far] = MemoryConn.pair();
   mesh.onDial = () => asMeshConn(near);

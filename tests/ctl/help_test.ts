@@ -42,7 +42,7 @@ Deno.test("a group without a command prints its help as a mistake", async () => 
   }
 });
 
-Deno.test("a usage error tells how it would be right and where to read more", async () => {
+Deno.test("a usage error shows the right usage and where to read more", async () => {
   const { code, stdout, stderr } = await runMain(["work", "results"]);
   assert.deepEqual([code, stdout], [1, ""]);
   assert.equal(

@@ -37,7 +37,7 @@ Deno.test("without --socket the default places are tried in order", async () => 
   assert.match(stdout, /receptor {5}1\.6\.9/);
 });
 
-Deno.test("a socket that is not there, or nobody's, is told with what to do", async () => {
+Deno.test("for a missing or dead socket the user is told what to do", async () => {
   await using folder = await TempFolder.create();
   const missing = folder.join("none.sock");
   const result = await runMain(["--socket", missing, "status"]);
@@ -56,7 +56,7 @@ Deno.test("a socket that is not there, or nobody's, is told with what to do", as
   );
 });
 
-Deno.test("who may use a socket is told to the one who may not", async () => {
+Deno.test("a user who may not use a socket is told who may", async () => {
   await using folder = await TempFolder.create();
   const path = folder.join("c.sock");
   using _listener = Deno.listen({ transport: "unix", path });
@@ -127,7 +127,7 @@ async function meet(hello: Uint8Array, options: RunOptions = {}) {
   return result;
 }
 
-Deno.test("a port for links between nodes is told at once, as is any other stranger", async () => {
+Deno.test("a port for links between nodes is recognized at once, as is any other stranger", async () => {
   const message = new TextEncoder().encode('\x01{"NodeID":"foo"');
   const frame = Uint8Array.of(message.length + 100, 0, ...message);
   assert.deepEqual(await meet(frame), {
@@ -143,7 +143,7 @@ Deno.test("a port for links between nodes is told at once, as is any other stran
   );
 });
 
-Deno.test("a server that never greets is given up", async () => {
+Deno.test("a server that never greets is given up on", async () => {
   const clock = new VirtualClock();
   const running = meet(new Uint8Array(0), { clock });
   await eventually(() => clock.pending === 1, { what: "the wait for a greeting" });

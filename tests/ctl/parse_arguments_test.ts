@@ -60,7 +60,7 @@ const defaults = {
   rest: [],
 };
 
-Deno.test("options may stand anywhere behind their command, in every form", () => {
+Deno.test("options may stand anywhere after their command, in every form", () => {
   for (
     const line of [
       "--socket s run -qf -a x=1 -ay=2 --count=7 word more",
@@ -80,7 +80,7 @@ Deno.test("options may stand anywhere behind their command, in every form", () =
   }
 });
 
-Deno.test("a value is taken as it is, also when it looks like an option", () => {
+Deno.test("a value is taken as it is, even if it looks like an option", () => {
   assert.deepEqual(valuesOf("run -a -q -- -x --help"), {
     ...defaults,
     param: ["-q"],

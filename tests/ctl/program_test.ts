@@ -1,4 +1,4 @@
-/** receptorctl as a program of its own: what only a process can show. */
+/** receptorctl as a separate process: what only a process can show. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { randomBytes, sha256 } from "../support/payload.ts";
@@ -53,7 +53,7 @@ Deno.test("program ends quietly when nobody reads its output any more", async ()
   assert.deepEqual([(await child.status).code, stderr], [1, ""]);
 });
 
-Deno.test("program ends on Ctrl-C as the original does: the line, and exit code 0", async () => {
+Deno.test("program ends on Ctrl-C as the original does: it ends the line and exits with 0", async () => {
   await using node = await FakeNode.start();
   node.work.output = async function* (signal) {
     yield new TextEncoder().encode("first");
@@ -71,7 +71,7 @@ Deno.test("program ends on Ctrl-C as the original does: the line, and exit code 
 Deno.test("program is interrupted while it waits for its standard input", async () => {
   await using node = await FakeNode.start();
   await using child = receptorctl(node, "work submit cat -p -", "piped");
-  // The unit is there as soon as the program waits for more to send.
+  // The unit exists as soon as the program waits for more to send.
   while (node.work.units.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   child.kill("SIGINT");
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);

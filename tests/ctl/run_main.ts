@@ -5,7 +5,7 @@ import { main, type World } from "../../lib/ctl/main.ts";
 export interface RunOptions {
   clock?: Clock;
   environment?: Record<string, string>;
-  /** Standard input, given out as it is; empty when left out. */
+  /** Standard input, passed on chunk by chunk; empty by default. */
   stdin?: readonly Uint8Array[];
   stdinIsTerminal?: boolean;
   interrupted?: AbortSignal;
@@ -46,7 +46,7 @@ export async function runMain(
       read(into) {
         const chunk = left.shift();
         if (chunk !== undefined) into.set(chunk);
-        // Somebody at a terminal who types no more does not end the input by that.
+        // A user at a terminal who stops typing does not end the input.
         else if (options.stdinIsTerminal) return new Promise(() => {});
         return Promise.resolve(chunk?.length ?? null);
       },

@@ -1,4 +1,4 @@
-/** What a node says cannot command the terminal that it is shown on, or look like another line. */
+/** What a node says cannot control the terminal that shows it, or look like another line. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { writeAll } from "../../lib/base/byte_conn.ts";
@@ -9,7 +9,7 @@ import { runMain } from "./run_main.ts";
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
 
-/** The lines of what was printed, without the colours that are our own. */
+/** The lines that were printed, without our own colours. */
 function lines(output: string): string[] {
   assert.ok(output === "" || output.endsWith("\n"), JSON.stringify(output));
   // deno-lint-ignore no-control-regex -- the point of it
@@ -20,7 +20,7 @@ function assertPrintable(output: string): void {
   for (const line of lines(output)) assert.doesNotMatch(line, UNPRINTABLE);
 }
 
-/** Text with more of what is not to be printed than chance would bring. */
+/** Text with more unprintable characters than chance would bring. */
 const foreign = fc.array(
   fc.oneof(
     fc.constantFrom("\x1b[31m", "\u009b31m", "\u202e", "\u200b", "\n", "\r", "\x07", "\u2028", "é"),
@@ -29,7 +29,7 @@ const foreign = fc.array(
   { maxLength: 8 },
 ).map((pieces) => pieces.join(""));
 
-Deno.test("whatever is printed, warned of or complained about stays one line of characters", async () => {
+Deno.test("whatever is printed, as text, warning or error, stays one line of printable characters", async () => {
   await fc.assert(fc.asyncProperty(foreign, fc.boolean(), async (text, isTerminal) => {
     let output = "";
     const sink = {
@@ -97,7 +97,7 @@ const COMMANDS = [
   "connect x y",
 ];
 
-/** A reply that has all members that any command shows, each with `text` in it. */
+/** A reply that has all members that any command shows, each containing `text`. */
 function replyOf(text: string): string {
   return JSON.stringify({
     [text]: text,
@@ -126,7 +126,7 @@ function replyOf(text: string): string {
   });
 }
 
-Deno.test("no command shows what a hostile node says as it is", async () => {
+Deno.test("no command shows what a hostile node says unescaped", async () => {
   await using folder = await TempFolder.create();
   let number = 0;
   await fc.assert(

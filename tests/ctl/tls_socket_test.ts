@@ -1,4 +1,4 @@
-/** `tls://` control sockets, with certificates that `openssl` makes for the occasion. */
+/** `tls://` control sockets, with certificates that `openssl` makes for the test. */
 import assert from "node:assert/strict";
 import { unixCaller } from "../../lib/control/accept_loop.ts";
 import { ControlServer } from "../../lib/control/server.ts";
@@ -19,7 +19,7 @@ async function openssl(folder: TempFolder, args: string): Promise<void> {
   assert.ok(success, new TextDecoder().decode(stderr));
 }
 
-/** A CA, and a certificate of it for `localhost`. */
+/** A CA, and a certificate from it for `localhost`. */
 async function makeCertificates(folder: TempFolder): Promise<void> {
   const key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
   await openssl(folder, `req -x509 ${key} -keyout ca.key -out ca.pem -days 2 -subj /CN=ca`);
@@ -58,7 +58,7 @@ Deno.test({
       runMain(["--socket", `tls://${host}:${port}`, ...words.split(" ")]);
     const ca = `--rootcas ${folder.join("ca.pem")}`;
 
-    // The payload's end is a half-close in TLS, too.
+    // The payload's end is a half-close in TLS too.
     const submitted = await run("localhost", `${ca} work submit cat -l hello -f`);
     assert.deepEqual([submitted.code, submitted.stdout, submitted.stderr], [0, "hello\n", ""]);
 

@@ -1,4 +1,4 @@
-/** `receptor` with a bug at the place that the first argument names. */
+/** `receptor` with a bug in the place named by the first argument. */
 import { createSocket } from "node:dgram";
 import { UdpSocket } from "../../lib/backends/udp_socket.ts";
 import { type RunningNode, runReceptor } from "../../lib/daemon/command_line.ts";

@@ -1,4 +1,7 @@
-/** Reloads that fail at each step: the backends are all those of the new configuration or the old. */
+/**
+ * Reloads that fail at each step: the backends are either all those of the new configuration or all
+ * the old ones.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Backend } from "../../lib/backends/backend.ts";
@@ -19,7 +22,7 @@ interface Hosted {
   readonly end: () => void;
 }
 
-/** Stands for the mesh and the system's ports; fails at one step when it is told to. */
+/** Stands in for the mesh and the system's ports; fails at one step if told to. */
 class World {
   readonly running: Hosted[] = [];
   readonly ports = new Map<number, Backend>();
@@ -150,11 +153,11 @@ const operation = fc.oneof(
   fc.record({ kind: fc.constant("end" as const), which: fc.nat() }),
 );
 
-Deno.test("a reload that fails at any step leaves the backends of before", async () => {
+Deno.test("a reload that fails at any step leaves the previous backends", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { maxLength: 12 }), async (operations) => {
       const world = new World();
-      // Those that the present configuration has and that ended by themselves.
+      // Those of the current configuration that ended by themselves.
       let ended: AnyConfigured[] = [];
       for (const op of operations) {
         const before = [...world.running];
@@ -184,11 +187,11 @@ Deno.test("a reload that fails at any step leaves the backends of before", async
             sorted(before.map(({ configured }) => configured)),
           );
         }
-        // What both configurations have was not touched.
+        // Backends in both configurations were not touched.
         for (const hosted of before) {
           if (op.actions.includes(hosted.configured)) assert.ok(world.running.includes(hosted));
         }
-        // Mistakes that show without side effects cost no link.
+        // Mistakes that can be found without side effects cost no link.
         const typo = op.actions.some(({ values }) => "tls" in values);
         if (typo || op.fault?.step === "prepare" && failure !== undefined) {
           assert.deepEqual(world.stopped, []);
@@ -202,7 +205,7 @@ Deno.test("a reload that fails at any step leaves the backends of before", async
   );
 });
 
-Deno.test("a port that somebody else has is found out before a link is touched", async () => {
+Deno.test("a port that somebody else has is detected before a link is touched", async () => {
   const world = new World();
   await world.apply([ONCE, LISTENER]);
   world.ports.set(2, {} as Backend);
@@ -216,7 +219,7 @@ Deno.test("a port that somebody else has is found out before a link is touched",
 Deno.test("backends that cannot start again are started by the next reload", async () => {
   const world = new World();
   await world.apply([LISTENER]);
-  // Somebody takes the port in the moment in which it is free.
+  // Somebody takes the port during the moment when it is free.
   world.beforeOpen = () => {
     if (world.running.length === 0) world.ports.set(1, {} as Backend);
   };

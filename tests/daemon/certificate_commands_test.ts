@@ -1,4 +1,4 @@
-/** The question of `cert-signreq`, with its answer on the standard input of a real process. */
+/** The question that `cert-signreq` asks, answered on the standard input of a real process. */
 import assert from "node:assert/strict";
 import { TempFolder } from "../support/temp_folder.ts";
 import { testEnvironment } from "../support/program.ts";

@@ -1,4 +1,4 @@
-/** Bugs in a running daemon, in processes of their own: what is told, and who goes on. */
+/** Bugs in a running daemon, each in its own process: what is reported, and what goes on. */
 import assert from "node:assert/strict";
 import { ControlSession } from "../support/control_session.ts";
 import { Program } from "../support/program.ts";
@@ -50,14 +50,14 @@ for (
   });
 }
 
-Deno.test("a start that fails for no known reason is told with its stack and exits 1", async () => {
+Deno.test("a start that fails unexpectedly is reported with its stack and exits with 1", async () => {
   await using folder = await TempFolder.create();
   await using program = deno(CRASHING, ["start", ...nodeArguments(folder)]);
   assert.equal((await program.exited).code, 1);
   assert.match(program.output, /^ERROR .* Unexpected error, .*: a bug in start \{"stack":/);
 });
 
-Deno.test("a stop that fails is told with its stack and exits 1", async () => {
+Deno.test("a stop that fails is reported with its stack and exits with 1", async () => {
   await using folder = await TempFolder.create();
   await using program = deno(CRASHING, ["stop", ...nodeArguments(folder)]);
   await program.waitForOutput(/Initialization complete/);

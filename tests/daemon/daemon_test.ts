@@ -1,4 +1,4 @@
-/** Whole nodes in this process, as far as they are more than their parts. */
+/** Whole nodes in this process: what their parts do together. */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/base/clock.ts";
 import { systemRandom } from "../../lib/base/random.ts";
@@ -20,7 +20,7 @@ function daemonLog(log: RecordingLog): DaemonLog {
 
 interface Options {
   readonly log?: RecordingLog;
-  /** What a reload reads; the same again without it. */
+  /** What a reload reads; by default, the same again. */
   readonly readConfig?: () => Promise<Config>;
   readonly observers?: readonly NodeObserver[];
 }
@@ -87,7 +87,7 @@ function isFree(port: number): boolean {
   }
 }
 
-/** A node, and the configurations that its reloads read, each let through by the test. */
+/** A node, and the configurations that its reloads read, each released by the test. */
 async function reloadable(folder: TempFolder) {
   const base = twin(folder, "socket");
   const reads: PromiseWithResolvers<string>[] = [];
@@ -109,7 +109,7 @@ function listener(port: number): string {
   return `- tcp-listener: {bindaddr: 127.0.0.1, port: ${port}}\n`;
 }
 
-Deno.test("reloads run one after the other, and a failed one is in nobody's way", async () => {
+Deno.test("reloads run one after the other, and a failed one does not affect the next", async () => {
   await using folder = await TempFolder.create();
   const { node, reads, untilRead } = await reloadable(folder);
   await using _node = node;
@@ -148,7 +148,7 @@ for (const kind of ["tcp-listener", "udp-listener", "ws-listener"]) {
     };
     await reload(1, withCost(1));
     await reload(2, withCost(2));
-    // The port of the second is found taken only once the first has its own.
+    // The second's port is found to be taken only once the first has its own.
     const twice = withCost(3) + withCost(4);
     await assert.rejects(reload(3, twice), /(in use|EADDRINUSE)/);
     await reload(4, withCost(2));
@@ -156,7 +156,7 @@ for (const kind of ["tcp-listener", "udp-listener", "ws-listener"]) {
   });
 }
 
-Deno.test("a node that is stopped while a reload reads opens nothing any more", async () => {
+Deno.test("a node that is stopped while a reload reads opens nothing more", async () => {
   await using folder = await TempFolder.create();
   const { node, untilRead } = await reloadable(folder);
   const port = freePort();
@@ -168,7 +168,7 @@ Deno.test("a node that is stopped while a reload reads opens nothing any more", 
   assert.equal(isFree(port), true);
 });
 
-Deno.test("observers are told of links, units and refused connections alike", async () => {
+Deno.test("observers are told about links, units and refused connections alike", async () => {
   await using folder = await TempFolder.create();
   const [port, wsPort] = [freePort(), freePort()];
   const told = new Set<string>();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LineWriter } from "../../lib/daemon/line_writer.ts";
 
-/** An output that takes what `room` says, and throws the error of `failure` when there is none. */
+/** An output that takes what `room` says, and throws the error of `failure` when full. */
 class FakeOutput {
   text = "";
   room = Infinity;
@@ -18,7 +18,7 @@ class FakeOutput {
   }
 }
 
-Deno.test("a line is written whole however little a write takes", () => {
+Deno.test("a line is written completely however little each write takes", () => {
   const output = new FakeOutput();
   const chunked = {
     writeSync: (bytes: Uint8Array) => output.writeSync(bytes.subarray(0, 3)),
@@ -37,7 +37,7 @@ Deno.test("a closed pipe is not tried again", () => {
   assert.equal(output.calls, 1);
 });
 
-Deno.test("a line that was begun is finished before the next one", () => {
+Deno.test("an unfinished line is finished before the next one", () => {
   const output = new FakeOutput();
   output.failure = new Error("No space left on device");
   output.room = 3;

@@ -70,7 +70,7 @@ Deno.test("neither message nor fields can forge a line or send terminal escapes"
   }
 });
 
-Deno.test("fields that JSON does not know keep the line", () => {
+Deno.test("fields that JSON cannot represent do not lose the line", () => {
   const { log, lines } = recording();
   const circle: Record<string, unknown> = {};
   circle["self"] = circle;
@@ -104,7 +104,7 @@ Deno.test("the configuration sets level, format and tracing", async () => {
   );
 });
 
-Deno.test("an unknown format in the environment is an error that says what would be right", async () => {
+Deno.test("an unknown format in the environment is an error that says what is allowed", async () => {
   const config = await configOf();
   assert.throws(() => logSettingsOf(config, new Map([["RECEPTOR_LOG_FORMAT", "xml"]])), {
     name: "InvalidConfigError",

@@ -21,7 +21,7 @@ Deno.test("every reader is told, whatever the others throw", () => {
   assert.deepEqual(log.lines, ["ERROR Error in an observer of the node: Error: a broken reader"]);
 });
 
-Deno.test("a reader is told from when it is added until it is disposed", () => {
+Deno.test("a reader is told from when it is added until it is disposed of", () => {
   const observers = new Observers(new RecordingLog());
   const told: string[] = [];
   const refusal = (remote: string) => ({ listener: "[::]:1", remote, reason: "no" });

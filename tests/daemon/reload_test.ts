@@ -21,7 +21,7 @@ Deno.test("backends may be added, changed and removed", async () => {
   await reload(BEFORE.replace("cost: 2", "cost: 3"));
 });
 
-Deno.test("the same values written another way are no change", async () => {
+Deno.test("the same values written differently are no change", async () => {
   await reload(`\
 - tcp-peer:
     cost: 2.0

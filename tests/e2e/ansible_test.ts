@@ -13,7 +13,7 @@ import { isRunning, markedProcesses } from "../support/processes.ts";
 import { testEnvironment } from "../support/program.ts";
 
 const INPUT = fileURLToPath(new URL("./ansible", import.meta.url));
-/** Python takes its time, twice at both ends, and more on a busy machine. */
+/** Python is slow to start, twice at both ends, and more so on a busy machine. */
 const TIMEOUT_MS = 300_000;
 
 const LINES: { kinds: NodeKind[]; client: ClientKind }[] = [
@@ -104,12 +104,12 @@ meshTest(
   },
 );
 
-/** ansible-runner as a work type, a playbook folder for it, and the environment that it needs. */
+/** ansible-runner as a work type, its playbook folder, and the environment that it needs. */
 async function prepare(mesh: Mesh) {
   const bin = join(folderOf("RECEPTOR_ANSIBLE")!, "bin");
   const folder = await mesh.folder();
   const input = folder.join("input");
-  // ansible-runner writes into its input.
+  // ansible-runner writes into its input folder.
   await copyFolder(INPUT, input);
   const env = {
     PATH: `${bin}:${Deno.env.get("PATH")}`,
@@ -127,7 +127,7 @@ async function prepare(mesh: Mesh) {
   return { folder, input, env, work };
 }
 
-/** One file of what ansible-runner brought back. */
+/** One of the files that ansible-runner brought back. */
 async function readArtifact(output: string, name: string): Promise<string> {
   return (await Deno.readTextFile(join(output, "artifacts", name))).trim();
 }

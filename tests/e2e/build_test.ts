@@ -12,7 +12,7 @@ const IS_ROOT = Deno.uid() === 0;
 /** Debian's `nobody`; any other user would do. */
 const NOBODY = 65534;
 
-/** What the sample program says of itself. */
+/** What the sample program says about itself. */
 interface Said {
   args: string[];
   pid: number;
@@ -37,7 +37,7 @@ if (Deno.args[0] === "wait") {
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-/** Stands in for Deno where only the launcher is looked at: as good, and unpacked in no time. */
+/** Stands in for Deno where only the launcher is tested: works as well, and unpacks instantly. */
 const SMALL_RUNTIME = `#!/bin/sh
 if [ "$1" = --version ]; then exit 0; fi
 while [ "\${1##*/}" != main.js ]; do shift; done
@@ -216,7 +216,7 @@ sampleTest("unpacks again what was damaged or removed", smallRuntime, async (sam
     ["a removed folder", () => Deno.removeSync(app, { recursive: true })],
   ];
   for (const [what, apply] of damage) {
-    // Some shells compare times by the second: the stamps must be older than the damage.
+    // Some shells compare times by the second, so the stamps must be clearly older than the damage.
     for (const folder of [app, runtime]) Deno.utimeSync(`${folder}/stamp`, 978307200, 978307200);
     apply();
     assert.equal(said(await run(sample, { env })).data, "here", what);
@@ -260,7 +260,7 @@ sampleTest(
     const env = { RECEPTOR_CACHE: cache };
     await run(sample, { env });
     const other = await buildSample(folder, "other", await smallRuntime());
-    // Without the bytes of its own runtime it can only start by the one that is there.
+    // Without the bytes of its own runtime it can only start with the one that is already there.
     const launcher = (await Deno.readFile(other)).subarray(0, 8192);
     const pieces = new TextDecoder().decode(launcher).match(/piece \d+ \d+ "\$1\/\$runtime"/)!;
     {

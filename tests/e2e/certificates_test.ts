@@ -1,4 +1,4 @@
-/** Certificates that are replaced while the node runs, and those that are about to run out. */
+/** Certificates that are replaced while the node runs, and those that are about to expire. */
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
@@ -33,7 +33,7 @@ function fingerprintOf(file: string): string {
   return new X509Certificate(Deno.readTextFileSync(file)).fingerprint256;
 }
 
-/** Puts other files in the place of a certificate and its key, as tools that renew them do. */
+/** Replaces the files of a certificate and its key, as tools that renew them do. */
 async function replace(certificates: Certificates, name: string, by: string): Promise<void> {
   await Deno.rename(certificates.key(by), certificates.key(name));
   await Deno.rename(certificates.cert(by), certificates.cert(name));
@@ -90,7 +90,7 @@ meshTest(
       before,
     ]);
     assert.deepEqual([await connects(near, "old"), await connects(near, "new")], [true, false]);
-    // A stream that is open stays so.
+    // An open stream stays open.
     await using open = await near.session();
     assert.equal(await open.command("connect far control any"), "Connecting");
     assert.equal(await open.readLine(), "Receptor Control, node far");
@@ -104,7 +104,7 @@ meshTest(
     assert.match(await open.command("status"), /"NodeID":"far"/);
     assert.equal(near.log.match(/Connection established/g)?.length, 1);
 
-    // What is no good is told, and the last good one stays.
+    // An unusable one is reported, and the last good one stays.
     await Deno.writeTextFile(tls.cert("far"), "no certificate");
     await eventually(async () => {
       assert.equal(await shownAt(linkPort, tls), after);
@@ -145,14 +145,14 @@ meshTest(
     }]);
     await showsInStatus(node, `${end} ${file} (tls-server brief)`);
 
-    // A better one, and nothing more is said.
+    // With a good one, nothing more is said.
     await signCertificate("ours", tls, { name: "long", nodeId: "solo" });
     await replace(tls, "brief", "long");
     await eventually(async () => (await certificatesOf(node)).length === 0);
   },
 );
 
-/** Only those who ask by name are told: the original's clients do not know this field. */
+/** Only shown if asked by name: the original's clients do not know this field. */
 async function certificatesOf(node: TestNode): Promise<unknown[]> {
   const { Certificates } = await node.json({
     command: "status",

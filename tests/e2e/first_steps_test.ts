@@ -1,4 +1,7 @@
-/** What a new user meets: a node with two flags, a client with none, mistakes and their messages. */
+/**
+ * What a new user encounters: a node with two flags, a client with none, mistakes and their
+ * messages.
+ */
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { actionTable } from "../../lib/config/action_table.ts";
@@ -13,7 +16,7 @@ import { TempFolder } from "../support/temp_folder.ts";
 
 const TMP_SOCKET = `/tmp/receptor-${Deno.uid()}/receptor.sock`;
 const READY = /Initialization complete/;
-/** The default data folder is shared by all nodes of the machine: a name that nobody else has. */
+/** A unique name, since all nodes on the machine share the default data folder. */
 const NODE_ID = `first${crypto.randomUUID().slice(0, 8)}`;
 
 Deno.test.afterAll(async () => {
@@ -24,7 +27,7 @@ function receptor(args: readonly string[], env: Record<string, string> = {}): Pr
   return Program.start([...daemonCommand("ours"), ...args], { env });
 }
 
-/** Runs to the end; for what is refused or only prints. */
+/** Runs to the end, for commands that are refused or only print. */
 async function receptorOnce(args: readonly string[], env: Record<string, string> = {}) {
   const [file, ...first] = daemonCommand("ours");
   const { code, stdout, stderr } = await new Deno.Command(file!, {
@@ -78,7 +81,7 @@ Deno.test({
     const { mode } = await Deno.lstat(dirname(TMP_SOCKET));
     assert.equal(mode! & 0o777, 0o700);
     await pingWithoutFlags(NODE_ID, {});
-    // A stale path in the environment does not hide the node.
+    // A stale path in the environment must not hide the node.
     await using folder = await TempFolder.create();
     await pingWithoutFlags(NODE_ID, { XDG_RUNTIME_DIR: folder.path });
     await node.stop();
@@ -221,7 +224,7 @@ Deno.test("--help lists every action and parameter, --version the version", asyn
   assert.match(completion.stdout, /^complete .*receptor/m);
 });
 
-/** `--log-level` in the spellings that the original's documents have. */
+/** `--log-level` in the spellings of the original's documentation. */
 const DEBUG_SPELLINGS = ["--log-level Debug", "--log-level level=debug", "-- --log-level debug --"];
 
 Deno.test("log lines are the original's text, or JSON on request", async () => {

@@ -1,8 +1,8 @@
-/** Another user of the machine is first where root's default control socket would be. */
+/** Another user of the machine is first to occupy the place of root's default control socket. */
 import assert from "node:assert/strict";
 import { asTwoUsers, twoUsersTest } from "../support/two_users.ts";
 
-/** What nobody runs: a control service that would take any work, and tells what it was sent. */
+/** What nobody runs: a control service that would accept any work, and reports what it was sent. */
 const IMPOSTOR = `
 Deno.mkdirSync("/tmp/receptor-0");
 const listener = Deno.listen({ transport: "unix", path: "/tmp/receptor-0/receptor.sock" });
@@ -15,7 +15,7 @@ for await (const conn of listener) {
 }
 `;
 
-/** Both programs of root's without a flag or variable that says where the socket is. */
+/** Root runs both programs without a flag or variable that says where the socket is. */
 const SCRIPT = `
 $AS_NOBODY "$DENO" eval "$IMPOSTOR" &
 impostor=$!

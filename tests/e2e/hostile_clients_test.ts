@@ -14,7 +14,7 @@ import type { TestNode } from "../support/test_node.ts";
 
 const MEBIBYTE = 1 << 20;
 const BIG_OUTPUT_BYTES = 500_000_000;
-/** Far above what garbage waits for its collector, far below what is being sent. */
+/** Far more than uncollected garbage takes, far less than what is being sent. */
 const FLAT_BYTES = 150 * MEBIBYTE;
 
 const WORK_TYPES = [
@@ -77,7 +77,7 @@ meshTest(
     for (const [node, unit] of [[near, local], [far, remote]] as const) {
       await node.waitForUnit(unit);
     }
-    // A first round, so that what stays resident for any traffic is there already.
+    // A first round, so that whatever stays resident after any traffic is already there.
     assert.equal(await countResults(near, local), BIG_OUTPUT_BYTES);
     await assertServes(near, far.id);
     const before = nodes.map(({ pid }) => residentBytes(pid));
@@ -106,7 +106,7 @@ meshTest(
   },
 );
 
-/** Lines of a neighbour that holds as many streams as it likes. */
+/** Lines from a neighbour that holds as many streams as it likes. */
 const HOSTILE_STREAMS = 200;
 const HOSTILE_LINE_BYTES = 2 * MEBIBYTE;
 
@@ -142,7 +142,7 @@ meshTest(
     const line = new Uint8Array(HOSTILE_LINE_BYTES).fill("x".charCodeAt(0));
     const replies: string[] = [];
     const attacks = streams.map(async (stream) => {
-      // A stream that is cut takes no more.
+      // A stream that is cut off accepts no more.
       writeAll(stream, line).catch(() => {});
       await readLine(stream);
       replies.push(await readLine(stream));
@@ -160,7 +160,7 @@ meshTest(
       assert.match(reply, /^ERROR: (command line is longer than|too many long command lines)/);
     }
 
-    // Lines within the bound that never end take all there is, and another node still gets in.
+    // Unfinished lines within the bound take up all there is, and another node still gets in.
     const waiting = await Promise.all(
       Array.from({ length: 100 }, () => hostile.netceptor.dial("solo", "control")),
     );
@@ -205,7 +205,7 @@ meshTest(
       [...new Set(Object.values(units).map(({ Detail }) => Detail))],
       ["Waiting for Input Data"],
     );
-    // They may also go on: nothing was given up.
+    // They can also go on: nothing was dropped.
     await submitting[0]!.closeWrite();
     assert.match((await submitting[0]!.readLine())!, /"Job Started"/);
     await idle.disposeAsync();

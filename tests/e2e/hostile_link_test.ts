@@ -1,4 +1,4 @@
-/** Neighbours that send nonsense: the daemon drops it, says so, and serves everybody else. */
+/** Neighbours that send nonsense: the daemon drops it, logs that, and serves everybody else. */
 import assert from "node:assert/strict";
 import {
   encodeAdvertisement,
@@ -39,7 +39,7 @@ async function victimAndNeighbour(mesh: Mesh) {
   return { victim, good, port };
 }
 
-/** All that matters still works. */
+/** Everything that matters still works. */
 async function assertUnharmed(victim: TestNode, good: TestNode): Promise<void> {
   assert.ok(victim.program.running);
   for (const [from, to] of [[victim, victim], [victim, good], [good, victim]] as const) {
@@ -118,7 +118,7 @@ function badConnections(link: RawLink): Uint8Array[] {
   );
 }
 
-/** Messages that name a node which is not the sender, as any flood of another node does. */
+/** Messages that name a node other than the sender, as any flood of another node does. */
 function badRoutes(link: RawLink): Uint8Array[] {
   const good = encodeRouteMessage(link.route({ nodeId: "other", updateId: "OTHER001" }));
   return [
@@ -226,17 +226,17 @@ meshTest(
     for (const bad of messages) {
       await link.send(bad);
       if (await link.answers()) continue;
-      // It was reason enough to drop the link, which is a good answer, too.
+      // It made the node drop the link, which is a good answer too.
       link = await RawLink.up(port, `evil${links++}`, VICTIM);
     }
-    // What only a neighbour can say of itself ends the link, each time.
+    // What only a neighbour can say about itself ends the link, each time.
     const contradictions = [
       { forwardingNode: "somebody else" },
       { connections: new Map([[VICTIM, 5]]) },
       { connections: new Map() },
     ];
     for (const contradiction of contradictions) {
-      // One that lists the node must go on to do so.
+      // A neighbour that lists the node must go on doing so.
       await link.introduce();
       await link.send(encodeRouteMessage(link.route(contradiction)));
       await link.closed();

@@ -1,5 +1,5 @@
 /**
- * Strangers at the doors of a node, who have not said who they are: whatever they do, an honest
+ * Strangers at a node's listeners that have not said who they are: whatever they do, an honest
  * neighbour gets in within seconds, the node's own dials go on, and memory and log stay small.
  */
 import assert from "node:assert/strict";
@@ -15,11 +15,11 @@ const VICTIM = "victim";
 const MEBIBYTE = 1 << 20;
 /** Linux has all of 127.0.0.0/8; strangers come from here, honest nodes from 127.0.0.1. */
 const ELSEWHERE = "127.0.0.9";
-/** An honest neighbour that gets in does so in a fraction of this, on a busy machine too. */
+/** An honest neighbour that gets in takes a fraction of this, even on a busy machine. */
 const SECONDS_MS = 20_000;
 const MAX_FLOOD_SOCKETS = 300;
 
-/** TCP connections from one address, which say what they are told to and read nothing. */
+/** TCP connections from one address, which send what they are told to and read nothing. */
 class Strangers implements Disposable {
   readonly sockets: TcpSocket[] = [];
 
@@ -48,7 +48,7 @@ class Strangers implements Disposable {
   }
 }
 
-/** UDP sockets that send one byte each, from ever new ports, until they are stopped. */
+/** UDP sockets that send one byte each, always from new ports, until they are stopped. */
 class OneByteFlood implements AsyncDisposable {
   readonly #open = new Set<Socket>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -115,7 +115,7 @@ async function getsIn(mesh: Mesh, id: string, action: Action): Promise<TestNode>
   return node;
 }
 
-/** Memory in use never grew by more than so many MiB. */
+/** Memory in use never grew by more than this many MiB. */
 function assertGrownBy(victim: TestNode, before: number, mebibytes: number): void {
   const grown = (peakResidentBytes(victim.pid) - before) / MEBIBYTE;
   assert.ok(grown < mebibytes, `grown by ${grown.toFixed()} MiB of ${mebibytes}`);
@@ -141,7 +141,7 @@ meshTest(
     await getsIn(mesh, "over-tcp", { "tcp-peer": { address: `127.0.0.1:${tcp}` } });
     await getsIn(mesh, "over-udp", { "udp-peer": { address: `127.0.0.1:${udp}` } });
     await getsIn(mesh, "over-ws", { "ws-peer": { address: `ws://127.0.0.1:${ws}/` } });
-    // The same address as the honest ones': the newest still gets in.
+    // From the honest ones' address: the newest still gets in.
     await strangers.connect(tcp, 500, undefined, "127.0.0.1");
     await getsIn(mesh, "same-address", { "tcp-peer": { address: `127.0.0.1:${tcp}` } });
     await mesh.node({
@@ -156,7 +156,7 @@ meshTest(
   },
 );
 
-/** An upgrade to WebSocket as a client asks for it. */
+/** A client's request to upgrade to WebSocket. */
 const UPGRADE = [
   "GET / HTTP/1.1",
   "Host: victim",
@@ -168,7 +168,7 @@ const UPGRADE = [
   "",
 ].join("\r\n");
 
-/** One byte in each of many frames, all of one message that does not end. */
+/** Many frames of one byte each, all of one message that never ends. */
 function oneByteFragments(count: number): Uint8Array {
   const frames = new Uint8Array(7 * count);
   for (let index = 0; index < count; index++) {

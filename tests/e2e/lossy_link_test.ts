@@ -37,7 +37,7 @@ async function carriesJob(mesh: Mesh, dialler: NodeKind, listener: NodeKind): Pr
   });
   assert.equal((await near.waitForUnit(unit)).StateName, "Succeeded");
   assert.deepEqual(await near.json(`work release ${unit}`), { released: unit });
-  // The link was as bad as it should be, and the same one all the time.
+  // The link was as bad as intended, and the same one throughout.
   const { carried, lost, repeated, late } = link.counts;
   for (const count of [lost, repeated, late]) assert.ok(count > 0.01 * carried, `${count}`);
   assert.equal(near.log.match(/Connection established/g)?.length, 1);

@@ -1,4 +1,4 @@
-/** `reload`: what changed is changed, and everything else goes on as if nothing had happened. */
+/** `reload`: changes are applied, and everything else goes on as if nothing had happened. */
 import assert from "node:assert/strict";
 import { eventually } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
@@ -58,7 +58,7 @@ meshTest(
 
     // One backend is added, and another changes its cost.
     await hub.configure([CAT, listener(kept), listener(changed, { cost: 1.5 }), listener(added)]);
-    // The neighbour's cost is to agree again.
+    // The neighbour's cost must agree again.
     await other.configure([{ "tcp-peer": { address: `127.0.0.1:${changed}`, cost: 1.5 } }]);
     assert.deepEqual(await reload(hub), { Success: true });
     assert.deepEqual(await reload(other), { Success: true });
@@ -145,7 +145,7 @@ for (const client of ["ours", "python"] as const) {
       await hub.configure([listener(port)]);
       await exits(hub, client, 3, "a non-reloadable config action 'work-command' was removed");
 
-      // All as before, and ready for a change that can be.
+      // Everything as before, and ready for a change that is possible.
       assert.equal(await spoke.json("ping hub").then(({ Success }) => Success), true);
       assert.equal(established(spoke), 1);
       await Deno.writeTextFile(hub.configPath, before);
@@ -186,11 +186,11 @@ meshTest("a port that is taken refuses the whole reload", { kinds: ["ours"] }, a
       "i",
     ),
   );
-  // Nothing of it was done, and no link was touched.
+  // None of it was applied, and no link was touched.
   await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: free }));
   assert.deepEqual((await hub.status()).KnownConnectionCosts.hub, { spoke: 1 });
   assert.equal(established(spoke), 1);
-  // Once the port is free, the same file will do.
+  // Once the port is free, the same file works.
   taken.close();
   await spoke.configure([{ "tcp-peer": { address: `127.0.0.1:${port}`, cost: 1.5 } }]);
   await eventually(async () => (await reload(hub)).Success === true);
@@ -201,7 +201,7 @@ meshTest("a port that is taken refuses the whole reload", { kinds: ["ours"] }, a
   assert.deepEqual((await hub.status()).KnownConnectionCosts.hub, { spoke: 1.5 });
 });
 
-/** Mistakes of a changed peer that only show when somebody looks closer than the parser. */
+/** Mistakes in a changed peer that only a closer look than the parser's reveals. */
 const BAD_PEERS: Record<string, Record<string, unknown>> = {
   "an unknown TLS configuration": { tls: "typo" },
   "a cost that cannot be": { cost: -1 },

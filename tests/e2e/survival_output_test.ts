@@ -60,7 +60,7 @@ const BREAKS = {
     what: "a link that stalls and goes on",
     async break({ links }) {
       links[0]!.stall();
-      // Long enough that what is on its way counts as lost.
+      // Long enough for what is on its way to count as lost.
       await new Promise((resolve) => setTimeout(resolve, STALL_MS));
     },
     mend: ({ links }) => links[0]!.heal(),

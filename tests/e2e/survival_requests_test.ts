@@ -11,7 +11,7 @@ import type { TestNode } from "../support/test_node.ts";
 const NAMES: Record<NodeKind, string> = { ours: "ours", go: "Go", go155: "Go 1.5.5" };
 const OURS: readonly [NodeKind, NodeKind] = ["ours", "ours"];
 
-/** A running job on the far node of a pair, of whose output the near node has the first mebibyte. */
+/** A running job on the far node of a pair; the near node has the first mebibyte of its output. */
 async function runningPair(mesh: Mesh, job: PacedJob, kinds = OURS) {
   const { nodes, links } = await mesh.line(kinds, () => ({ actions: [job.workType()] }));
   const [near, far] = [nodes[0]!, nodes[1]!];
@@ -196,7 +196,7 @@ meshTest(
     const lost = await near.waitForUnit(second);
     assert.equal(lost.StateName, "Failed");
     assert.match(lost.Detail, /^Job lost: its supervisor \(PID \d+\) ended/);
-    // A job nobody minds any more must not run on unseen.
+    // A job that nobody looks after any more must not go on unseen.
     await job.gone();
     await near.json(`work release ${second}`);
     await assertReleased(near, far);

@@ -1,6 +1,6 @@
 /**
- * Whatever breaks while a payload is on its way: the job gets it whole and runs once, or it is
- * plain that it never ran.
+ * Whatever breaks while a payload is on its way: the job gets all of it and runs once, or it is
+ * clear that it never ran.
  */
 import assert from "node:assert/strict";
 import type { ControlSession } from "../support/control_session.ts";
@@ -14,7 +14,7 @@ import type { TestNode } from "../support/test_node.ts";
 const PAYLOAD_BYTES = 20_000_000;
 const NAMES: Record<NodeKind, string> = { ours: "ours", go: "Go", go155: "Go 1.5.5" };
 
-/** Half of the payload, and no end of it. */
+/** Half of the payload, without its end. */
 async function beginSubmit(node: TestNode, target: string): Promise<ControlSession> {
   const session = await node.session();
   await session.command(`work submit ${target} paced`);
@@ -71,7 +71,7 @@ meshTest(
     const session = await beginSubmit(node, "solo");
     const unit = await onlyUnit(node);
     assert.equal((await node.unitStatus(unit)).Detail, "Waiting for Input Data");
-    // What is cancelled before it could start does not start.
+    // A unit that is cancelled before it could start does not start.
     assert.deepEqual(await node.json(`work cancel ${unit}`), { cancelled: unit });
     await session.closeWrite();
     assert.match((await session.readLine())!, /^ERROR: .*cancelled before it could start/);
@@ -129,7 +129,7 @@ for (const { what, kinds, also } of BREAKS) {
       const { near, far, line } = await pair(mesh, job, kinds);
       const payload = randomBytes(PAYLOAD_BYTES);
       const cut = line.links[0]!.cutAfter(PAYLOAD_BYTES / 2);
-      // The client may be told or lose its daemon: what it knows is the unit's id.
+      // The client may be told, or lose its daemon: all it knows is the unit's id.
       const submitting = near.submit({ node: far.id, worktype: "paced", payload }).catch(() => {});
       await cut;
       await also({ near, far });
@@ -163,7 +163,7 @@ meshTest(
     await cut;
     link!.heal();
     await submitting;
-    // The original does not try again; it says so in its log only.
+    // The original does not try again; only its log says so.
     const { StateName, Detail } = await far.waitForUnit(await onlyUnit(far));
     assert.equal(StateName, "Failed");
     assert.match(Detail, /^Error reading input data: /);
@@ -195,7 +195,7 @@ meshTest(
     for (const fraction of [0.01, 0.03, 0.3, 0.8, 0.95, 0.99]) {
       const cut = link!.cutAfter(Math.round(fraction * whole));
       const submitting = near.submit(submission);
-      // Not every submit takes as many bytes: a cut that comes too late does not come.
+      // Not every submission takes that many bytes: a cut that comes too late does not happen.
       await Promise.race([cut, submitting]);
       link!.heal();
       await finish(await submitting);

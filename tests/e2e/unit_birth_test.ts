@@ -1,4 +1,4 @@
-/** Whoever lists units, at any moment, sees none that is half made or half removed. */
+/** Lists of units, at any moment, show none that is half created or half removed. */
 import assert from "node:assert/strict";
 import { PATIENCE_MS } from "../support/eventually.ts";
 import { meshTest } from "../support/mesh.ts";

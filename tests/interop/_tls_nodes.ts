@@ -30,7 +30,7 @@ export class TestPki {
   /** File of the one authority that all good nodes trust. */
   readonly ca: string;
   readonly authority: Issued;
-  /** Another one, which nobody trusts. */
+  /** Another authority, which nobody trusts. */
   readonly stranger: Issued;
 
   private constructor(folder: TempFolder, ca: string, authority: Issued, stranger: Issued) {
@@ -64,7 +64,7 @@ export class TestPki {
     return await this.write(name, issued);
   }
 
-  /** Writes a certificate, those that follow it in its file, and its key. */
+  /** Writes a certificate, its intermediates in the same file, and its key. */
   async write(name: string, issued: Issued, ...chain: Issued[]): Promise<Files> {
     const files = {
       cert: this.#folder.join(`${name}.crt`),
@@ -104,7 +104,7 @@ export class OwnTlsNode implements AsyncDisposable {
     return listener.address.port;
   }
 
-  /** Dials a loopback port, again and again. */
+  /** Keeps dialling a loopback port. */
   dial(port: number, tls?: TlsClientProfile, host = "127.0.0.1"): void {
     const peer = new TcpPeer(this.#deps, { address: `${host}:${port}`, redial: true, tls });
     this.netceptor.addBackend(peer, POLICY);

@@ -1,6 +1,6 @@
 /**
  * What AWX says to its receptor and how it reads the answers (awx/main/tasks/receptor.py), between
- * a control node and an execution node configured as AWX and its install bundle do it.
+ * a control node and an execution node configured as by AWX and its install bundle.
  */
 import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
@@ -212,7 +212,7 @@ for (const kind of ["ours", "go"] as const) {
     async (mesh) => {
       const { control, execution, job } = await awxMesh(mesh, kind);
       using _job = job;
-      // What `ansible-runner transmit` writes: base64 without a line's end, and very long lines.
+      // What `ansible-runner transmit` writes: base64 without a line break, and very long lines.
       const zip = randomBytes(1_000_000).toBase64();
       const payload = `{"kwargs": {"ident": 7}}\n{"zipfile": ${zip.length}}\n${zip}{"eof": true}\n`;
       const params = "--private-data-dir=/tmp/awx_7_x --delete";
@@ -307,7 +307,7 @@ meshTest(
       session.command("connect awx control"),
       (error) => error instanceof ControlRefusal && /blocked by firewall/.test(error.message),
     );
-    // Its own clients, and pings, are not concerned.
+    // Its own clients, and pings, are not affected.
     assert.equal((await session.json("ping awx")).Success, true);
     assert.equal((await control.json("ping exec")).Success, true);
   },
@@ -365,7 +365,7 @@ Deno.test("the configuration that AWX writes loads unchanged, and reloads in any
   await Deno.writeTextFile(`${folder}/work_private_key.pem`, pem(privateKey));
   const configPath = `${folder}/receptor.conf`;
   const socket = `${folder}/receptor.sock`;
-  // As AWX's dumper writes it, but for `datadir`: nodes of other tests have the default one.
+  // As AWX's dumper writes it, except for `datadir`: nodes of other tests use the default one.
   const written = `---
 - local-only: null
 - log-level: info

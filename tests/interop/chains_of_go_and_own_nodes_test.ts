@@ -1,6 +1,6 @@
 /**
- * Go daemons and ours in a line: from each end, all that the other end can be asked and told, and
- * a job with a large payload and as much output.
+ * Go daemons and ours in a line: from each end, everything that the other end can be asked and
+ * told, and a job with a large payload and as much output.
  */
 import assert from "node:assert/strict";
 import { meshTest } from "../support/mesh.ts";

@@ -71,7 +71,7 @@ for (const { client, daemon, name } of PAIRS) {
     const configured = ["--config", config, "--tls-client", "mine"];
     succeeds(await run([...configured, "status"]), /^Node ID: solo$/m);
 
-    // Another name for the same machine, which the certificate has not.
+    // Another name for the same machine, which is not in the certificate.
     const elsewhere = (args: readonly string[]) =>
       receptorctl(args, { client, socket: `tls://127.0.0.2:${port}` });
     await fails(elsewhere([...trusting, "status"]));

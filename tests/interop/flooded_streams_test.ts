@@ -1,4 +1,4 @@
-/** A neighbour that begins handshakes and goes on with none keeps nobody else's streams out. */
+/** A neighbour that begins handshakes and completes none cannot keep others' streams out. */
 import assert from "node:assert/strict";
 import { within } from "../support/eventually.ts";
 import { meshTest } from "../support/mesh.ts";
@@ -6,7 +6,7 @@ import { freePort } from "../support/ports.ts";
 import { recordInitials } from "../support/quic_initials.ts";
 import { RawLink } from "../support/raw_link.ts";
 
-/** More at a time than a node takes from strangers, again and again. */
+/** More at a time than a node accepts from strangers, again and again. */
 const BURST = 100;
 const BURST_EVERY_MS = 250;
 /** A dial gives up after 15 s; the rest is for a busy machine. */

@@ -8,7 +8,7 @@ import { freePort } from "../support/ports.ts";
 const openssl = await new Deno.Command("openssl", { args: ["version"], stdout: "null" })
   .output().then(({ success }) => success, () => false);
 
-/** Which version `openssl` agrees to with a listener when it may offer TLS 1.2 at most. */
+/** Which version `openssl` agrees on with a listener if it may offer at most TLS 1.2. */
 async function agreedVersion(port: number): Promise<string | undefined> {
   const { stdout, stderr } = await new Deno.Command("openssl", {
     args: ["s_client", "-connect", `127.0.0.1:${port}`, "-tls1_2"],
@@ -65,10 +65,10 @@ for (const [middle, end] of [["ours", "go"], ["go", "ours"]] as const) {
       const [first, between, last] = nodes;
       await using refused = await first!.session();
       await refused.send("connect n3 control");
-      // The Go daemon hears of it too, but goes on trying until its handshake is too late.
+      // The Go daemon also hears of it, but keeps trying until its handshake times out.
       if (end === "go") await first!.waitForLog(/blocked by firewall/);
       else assert.equal(await refused.readLine(), "ERROR: blocked by firewall");
-      // Other services and directions are free, and so is the node itself.
+      // Other services and directions are open, and so is the node itself.
       assert.equal((await first!.json("ping n3")).Success, true);
       for (const [from, to] of [[last!, "n1"], [between!, "n3"], [first!, "n2"]] as const) {
         await using session = await from.session();

@@ -33,7 +33,7 @@ async function pair(mesh: Mesh, kind: NodeKind): Promise<TestNode> {
     actions: [{ "tcp-peer": { address: `127.0.0.1:${port}` } }, ...WORK_TYPES],
   });
   await Promise.all([foo.waitForRoute("bar"), bar.waitForRoute("foo")]);
-  // Until its advertisement is there, `status` says less.
+  // Until its advertisement is there, `status` shows less.
   await eventually(async () => {
     const adverts = (await foo.status()).Advertisements as { NodeID: string }[] | null;
     return adverts?.some(({ NodeID }) => NodeID === "bar");
@@ -105,7 +105,7 @@ const LINES = [
   "connect nope control",
   "nope",
   "work nope",
-  // Last: the Go daemon drops its links for it.
+  // Last, since the Go daemon drops its links for it.
   "reload",
 ];
 
@@ -163,7 +163,7 @@ meshTest(
     }
     const units = [await submitted("long -n"), await submitted("cat -l x --node bar")];
     assert.equal((await run(`work results ${units[1]}`)).stdout, "x\n");
-    // On bar itself the second one is listed, too.
+    // On bar itself the second one is listed too.
     assert.equal((await run("work list -q --node bar")).stdout, `${units[1]}\n`);
     const forced = await run(`work release --force ${units[0]}`);
     assert.equal(forced.stdout, `Released:\n(${units[0]}, released)\n`);
@@ -181,7 +181,7 @@ meshTest(
   },
 );
 
-/** Where ours says it in plainer words than the Go daemon. */
+/** Where our wording is plainer than the Go daemon's. */
 const OWN_WORDS: [line: string, code: number, stderr: string][] = [
   [
     "work submit nope -n --node bar",
@@ -218,7 +218,7 @@ meshTest(
   { kinds: ["ours"], needs: ["RECEPTOR_PEERS"] },
   async (mesh) => {
     const foo = await pair(mesh, "ours");
-    // It takes nothing but a terminal.
+    // It requires a terminal.
     const terminal = ["-c", "import pty, sys; pty.spawn(sys.argv[1:])"];
     const client = [
       ...clientCommand("python"),

@@ -1,6 +1,6 @@
 /**
  * Links that must not come up, between a Go daemon and ours, dialled from either side: what both
- * say to it, and that nothing is left behind.
+ * say about it, and that nothing is left behind.
  */
 import { type Certificates, makeCertificates, signCertificate } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
@@ -12,7 +12,7 @@ import type { Action, TestNode } from "../support/test_node.ts";
 
 type Parameters = Record<string, unknown>;
 
-/** Certificates of two authorities of the same name, which only the keys tell apart. */
+/** Certificates of two authorities with the same name, which only their keys tell apart. */
 interface Authorities {
   ours: Certificates;
   foreign: Certificates;
@@ -33,7 +33,9 @@ interface LockCase {
 }
 
 const LONG_AGO = ["notbefore=2020-01-01T00:00:00Z", "notafter=2021-01-01T00:00:00Z"];
-/** A refused link may be up for a moment, until the other side is heard; then it must be gone. */
+/**
+ * A refused link may be up for a moment, until the other side is heard from; then it must be gone.
+ */
 const NO_LINK_MS = 3000;
 const OTHER_PIN = "00".repeat(32);
 
@@ -52,7 +54,7 @@ const good = {
   }),
 };
 
-// In what ours says, words in capitals stand for what differs each time, such as addresses.
+// In what ours says, words in capitals stand for what varies, such as addresses.
 const HANDSHAKE_FAILED =
   "WARNING Refused connection from DIALLER: TLS handshake with tcp DIALLER failed: ";
 const UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority (possibly because of " +
@@ -392,7 +394,7 @@ Deno.test.afterAll(async () => {
   await authoritiesFolder?.[Symbol.asyncDispose]();
 });
 
-/** Matches a line of our log: a text in which some words stand for what differs each time. */
+/** Matches a line of our log: a text in which some words stand for what varies. */
 function exactly(text: string, listener: string): RegExp {
   const [level = "", ...message] = text.split(" ");
   const pattern = `^${level} \\S+ \\S+ ${RegExp.escape(message.join(" "))}(?: \\{.*\\})?$`

@@ -1,4 +1,4 @@
-/** Work that must be signed, and signatures that do not count, between a Go daemon and ours. */
+/** Work that must be signed, and invalid signatures, between a Go daemon and ours. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { signWorkToken } from "../../lib/pki/work_token.ts";

@@ -20,15 +20,15 @@ interface Authorities {
 
 interface LockCase {
   name: string;
-  /** On top of a `tls-server` that is right; `null` for none. */
+  /** Changes to a valid `tls-server`; `null` for none. */
   server?: ((authorities: Authorities) => Parameters) | null;
-  /** On top of a `tls-client` that is right. */
+  /** Changes to a valid `tls-client`. */
   client?: (authorities: Authorities) => Parameters;
   /** The client is named in commands. */
   named?: false;
-  /** What the user is told, by who asks: the text behind the original's own beginning. */
+  /** What the user is told, by whose client asks: the text after the original's own beginning. */
   says: Record<"ours" | "go", string>;
-  /** The listener is who refuses, after the dialler believed to be through. */
+  /** It is the listener that refuses, after the dialler believed that it was connected. */
   refusedLate?: true;
 }
 
@@ -129,7 +129,7 @@ const CASES: readonly LockCase[] = [
     },
   },
   {
-    // The Go daemon does not look at this pin for streams over the mesh.
+    // The Go daemon does not check this pin for streams over the mesh.
     name: "a client with another certificate than the pinned one",
     server: () => ({ pinnedclientcert: [OTHER_PIN] }),
     refusedLate: true,
@@ -177,7 +177,7 @@ for (const lock of CASES) {
   }
 }
 
-/** A dialler that is refused late hears nothing but the end. */
+/** A dialler that is refused late sees nothing but the end. */
 async function isRefusedConnection(
   near: TestNode,
   tlsClient: string,

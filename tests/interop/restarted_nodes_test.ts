@@ -1,10 +1,10 @@
-/** A node that was restarted reaches nodes three hops away at once, and its first job goes there. */
+/** A restarted node reaches nodes three hops away at once, and its first job goes there. */
 import assert from "node:assert/strict";
 import { eventually } from "../support/eventually.ts";
 import { meshTest } from "../support/mesh.ts";
 import type { NodeKind } from "../support/peers.ts";
 
-/** Routes are flooded every 10 s; with so little time, none of those is waited for. */
+/** Routes are flooded every 10 s; this is too short to be waiting for one of those. */
 const SOON_MS = 5_000;
 
 const LINES: readonly (readonly NodeKind[])[] = [

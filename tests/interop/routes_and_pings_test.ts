@@ -1,4 +1,4 @@
-/** Links, routes, ping and traceroute beside Go daemons. */
+/** Links, routes, ping and traceroute with Go daemons. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { eventually } from "../support/eventually.ts";
 import { meshTest } from "../support/mesh.ts";

@@ -38,7 +38,7 @@ function masked(text: string): string {
     .replace(/\d{4}-\d\d-\d\d[ T][0-9:.]+Z?/g, "DATE");
 }
 
-/** What ours says in front of a usage error; the original swallows what its library would say. */
+/** What ours prints before a usage error; the original swallows what its library would print. */
 const OUR_USAGE = /^Usage: receptorctl .*\nTry 'receptorctl.* --help' for help\.\n\n/;
 
 async function bothSay(args: string[], options: ReceptorctlOptions) {
@@ -48,7 +48,7 @@ async function bothSay(args: string[], options: ReceptorctlOptions) {
     args,
     code,
     stdout: masked(stdout),
-    // The original's client says `ERROR: ` twice for what `connect` was refused for.
+    // The original's client prints `ERROR: ` twice before the reason why `connect` was refused.
     stderr: masked(stderr).replace("ERROR: ERROR: ", "ERROR: ").replace(OUR_USAGE, ""),
   });
   assert.deepEqual(shown(ours), shown(python));
@@ -101,7 +101,7 @@ meshTest(
       "work nope",
       "--insecureskipverify maybe version",
       "-c x status",
-      // Last: the original drops its links for it.
+      // Last, since the original drops its links for it.
       "reload",
     ];
     for (const line of lines) {
@@ -197,7 +197,7 @@ Deno.test({
       "work release --all",
       "connect nope control",
     ];
-    // Each client has a node of its own: units are counted.
+    // Each client has its own node, since units are counted.
     await using pythonNode = await FakeNode.start({ reload: () => Promise.resolve() });
     await using ourNode = await FakeNode.start({ reload: () => Promise.resolve() });
     for (const line of lines) {
@@ -209,7 +209,7 @@ Deno.test({
         stdin,
       });
       const ours = await receptorctl(args, { socket: ourNode.socket, stdin });
-      // The original's client says `ERROR: ` twice for what `connect` was refused for.
+      // The original's client prints `ERROR: ` twice before the reason why `connect` was refused.
       const stderr = python.stderr.replace("ERROR: ERROR: ", "ERROR: ");
       assert.deepEqual(
         { line, code: ours.code, stdout: ours.stdout, stderr: ours.stderr },

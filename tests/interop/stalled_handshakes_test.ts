@@ -1,4 +1,4 @@
-/** Whoever connects and then says nothing is cut, and keeps nobody else out. */
+/** Clients that connect and then say nothing are cut off, and keep nobody else out. */
 import assert from "node:assert/strict";
 import { makeCertificates } from "../support/certificates.ts";
 import { within } from "../support/eventually.ts";
@@ -60,7 +60,7 @@ meshTest(
       }),
     ]);
     await far.waitForRoute("overtls", "overws");
-    // The good came while the others were still held.
+    // The good ones got in while the others were still held.
     assert.doesNotMatch(far.log, /the handshake took longer/);
 
     const cut = conns.map((conn) => conn.read(new Uint8Array(1)).catch(() => null));

@@ -17,7 +17,10 @@ function pinOf(file: string, digest: string): string {
   return hex.match(/../g)!.join(":");
 }
 
-/** One case of a link: what both sides are told, and the words of both logs if it must fail. */
+/**
+ * One case of a link: what both sides are configured with, and the lines in both logs if it must
+ * fail.
+ */
 interface LinkCase {
   readonly name: string;
   /** Files of the listener and the dialler, and what else their profiles say. */
@@ -27,7 +30,7 @@ interface LinkCase {
     server?: Record<string, unknown>;
     client?: Record<string, unknown>;
   }>;
-  /** What the listener, and the dialler, log; a link comes up without them. */
+  /** What the listener and the dialler log; without it, the link comes up. */
   readonly refused?: {
     /** Where Go listens and we dial. */
     readonly weDial: { readonly ours: RegExp; readonly go?: RegExp };
@@ -36,7 +39,7 @@ interface LinkCase {
   };
 }
 
-/** All that a Go node is told by a TLS peer of ours which refuses its certificate: the end. */
+/** All that a Go node is told by our TLS peer that refuses its certificate: the end. */
 const CUT = /Backend connection exited \(will retry\)/;
 
 const CASES: readonly LinkCase[] = [

@@ -43,7 +43,9 @@ meshTest("we talk to a Go node's secured control service", { kinds }, async (mes
   assert.equal(await conn.closed, undefined);
 });
 
-/** What a Go server is, and we are; what we are told when it refuses us, and what it logs. */
+/**
+ * What the Go server is, and what we are; what we are told when it refuses us, and what it logs.
+ */
 const WE_DIAL: {
   name: string;
   server?: (pki: TestPki) => Promise<Files>;
@@ -147,7 +149,7 @@ meshTest("a Go node talks to our secured service", { kinds }, async (mesh) => {
   }
 });
 
-/** What we are, and a Go client is; what it says when the stream fails, or what we log. */
+/** What we are, and what the Go client is; what it says when the stream fails, or what we log. */
 const GO_DIALS: {
   name: string;
   server?: (pki: TestPki) => Promise<Files>;
@@ -205,7 +207,8 @@ for (const { name, server, client, go: goLogs, ours: weLog } of GO_DIALS) {
     const go = await goDialling(mesh, ours, await client(pki), options);
     await using session = await go.session();
     await session.send("connect ours echo tls");
-    // With TLS 1.3 a client is done before the server has looked: it says that it is connecting.
+    // With TLS 1.3 a client is done before the server has checked it: it says that it is
+    // connecting.
     const first = await session.readLine();
     if (first === "Connecting") assert.equal(await session.readLine(), null);
     else assert.match(first ?? "", /^ERROR: /);

@@ -1,4 +1,4 @@
-/** The backends beside Go daemons: UDP and WebSocket, each side listening once. */
+/** The backends with Go daemons: UDP and WebSocket, each side listening once. */
 import { deepEqual, equal } from "node:assert/strict";
 import type { Backend } from "../../lib/backends/mod.ts";
 import { UdpListener, UdpPeer } from "../../lib/backends/udp.ts";

@@ -22,7 +22,7 @@ function advertisement(time: string, cancel: boolean): Uint8Array {
   });
 }
 
-/** Two Go nodes and `ours`, each linked to both others. */
+/** Two Go nodes and `ours`, each linked to the other two. */
 async function ring(mesh: Mesh, ours: OwnNode): Promise<{ go: TestNode[]; goPort: number }> {
   const [port, goPort] = [ours.listen(), freePort()];
   const first = await mesh.node({
@@ -58,7 +58,7 @@ meshTest("a withdrawal comes to rest in a ring of Go nodes and ours", { kinds },
   const heard = () =>
     ours.log.lines.filter((line) => line.endsWith("service advertisement from guest")).length;
   await eventually(() => heard() >= 2, { what: "the withdrawal at our node" });
-  // Each ping is behind whatever went round before it.
+  // Each ping comes after whatever went round before it.
   for (let i = 0; i < 20; i++) equal((await ours.netceptor.ping("g2")).from, "g2");
   ok(heard() <= 8, `${heard()} messages about two events`);
 });

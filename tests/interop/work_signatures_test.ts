@@ -1,4 +1,4 @@
-/** Work that we sign counts for a Go node, under the same conditions as for us. */
+/** A Go node accepts work that we sign, under the same conditions as ours. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { signWorkToken, verifyWorkToken } from "../../lib/pki/mod.ts";
@@ -18,7 +18,7 @@ meshTest("a Go node and we judge signatures alike", { kinds: ["go"] }, async (me
   await mesh.node({
     kind: "go",
     id: "foo",
-    // Whoever comes over the unix socket needs no signature.
+    // Over the Unix socket, no signature is needed.
     control: { tcplisten: `127.0.0.1:${port}` },
     actions: [
       { "work-verification": { publickey: file } },

@@ -111,7 +111,7 @@ Deno.test("a neighbour whose address may be forged is linked once it answers a p
   deepEqual(links(), ["peer"], "what it said before counts");
 });
 
-Deno.test("who does not answer its ping is neither linked nor kept", async () => {
+Deno.test("a neighbour that does not answer its ping is neither linked nor kept", async () => {
   await using mesh = new SimMesh();
   const session = new ForgeableSession();
   const links = linksOf(mesh, session);

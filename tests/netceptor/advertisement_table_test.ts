@@ -71,14 +71,14 @@ Deno.test("a withdrawn service is gone, and no older advertisement brings it bac
   deepEqual(bench.offered, ["far:svc"]);
 });
 
-Deno.test("a withdrawal of a service that was not known is remembered, too", () => {
+Deno.test("a withdrawal of an unknown service is remembered too", () => {
   const bench = new Bench();
   equal(bench.enter(3, { cancel: true }), "news");
   equal(bench.enter(3, { cancel: true }), "old");
   equal(bench.enter(2), "old");
 });
 
-Deno.test("an hour later a withdrawn service takes no room any more", () => {
+Deno.test("an hour later a withdrawn service takes up no room", () => {
   const bench = new Bench();
   for (let i = 0; i < 50; i++) bench.enter(1, { service: `s${i}`, cancel: true });
   bench.nowMs = HOUR;
@@ -139,7 +139,7 @@ Deno.test("services that others make up for a node do not keep its own ones out"
   equal(bench.enter(2, { service: "more" }, "evil"), "news", "the others are not renewed");
 });
 
-Deno.test("a full table forgets what the neighbour that brought most told first", () => {
+Deno.test("a full table forgets the oldest from the neighbour that brought the most", () => {
   const bench = new Bench({ maxBytes: 100_000 });
   bench.enter(1, { nodeId: "honest-1" }, "honest");
   for (let i = 0; i < 10_000; i++) {
@@ -153,7 +153,7 @@ Deno.test("a full table forgets what the neighbour that brought most told first"
   ok(offered.includes("made-up-9999:svc"), "it has its own share");
 });
 
-Deno.test("neighbours under ever new names have one share together", () => {
+Deno.test("neighbours that keep changing names have one share together", () => {
   const bench = new Bench({ maxBytes: 100_000 });
   bench.enter(1, { nodeId: "honest" }, "honest");
   for (let i = 0; i < 1000; i++) {

@@ -1,4 +1,4 @@
-/** Neighbours that send what no honest node would: the node stays up, small and civil. */
+/** Neighbours that send what no honest node would: the node stays up, small and polite. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { decodeAdvertisement, encodeAdvertisement, MessageType } from "../../lib/wire/mod.ts";
@@ -27,7 +27,7 @@ function advert(fields: Partial<Parameters<typeof encodeAdvertisement>[0]>): Uin
   });
 }
 
-Deno.test("messages of no meaning are dropped, and the link goes on", async () => {
+Deno.test("meaningless messages are dropped, and the link goes on", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);
   await evil.send(
@@ -168,7 +168,7 @@ Deno.test("neighbours that come and go under new names leave nothing behind", as
   deepEqual(node.netceptor.status().KnownConnectionCosts, { node: {} });
 });
 
-Deno.test("adverts of one node are bounded, and newer ones win", async () => {
+Deno.test("advertisements of one node are bounded, and newer ones win", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);
   const honest = new RawNeighbour(mesh, node, "honest");
@@ -188,7 +188,7 @@ Deno.test("adverts of one node are bounded, and newer ones win", async () => {
   equal(node.netceptor.status().Advertisements.length, 63);
 });
 
-Deno.test("a withdrawal that comes again and again is passed on once", async () => {
+Deno.test("a withdrawal that keeps coming is passed on once", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);
   const other = new RawNeighbour(mesh, node, "other");
@@ -207,7 +207,7 @@ Deno.test("a withdrawal that comes again and again is passed on once", async () 
   deepEqual(node.netceptor.status(["Advertisements"]).Advertisements, []);
 });
 
-Deno.test("adverts are bounded in bytes, and those of other neighbours stay", async () => {
+Deno.test("advertisements are bounded in bytes, and those of other neighbours stay", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);
   const honest = new RawNeighbour(mesh, node, "honest");
@@ -227,7 +227,7 @@ Deno.test("adverts are bounded in bytes, and those of other neighbours stay", as
   ok(nodes.includes("n99-9"));
 });
 
-Deno.test("what others say of our own services is no news", async () => {
+Deno.test("what others say about our own services is not news", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);
   await evil.send(advert({ nodeId: "node", time: "2099-01-01T00:00:00Z" }));
@@ -242,13 +242,13 @@ Deno.test("an update of ours that comes back changes nothing", async () => {
   ok(!node.log.has("Duplicate node ID"));
 });
 
-Deno.test("a forged claim that we are a duplicate ends no node", async () => {
+Deno.test("a forged claim that we are a duplicate stops no node", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);
   let failed = false;
   void node.netceptor.failed.then(() => failed = true);
   const { epoch } = evil.routes.at(-1)!;
-  // Whoever started after us cannot have been there first.
+  // A node that started after us cannot have been there first.
   await evil.sendRoute({ nodeId: "node", epoch: epoch + 1n, suspectedDuplicate: epoch });
   for (let minutes = 0; minutes < 2; minutes++) {
     for (let i = 0; i < 4; i++) {
@@ -325,7 +325,7 @@ Deno.test("each flood is passed on once, and never back", async () => {
   equal(evil.routes.filter(({ nodeId }) => nodeId === "far").length, 0);
 });
 
-Deno.test("a node has no more links than it can tell of in one message", async () => {
+Deno.test("a node has no more links than it can list in one message", async () => {
   await using mesh = new SimMesh();
   const node = mesh.add("node");
   const long = "x".repeat(250);

@@ -32,7 +32,7 @@ class Carrier {
 
 const message = (first: number, length = 1) => new Uint8Array(length).fill(first);
 
-Deno.test("all messages of one turn leave as one batch, control ahead of data", async () => {
+Deno.test("all messages of one turn are sent as one batch, control before data", async () => {
   const { queue, batches } = new Carrier();
   queue.sendData(message(1));
   queue.sendControl(message(10));
@@ -43,7 +43,7 @@ Deno.test("all messages of one turn leave as one batch, control ahead of data", 
   deepEqual(batches, [[10, 11], [1, 2]]);
 });
 
-Deno.test("what comes while a batch is on its way makes up the next one", async () => {
+Deno.test("what comes while a batch is being sent makes up the next one", async () => {
   const carrier = new Carrier();
   carrier.held = true;
   carrier.queue.sendData(message(1));
@@ -69,7 +69,7 @@ Deno.test("no message is left behind, whenever it comes", async () => {
   }
 });
 
-Deno.test("data over the bound is dropped and counted; control has a bound of its own", async () => {
+Deno.test("data over the bound is dropped and counted; control has its own bound", async () => {
   const carrier = new Carrier();
   carrier.held = true;
   carrier.queue.sendControl(message(0));

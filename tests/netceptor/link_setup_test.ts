@@ -45,14 +45,14 @@ const cases: Case[] = [
     decision: establish(1),
   },
   {
-    name: "the cost for a node goes before the general one",
+    name: "the cost for a node takes precedence over the general one",
     phase: fresh,
     message: message({}),
     policy: { nodeCost: { peer: 7, other: 8 } },
     decision: establish(7),
   },
   {
-    name: "a node called like a member of every object has the general cost",
+    name: "a node named like a member of every object has the general cost",
     phase: fresh,
     message: message({ forwardingNode: "toString" }),
     decision: {

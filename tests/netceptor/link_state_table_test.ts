@@ -71,7 +71,7 @@ for (const [epoch, sequence, kind] of orders) {
   });
 }
 
-Deno.test("a node that no longer lists another loses its link from there, too", () => {
+Deno.test("a node that no longer lists another also loses its link from there", () => {
   const state = new LinkStateTable("me");
   enter(state, update("a", { b: 1, c: 1 }), 0);
   enter(state, update("b", { a: 1 }), 0);
@@ -143,14 +143,15 @@ Deno.test("in a full table nodes that cannot be reached make room, the oldest fi
   deepEqual(Object.keys(table(state)).sort(), ["made-up-3", "made-up-4", "me", "near", "real"]);
 });
 
-Deno.test("the neighbour that brought most nodes loses first", () => {
+Deno.test("the neighbour that brought the most nodes loses first", () => {
   const state = new LinkStateTable("me", { maxNodes: 12, maxConnections: 1000 });
   state.connect("honest", 1);
   state.connect("evil", 1);
   for (const name of ["h1", "h2"]) enter(state, update(name, { honest: 1 }), 0, "honest");
   for (let i = 0; i < 1000; i++) enter(state, update(`e${i}`, { evil: 1 }), 0, "evil");
   state.classify(state.costs);
-  // All can be reached now: who brought less still gets in, who brought most does not.
+  // All can be reached now: a neighbour that brought less still gets nodes in, the one that brought
+  // the most does not.
   equal(enter(state, update("e-more", { evil: 1 }), 0, "evil").kind, "full");
   equal(enter(state, update("h3", { honest: 1 }), 0, "honest").kind, "applied");
   const nodes = Object.keys(table(state));

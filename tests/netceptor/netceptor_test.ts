@@ -11,7 +11,7 @@ function make(options: Partial<ConstructorParameters<typeof Netceptor>[1]>) {
   return new Netceptor(deps, { nodeId: "node", ...options });
 }
 
-Deno.test("Netceptor refuses node ids that cannot be", () => {
+Deno.test("Netceptor refuses invalid node ids", () => {
   throws(() => make({ nodeId: "localhost" }), /node ID "localhost" is reserved/);
   throws(() => make({ nodeId: "LOCALHOST" }), RangeError);
   throws(() => make({ nodeId: "" }), RangeError);
@@ -19,12 +19,12 @@ Deno.test("Netceptor refuses node ids that cannot be", () => {
   throws(() => make({ nodeId: "x".repeat(256) }), /1 to 255 bytes/);
 });
 
-Deno.test("Netceptor refuses an idle time-out below 21 s", () => {
+Deno.test("Netceptor refuses an idle timeout below 21 s", () => {
   throws(() => make({ maxIdleTimeoutMs: 20_999 }), /20.999 s is less than the least, 21 s/);
   throws(() => make({ maxIdleTimeoutMs: NaN }), RangeError);
 });
 
-Deno.test("addBackend refuses costs that cannot be", async () => {
+Deno.test("addBackend refuses invalid costs", async () => {
   await using netceptor = make({});
   const backend = new MemoryBackend();
   for (const cost of [0, -1, NaN, Infinity]) {
@@ -56,7 +56,7 @@ Deno.test("disposing one backend ends its links and leaves the others", async ()
   await running[0]![Symbol.asyncDispose]();
 });
 
-Deno.test("a backend that fails says so in `ended`", async () => {
+Deno.test("a backend that fails reports it in `ended`", async () => {
   await using mesh = new SimMesh();
   const { netceptor, log } = mesh.add("node");
   const failure = new Error("no such device");
@@ -68,7 +68,7 @@ Deno.test("a backend that fails says so in `ended`", async () => {
   ok(log.has("ERROR Backend error: odd-listener: no such device"));
 });
 
-Deno.test("onRoutesChanged tells of changes, and of nothing else", async () => {
+Deno.test("onRoutesChanged reports changes and nothing else", async () => {
   await using mesh = new SimMesh();
   const [a, b] = mesh.addAll(2, []);
   let changes = 0;
@@ -87,7 +87,7 @@ Deno.test("onRoutesChanged tells of changes, and of nothing else", async () => {
   equal(changes, 2);
 });
 
-Deno.test("hasRoute knows this node, its neighbours, and nobody else", async () => {
+Deno.test("hasRoute knows this node, its neighbours, and no others", async () => {
   await using mesh = new SimMesh();
   const [a] = mesh.addAll(2, [[0, 1]]);
   await mesh.converge();
@@ -118,7 +118,7 @@ Deno.test("a node without links sets no timer", async () => {
   equal(mesh.clock.pending, 0);
 });
 
-Deno.test("two ports cannot have one service; a disposed one frees it", async () => {
+Deno.test("two ports cannot have the same service; disposing of one frees it", async () => {
   await using netceptor = make({});
   const port = netceptor.openDatagramPort("svc", {});
   throws(() => netceptor.openDatagramPort("svc", {}), /service svc is already listening/);
@@ -129,7 +129,7 @@ Deno.test("two ports cannot have one service; a disposed one frees it", async ()
   await rejects(netceptor.listen("much-too-long"), RangeError);
 });
 
-Deno.test("disposing a node twice is disposing it once", async () => {
+Deno.test("disposing of a node twice is the same as once", async () => {
   await using mesh = new SimMesh();
   const { netceptor } = mesh.add("node");
   const both = Promise.all([netceptor[Symbol.asyncDispose](), netceptor[Symbol.asyncDispose]()]);
@@ -137,7 +137,7 @@ Deno.test("disposing a node twice is disposing it once", async () => {
   await both;
 });
 
-Deno.test("status puts together the fields that were asked for, and no others", async () => {
+Deno.test("status computes the requested fields and no others", async () => {
   await using mesh = new SimMesh();
   const { netceptor } = mesh.add("node");
   deepEqual(netceptor.status(["RoutingTable", "NodeID"]), { RoutingTable: {}, NodeID: "node" });

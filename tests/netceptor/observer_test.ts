@@ -5,7 +5,7 @@ import { MessageType } from "../../lib/wire/mod.ts";
 import { DEFAULT_POLICY, SimMesh } from "../sim/sim_mesh.ts";
 import { RawNeighbour } from "./raw_neighbour.ts";
 
-/** Writes down which methods were called with what. */
+/** Records which methods were called with what. */
 function recorder() {
   const events: [method: string, event: Record<string, unknown>][] = [];
   const record = (method: string) => (event: object) => void events.push([method, { ...event }]);
@@ -67,7 +67,7 @@ Deno.test("an observer sees who refuses whom", async () => {
   );
 });
 
-Deno.test("an observer hears of drops and limits, and each time how many", async () => {
+Deno.test("an observer is told of drops and limits, each time with their number", async () => {
   await using mesh = new SimMesh();
   const { observer, named } = recorder();
   const node = mesh.add("node", {}, { observer });

@@ -30,7 +30,7 @@ function unreachablesIn(neighbour: RawNeighbour): Unreachable[] {
     .map((bytes) => decodeUnreachable(packetPayload(bytes)));
 }
 
-Deno.test("a packet for another node goes on as it lies, with one hop less", async () => {
+Deno.test("a packet for another node is passed on unchanged, with one hop less", async () => {
   await using mesh = new SimMesh();
   const { left, right } = await bothSides(mesh);
   const payload = crypto.getRandomValues(new Uint8Array(5000));
@@ -67,7 +67,7 @@ Deno.test("a packet without hops left is reported to its sender, not forwarded",
   }]);
 });
 
-Deno.test("a packet without hops left is delivered where it was going", async () => {
+Deno.test("a packet without hops left is still delivered at its destination", async () => {
   await using mesh = new SimMesh();
   const { left } = await bothSides(mesh);
   await left.send(packet(["left", "from"], ["middle", "ping"], { hops: 0 }));
@@ -94,7 +94,7 @@ Deno.test("unreachable messages and pongs are never answered", async () => {
   equal(left.packets.length, 0);
 });
 
-Deno.test("no more than a thousand unreachable messages go out in a second", async () => {
+Deno.test("no more than a thousand unreachable messages are sent per second", async () => {
   await using mesh = new SimMesh();
   const { left, middle } = await bothSides(mesh);
   const strays = Array.from({ length: 3000 }, () => packet(["left", "a"], ["middle", "nosuch"]));
@@ -103,7 +103,7 @@ Deno.test("no more than a thousand unreachable messages go out in a second", asy
   ok(middle.netceptor.dropped["unreachable message not sent because there were too many"]! > 0);
 });
 
-Deno.test("packets of and for unknown nodes are dropped and counted", async () => {
+Deno.test("packets from and for unknown nodes are dropped and counted", async () => {
   await using mesh = new SimMesh();
   const { left, right, middle } = await bothSides(mesh);
   await left.send(

@@ -61,7 +61,7 @@ Deno.test("ping ends when the node shuts down", async () => {
   await Promise.all([ended, closing]);
 });
 
-Deno.test("ping that may not go as far says where it expired", async () => {
+Deno.test("ping that may not go far enough says where it expired", async () => {
   await using mesh = new SimMesh();
   const [a] = mesh.addAll(3, [[0, 1], [1, 2]]);
   await mesh.converge();

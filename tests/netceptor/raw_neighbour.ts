@@ -15,7 +15,7 @@ import { settle } from "../sim/virtual_clock.ts";
 
 export class RawNeighbour {
   readonly nodeId: string;
-  /** All that the node under test has sent. */
+  /** Everything that the node under test has sent. */
   readonly received: Uint8Array[] = [];
   /** The node has closed the link. */
   ended = false;

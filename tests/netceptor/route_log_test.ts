@@ -10,7 +10,7 @@ function bench() {
   const [clock, log] = [new VirtualClock(), new RecordingLog()];
   const tables = { costs: new Map() as ConnectionCosts, routes: NOTHING };
   const routeLog = new RouteLog({ log, clock, tables });
-  /** Changes the tables; returns the lines that this makes. */
+  /** Changes the tables; returns the lines that this produces. */
   const change = (routes: Routes, costs: ConnectionCosts = new Map()) => {
     const before = tables.routes;
     Object.assign(tables, { routes, costs });
@@ -34,7 +34,7 @@ Deno.test("RouteLog writes the tables in the original's layout", () => {
   ]);
 });
 
-Deno.test("RouteLog tells what changes soon after, and the tables when ten seconds are over", async () => {
+Deno.test("RouteLog logs what changes soon after at once, and the tables after ten seconds", async () => {
   const { clock, log, change } = bench();
   change(new Map([["a", "a"], ["b", "a"], ["c", "a"]]));
   deepEqual(change(new Map([["a", "a"], ["b", "c"], ["d", "a"]])), [

@@ -4,7 +4,7 @@ import { shortestPaths } from "../../lib/netceptor/shortest_paths.ts";
 
 type Costs = Map<string, Map<string, number>>;
 
-/** Links in both directions, as the tables of a mesh at rest have them. */
+/** Links in both directions, as in the tables of a mesh at rest. */
 function meshOf(links: [string, string, number][]): Costs {
   const costs: Costs = new Map();
   const row = (node: string) => {

@@ -22,7 +22,7 @@ async function readAll(conn: ByteConn): Promise<Uint8Array> {
   }
 }
 
-/** Answers each stream with what it sent, once it has sent it all. */
+/** Answers each stream with what it sent, once it has sent everything. */
 async function serveEcho(listener: MeshListener): Promise<void> {
   for await (const conn of listener) {
     void (async () => {
@@ -171,7 +171,7 @@ Deno.test("a firewall that rejects a dial ends it at once", async () => {
   ok(mesh.clock.now() - start < 1000);
 });
 
-Deno.test("no notice ends a stream that is up, nor one of a node off the way a dial", async () => {
+Deno.test("no notice ends a stream that is up, and none from a node off the route ends a dial", async () => {
   await using mesh = new SimMesh();
   const [near, far, evil] = ["near", "far", "evil"].map((id) => mesh.add(id));
   mesh.link(near!, far!);
@@ -179,7 +179,7 @@ Deno.test("no notice ends a stream that is up, nor one of a node off the way a d
   await mesh.converge();
   await using listener = await far!.netceptor.listen("echo");
   const serving = serveEcho(listener);
-  // Who was dialled once knows the service from which all dials go out.
+  // A node that was dialled once knows the service from which all dials are made.
   await using trap = await evil!.netceptor.listen("trap");
   const trapped = trap[Symbol.asyncIterator]().next();
   const bait = await inTime(mesh.clock, near!.netceptor.dial("evil", "trap"));
@@ -249,7 +249,7 @@ Deno.test("listen without a name uses an ephemeral one", async () => {
   ok(one.service !== two.service);
 });
 
-Deno.test("streams with a node that was killed and started anew end at once, on both services", async () => {
+Deno.test("streams with a node that was killed and restarted end at once, on both services", async () => {
   await using mesh = new SimMesh();
   const [near, middle] = await line(mesh, 2);
   const killed = mesh.add("far");
@@ -264,7 +264,7 @@ Deno.test("streams with a node that was killed and started anew end at once, on 
   const other = await inTime(mesh.clock, near!.netceptor.dial("n0", "echo"));
 
   link.cut();
-  // Later, as its clock counts seconds.
+  // Later, since its epoch counts seconds.
   await mesh.clock.advance(2_000);
   const start = mesh.clock.now();
   mesh.link(middle!, mesh.add("far"));
@@ -323,7 +323,7 @@ Deno.test("the services of a node that stops stay on record", async () => {
   deepEqual(known().map(({ NodeID, Service }) => [NodeID, Service]), [["n2", "control"]]);
 });
 
-Deno.test("a QUIC core that breaks ends its service's streams, is told in the log, and is replaced", async () => {
+Deno.test("a QUIC core that breaks ends its service's streams, is logged, and is replaced", async () => {
   await using mesh = new SimMesh();
   const random = { ...seededRandom(99) };
   const [near, far] = [mesh.add("near"), mesh.add("far", {}, { random })];
@@ -339,7 +339,7 @@ Deno.test("a QUIC core that breaks ends its service's streams, is told in the lo
   random.fill = () => {
     throw new Error("no entropy left");
   };
-  // The handshake wants randomness, and is tried again by QUIC.
+  // The handshake needs randomness, and is tried again by QUIC.
   const dialling = near.netceptor.dial("far", "echo");
   await mesh.clock.advance(50);
   random.fill = fill;

@@ -1,6 +1,6 @@
 /**
- * Certificates for tests, with whatever fault a test wants. Made by the library alone, not by the
- * code that is tested.
+ * Certificates for tests, with whatever fault a test needs. Made by the library alone, not by the
+ * code under test.
  */
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
@@ -9,7 +9,7 @@ import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { der, derOid, DerReader, Tag } from "../../lib/pki/der.ts";
 import { formatPem } from "../../lib/pki/pem.ts";
 
-/** The day on which the tests' certificates are looked at, in milliseconds since 1970. */
+/** The day on which the tests' certificates are checked, in milliseconds since 1970. */
 export const NOW = Date.UTC(2026, 10, 21);
 export const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -60,12 +60,12 @@ export interface Issued {
 
 export interface CertificateOptions {
   commonName: string;
-  /** Itself without one. */
+  /** Self-signed without one. */
   issuer?: Issued;
   kind?: KeyKind;
-  /** Take these keys and not new ones. */
+  /** Use these keys instead of new ones. */
   keysOf?: Issued;
-  /** What the next two count from, in milliseconds since 1970; `NOW` without it. */
+  /** What the next two count from, in milliseconds since 1970; by default `NOW`. */
   now?: number;
   /** Days. */
   from?: number;
@@ -73,7 +73,7 @@ export interface CertificateOptions {
   nodeIds?: string[];
   dnsNames?: string[];
   ipAddresses?: string[];
-  /** An authority, with at most so many intermediates below it. */
+  /** An authority, with at most this many intermediates below it. */
   ca?: boolean | { pathLength: number };
   /** For authorities: leave out the right to sign. */
   maySign?: boolean;
@@ -130,10 +130,10 @@ export async function makeCertificate(options: CertificateOptions): Promise<Issu
   return { commonName, keys, kind, ...await issued(bytes, keys) };
 }
 
-/** The fields of what is signed in a certificate, by their place from the front. */
+/** The fields of the signed part of a certificate, by their position from the front. */
 export const Field = { version: 0, serialNumber: 1, subject: 5, publicKeyInfo: 6 } as const;
 
-/** `template` with other fields than it has, each a whole element; well signed by `issuer`. */
+/** `template` with some fields replaced, each by a whole element; properly signed by `issuer`. */
 export function withFields(
   template: Issued,
   issuer: Issued,
@@ -207,7 +207,7 @@ async function issued(bytes: Uint8Array<ArrayBuffer>, keys: CryptoKeyPair) {
   };
 }
 
-/** Written by hand, since the library knows no names of Receptor's kind. */
+/** Written by hand, since the library does not know Receptor's kind of names. */
 function alternativeNames(options: CertificateOptions): x509.Extension | undefined {
   const { nodeIds = [], dnsNames = [], ipAddresses = [] } = options;
   const text = new TextEncoder();

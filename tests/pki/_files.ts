@@ -1,4 +1,4 @@
-/** Certificate files in a folder of their own, and a log and clock to watch what becomes of them. */
+/** Certificate files in their own folder, and a log and clock to watch what becomes of them. */
 import type { Log } from "../../lib/base/log.ts";
 import { VirtualClock } from "../sim/virtual_clock.ts";
 import { TempFolder } from "../support/temp_folder.ts";
@@ -33,7 +33,7 @@ export class CertificateFolder implements AsyncDisposable {
     return this.folder.join(name);
   }
 
-  /** Writes `contents`, in a way that a look at the file's times and size notices. */
+  /** Writes `contents` so that a check of the file's times and size notices. */
   async write(name: string, contents: string): Promise<string> {
     const temporary = this.path(`${name}.tmp`);
     await Deno.writeTextFile(temporary, contents);

@@ -1,4 +1,4 @@
-/** Certificates that an authority signed although they are malformed. */
+/** Certificates that an authority signed even though they are malformed. */
 import assert from "node:assert/strict";
 import { parseCertificate } from "../../lib/pki/certificate.ts";
 import { der, DerError, derOid, Tag } from "../../lib/pki/der.ts";

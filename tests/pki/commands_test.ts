@@ -77,7 +77,7 @@ class Workshop implements AsyncDisposable {
     return parseCertificate(parsePem(this.read(name))[0]!.der);
   }
 
-  /** Whether `cert` is good for `node`, by what it says and by the CA. */
+  /** Whether `cert` is valid for `node`, by its names and by the CA. */
   verify(cert: string, node: string, ca = "ca.crt"): void {
     const roots = TrustStore.fromPem(this.read(ca), ca);
     const rules = { profile: "test", peerIs: "server", roots, pins: [] } as const;
@@ -177,7 +177,7 @@ Deno.test("keys are RSA of the length asked for, or on one of two curves", async
   for (const [options, expected] of bad) await refused(() => shop.init(options), expected);
 });
 
-Deno.test("dates are taken as they are given", async () => {
+Deno.test("dates are used as given", async () => {
   await using shop = await Workshop.create();
   const notBefore = "2020-01-01T00:00:00+01:00";
   await shop.init({ notBefore, notAfter: "2049-12-31T00:00:00Z" });
@@ -190,7 +190,7 @@ Deno.test("dates are taken as they are given", async () => {
   assert.throws(() => shop.verify("foo.crt", "foo"), /has expired/);
 });
 
-Deno.test("a request is made with a key that is there, or a new one", async () => {
+Deno.test("a request is made with an existing key, or a new one", async () => {
   await using shop = await Workshop.create();
   await shop.makeRequest();
   const keyBefore = shop.read("foo.key");
@@ -262,7 +262,7 @@ Deno.test("what cannot be signed, or not with these files, is refused", async ()
   };
   await shop.makeRequest({ nodeIds: [], outReq: shop.path("nameless.csr") });
   const request = parsePem(shop.read("foo.csr"))[0]!.der;
-  // Another name than the one that was signed.
+  // A name other than the one that was signed.
   const forged = Uint8Array.from(request);
   forged[forged.findLastIndex((byte, i) => byte === 0x66 && forged[i + 1] === 0x6f)]! ^= 1;
   await write("forged.csr", formatPem("CERTIFICATE REQUEST", forged));
@@ -326,7 +326,7 @@ Deno.test("a mesh gets its authority and a certificate for each node in one go",
   assert.equal(shop.certificate("tls/ca.crt").subjectText, "CN=Receptor mesh CA");
 });
 
-Deno.test("a mesh can grow: what is there stays as it is", async () => {
+Deno.test("a mesh can grow: existing files stay as they are", async () => {
   await using shop = await Workshop.create();
   const outDir = shop.path("tls");
   await certMesh(shop.deps, { nodes: ["foo"], outDir, keyType: "ec", commonName: "Mine" });
@@ -410,7 +410,7 @@ Deno.test({
   },
 });
 
-Deno.test("a certificate of the library's making signs for us", async () => {
+Deno.test("a certificate made by the library signs for us", async () => {
   await using shop = await Workshop.create();
   const ca = await makeCertificate({ commonName: "X", kind: "ed25519", ca: true });
   await Deno.writeTextFile(shop.path("ca.crt"), ca.cert);

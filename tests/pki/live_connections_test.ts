@@ -55,7 +55,7 @@ for (const kind of ["rsa", "p256", "p384", "p521", "ed25519"] as const) {
   });
 }
 
-Deno.test("renewal serves new connections and leaves those that are up alone", async () => {
+Deno.test("renewal applies to new connections and leaves existing ones alone", async () => {
   await using folder = await CertificateFolder.create();
   const { clock, log } = folder;
   const rootCas = await folder.write("ca.crt", ca.cert);

@@ -1,4 +1,4 @@
-/** Keys from the real `ssh-keygen`, which is skipped where there is none. */
+/** Keys from the real `ssh-keygen`; skipped if it is not installed. */
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import fc from "fast-check";
@@ -12,7 +12,7 @@ import {
 } from "../../lib/pki/mod.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 
-/** Whether it did what it was asked; throws `NotFound` when it is not installed. */
+/** Whether it succeeded; throws `NotFound` if it is not installed. */
 async function sshKeygen(...args: string[]): Promise<boolean> {
   const { success } = await new Deno.Command("ssh-keygen", {
     args,
@@ -48,7 +48,7 @@ for (const bits of ["2048", "3072"]) {
   sshTest(`an RSA key of ${bits} bits from ssh-keygen is the same key`, async (folder) => {
     const file = await makeKey(folder, "key", "-t", "rsa", "-b", bits);
     const ours = loadSigningKey(file).export({ format: "der", type: "pkcs1" });
-    // The same key in the form that everybody reads.
+    // The same key in the form that every program reads.
     assert.ok(await sshKeygen("-p", "-q", "-P", "", "-N", "", "-m", "PEM", "-f", file));
     const theirs = createPrivateKey(await Deno.readTextFile(file));
     assert.deepEqual(ours, theirs.export({ format: "der", type: "pkcs1" }));

@@ -82,7 +82,7 @@ Deno.test("PEM is read as it was written, among other text", () => {
   );
 });
 
-Deno.test("what is not PEM is passed over, and headers are kept apart", () => {
+Deno.test("what is not PEM is skipped, and headers are kept apart", () => {
   const broken =
     "-----BEGIN A-----\n????\n-----END A-----\n-----BEGIN A-----\nAA==\n-----END B-----\n";
   const withHeaders =

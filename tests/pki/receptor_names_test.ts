@@ -40,7 +40,7 @@ Deno.test("names are read as they were written, in any script", () => {
   );
 });
 
-Deno.test("names of other kinds are passed over", () => {
+Deno.test("names of other kinds are skipped", () => {
   const principal = der(
     0xa0,
     derOid("1.3.6.1.4.1.311.20.2.3"),

@@ -53,7 +53,7 @@ Deno.test("a certificate that does not name this node is refused at the start", 
   profiles.addClient({ name: "c", ...bar, skipReceptorNamesCheck: true });
 });
 
-Deno.test("every fault of a file is said with the file's name", async () => {
+Deno.test("every problem with a file is reported with the file's name", async () => {
   await using setting = await setUp();
   const { folder, profiles } = setting;
   await folder.write("empty", "");
@@ -122,7 +122,7 @@ Deno.test("every fault of a file is said with the file's name", async () => {
   profiles.addServer({ name: "s", cert: open("both.pem"), key: open("both.pem") });
 });
 
-Deno.test("faults of the other parameters are said too", async () => {
+Deno.test("problems with the other parameters are reported too", async () => {
   await using setting = await setUp();
   const { folder, profiles, foo } = setting;
   await folder.write("empty", "");
@@ -160,7 +160,7 @@ Deno.test("faults of the other parameters are said too", async () => {
   assert.equal(message(folder, () => profiles.client("x")), "unknown TLS config x: known are c");
 });
 
-Deno.test("pins that nobody would look at are warned about", async () => {
+Deno.test("pins that would never be checked cause a warning", async () => {
   await using setting = await setUp();
   const { folder, profiles, foo, ca } = setting;
   const pinnedClientCert = ["00".repeat(32)];
@@ -248,7 +248,7 @@ Deno.test("without rootcas the authorities of the machine are trusted", async ()
   );
 });
 
-Deno.test("the client profile `default` is always there", async () => {
+Deno.test("the client profile `default` always exists", async () => {
   await using setting = await setUp();
   const { profiles } = setting;
   assert.equal(profiles.client("default").certificate, undefined);
@@ -273,7 +273,7 @@ Deno.test("renewed files are read again, with no restart", async () => {
   assert.deepEqual(mesh.identity.chain, [foo.der]);
 
   const renewed = await renew(setting, 700);
-  // Within a second of the last look nobody looks again.
+  // Within a second of the last check there is no new one.
   assert.deepEqual(mesh.identity.chain, [foo.der]);
   assert.equal(server.secureContext, context);
   await clock.advance(1000);
@@ -329,7 +329,7 @@ Deno.test("broken new files leave the old ones in use, with one warning", async 
   assert.deepEqual(log.take(), ["info tls-server s: files changed and were read again"]);
 });
 
-Deno.test("files behind a symbolic link are followed when it comes to lead elsewhere", async () => {
+Deno.test("files behind a symbolic link are followed when it points elsewhere", async () => {
   await using setting = await setUp();
   const { folder, profiles } = setting;
   for (const version of ["v1", "v2"]) await Deno.mkdir(folder.path(version));
@@ -345,7 +345,7 @@ Deno.test("files behind a symbolic link are followed when it comes to lead elsew
   assert.deepEqual(mesh.identity.chain, [renewed.der]);
 });
 
-Deno.test("certificates close to their end are warned about, once a file and twice a day", async () => {
+Deno.test("certificates close to expiry cause a warning, once per file and twice a day", async () => {
   const told: string[] = [];
   await using setting = await setUp({
     certificateNearItsEnd({ subject, leftMs }) {
@@ -406,7 +406,7 @@ Deno.test("the status shows each profile's certificate", async () => {
   ]);
 });
 
-Deno.test("intermediates in the certificate file are sent along, and count for the end", async () => {
+Deno.test("intermediates in the certificate file are sent along, and count for its expiry", async () => {
   await using setting = await setUp();
   const { folder, profiles } = setting;
   const middle = await makeCertificate({ commonName: "Middle", issuer: ca, ca: true, until: 50 });
@@ -416,7 +416,7 @@ Deno.test("intermediates in the certificate file are sent along, and count for t
   assert.equal(server.expiresAt, NOW + 50 * DAY_MS);
 });
 
-Deno.test("a key that will not do for mesh streams is warned about", async () => {
+Deno.test("a key that cannot be used for mesh streams causes a warning", async () => {
   await using setting = await setUp();
   const { folder, profiles } = setting;
   const large = await makeCertificate({ commonName: "foo", kind: "p521", nodeIds: ["foo"] });

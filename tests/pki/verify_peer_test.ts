@@ -1,4 +1,4 @@
-/** Which peers may go by their certificates, and what those are told who may not. */
+/** Which peers are accepted by their certificates, and what the others are told. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { der, derOid, Tag } from "../../lib/pki/der.ts";
@@ -122,7 +122,7 @@ Deno.test("a backend's server must be for the host that was dialled", () => {
   refused({ chain: [foo], name: { host: "192.0.2.2" } }, /not 192.0.2.2: /, 42);
 });
 
-Deno.test("the common name is no host name", async () => {
+Deno.test("the common name is not a host name", async () => {
   const old = await makeCertificate({ commonName: "foo.example.org", issuer: ca });
   refused(
     { chain: [old], name: { host: "foo.example.org" } },
@@ -155,7 +155,7 @@ Deno.test("a self-signed certificate is refused unless it is trusted itself", as
   check({ chain: [self], roots: [self] });
 });
 
-Deno.test("a CA of the same name with another key is not the one", async () => {
+Deno.test("a CA with the same name but another key is not trusted", async () => {
   const impostor = await makeCertificate({ commonName: "CA", ca: true });
   const forged = await makeCertificate({ commonName: "foo", issuer: impostor, nodeIds: ["foo"] });
   refused(
@@ -235,7 +235,7 @@ Deno.test("an authority's path length counts the intermediates below it", async 
   refused({ chain: [deep, middle], roots: [strict] }, /too many intermediates/, 48);
 });
 
-Deno.test("every certificate of a chain must allow what the peer acts as", async () => {
+Deno.test("every certificate of a chain must allow the peer's role", async () => {
   const named = { commonName: "foo", nodeIds: ["foo"] };
   const clientOnly = await makeCertificate({ ...named, issuer: ca, purposes: [CLIENT_AUTH] });
   check({ chain: [clientOnly], rules: { peerIs: "client" } });
@@ -335,7 +335,7 @@ async function withExcluded(
 
 const dnsName = (text: string) => der(0x82, new TextEncoder().encode(text));
 
-Deno.test("a name that is excluded excludes the star that stands for it too", async () => {
+Deno.test("excluding a name also excludes a wildcard that covers it", async () => {
   const excluded = [dnsName("h.example")];
   for (const name of ["h.example", "a.h.example", "*.h.example", "*.example", "*.EXAMPLE"]) {
     assert.match(await withExcluded(excluded, { dnsNames: [name] }), /is not permitted/, name);
@@ -345,7 +345,7 @@ Deno.test("a name that is excluded excludes the star that stands for it too", as
   }
 });
 
-Deno.test("constraints that nothing could match refuse, and so do names that none could", async () => {
+Deno.test("constraints that no name could match are refused, and so are names that no constraint could match", async () => {
   const malformed = [
     ...["..h", "h..example", "h.example.", ".", "h example", "\u00fc.example"].map(dnsName),
     der(0x87, new Uint8Array([192, 0, 2, 0, 255, 0, 255, 0])),
@@ -377,7 +377,7 @@ Deno.test("critical constraints on names of other kinds are refused", async () =
   refused({ chain: [leaf], roots: [bound] }, /unhandled critical extension 2\.5\.29\.30/, 48);
 });
 
-Deno.test("keys of all kinds are good for CAs and nodes", async () => {
+Deno.test("keys of all kinds are accepted for CAs and nodes", async () => {
   const kinds = Object.keys(ALGORITHMS).filter((kind) =>
     !["rsaSha1", "shortRsa"].includes(kind)
   ) as KeyKind[];
@@ -385,7 +385,7 @@ Deno.test("keys of all kinds are good for CAs and nodes", async () => {
     const root = await makeCertificate({ commonName: `${kind} CA`, kind, ca: true });
     const leaf = await makeCertificate({ commonName: kind, kind, issuer: root, nodeIds: ["foo"] });
     check({ chain: [leaf], roots: [root] });
-    // A bit of the signed part is another than the one that was signed.
+    // One bit of the signed part differs from what was signed.
     const changed = Uint8Array.from(leaf.der);
     changed[changed.findLastIndex((byte, i) => byte === 0x66 && changed[i + 1] === 0x6f)]! ^= 1;
     refused(
@@ -421,7 +421,7 @@ Deno.test("SHA-1 is refused", async () => {
   refused({ chain: [leaf], roots: [root] }, /insecure algorithm SHA1-RSA/, 48);
 });
 
-Deno.test("certificates before version 3 are refused, for their key goes unproved", async () => {
+Deno.test("certificates before version 3 are refused, since possession of their key is not proved", async () => {
   const old = await makeVersion1({ commonName: "foo", issuer: ca });
   refused(
     { chain: [old], name: "any" },
@@ -441,7 +441,7 @@ Deno.test("pins of all four digests are accepted, with or without colons", () =>
   }
 });
 
-Deno.test("another certificate than the pinned one is refused with its fingerprint", () => {
+Deno.test("a certificate other than the pinned one is refused with its fingerprint", () => {
   const pins = [parseFingerprint("00".repeat(32))];
   const actual = createHash("sha256").update(foo.der).digest("hex").toUpperCase();
   refused(
@@ -466,7 +466,7 @@ Deno.test("with insecureskipverify only the pins count", async () => {
   refused({ chain: [stranger], rules: { ...rules, pins } }, /any pinned fingerprint/, 42);
 });
 
-Deno.test("what is no certificate is refused, whatever it is", () => {
+Deno.test("anything that is not a certificate is refused", () => {
   for (let length = 0; length < foo.der.length; length += 7) {
     const cut = { ...foo, der: foo.der.slice(0, length) };
     refused({ chain: [cut] }, /^failed to parse certificate 1 of the chain: /, 42);
@@ -478,8 +478,8 @@ Deno.test("what is no certificate is refused, whatever it is", () => {
   }
 });
 
-Deno.test("a chain without end costs a bounded number of checks", async () => {
-  // All of one name, all with other keys, so that each could have signed each.
+Deno.test("an endless chain costs a bounded number of checks", async () => {
+  // All with one name and different keys, so that each could have signed each.
   const ring = await Promise.all(
     Array.from({ length: 14 }, () => makeCertificate({ commonName: "Ring", ca: true })),
   );

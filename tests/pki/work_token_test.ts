@@ -1,4 +1,4 @@
-/** Signed work: what counts, and what is said of what does not. */
+/** Signed work: which tokens are valid, and what is said about those that are not. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import {
@@ -25,7 +25,7 @@ const stranger = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
 const base64url = (value: unknown) =>
   Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
 
-/** A token with any header and claims, well signed. */
+/** A token with any header and claims, properly signed. */
 function token(header: unknown, claims: unknown, key = privateKey): string {
   const body = `${base64url(header)}.${base64url(claims)}`;
   return `${body}.${sign("sha512", Buffer.from(body), key).toString("base64url")}`;
@@ -44,7 +44,7 @@ function verdict(text: string, now = NOW): string {
   }
 }
 
-Deno.test("a token counts for its node until it expires", () => {
+Deno.test("a token is valid for its node until it expires", () => {
   const signed = signWorkToken(privateKey, { audience: "foo", expiresAt: NOW + 300_000 });
   assert.equal(verdict(signed), "counts");
   assert.equal(verdict(signed, NOW + 299_999), "counts");
@@ -59,7 +59,7 @@ Deno.test("a token counts for its node until it expires", () => {
   assert.equal(claims, `{"aud":["foo"],"exp":${SECONDS + 300}}`);
 });
 
-Deno.test("what does not count is refused in the original's words", () => {
+Deno.test("an invalid token is refused in the original's words", () => {
   const prefix = "could not verify signature: ";
   const hmac = (() => {
     const body = `${base64url({ alg: "HS512" })}.${base64url(CLAIMS)}`;
@@ -106,7 +106,7 @@ Deno.test("what does not count is refused in the original's words", () => {
   for (const [text, expected] of cases) assert.equal(verdict(text), expected);
 });
 
-Deno.test("audiences and times in other forms that the standard allows count", () => {
+Deno.test("audiences and times in other forms that the standard allows are valid", () => {
   assert.equal(verdict(token(HEADER, { ...CLAIMS, aud: "foo" })), "counts");
   assert.equal(verdict(token(HEADER, { ...CLAIMS, aud: ["bar", "foo"] })), "counts");
   assert.equal(verdict(token(HEADER, { ...CLAIMS, exp: SECONDS + 0.5 })), "counts");

@@ -9,12 +9,12 @@ import { seededRandom } from "../sim/seeded_random.ts";
 import { VirtualClock } from "../sim/virtual_clock.ts";
 import { type OpenPair, runUntilSettled } from "./_pair.ts";
 
-/** One way through the hub. */
+/** Delay of one way through the hub. */
 const DELAY_MS = 1;
 
 export class Hub implements Disposable {
   readonly clock = new VirtualClock();
-  /** What endpoints told of functions that failed. */
+  /** What endpoints reported about functions that failed. */
   readonly errors: Error[] = [];
   /** Connections that servers accepted, by their key. */
   readonly #accepted = new Map<string, Connection[]>();

@@ -18,7 +18,7 @@ export interface WireOptions {
   /** Chances between 0 and 1. */
   loss?: number;
   duplication?: number;
-  /** Up to this much more delay, which puts datagrams out of order. */
+  /** Up to this much extra delay, which reorders datagrams. */
   jitterMs?: number;
   seed?: number;
   /** Larger datagrams are lost. */
@@ -42,7 +42,7 @@ export class Wire {
   /** Every datagram sent, when `recording`. */
   readonly recorded: Uint8Array[] = [];
   recording = false;
-  /** By receiver: when the bottleneck will have passed on all that waits for it. */
+  /** By receiver: when the bottleneck will have passed on everything that waits for it. */
   readonly #busyUntil = new Map<string, number>();
 
   constructor(clock: VirtualClock, options: WireOptions = {}) {
@@ -66,7 +66,7 @@ export class Wire {
     }
   }
 
-  /** How long the bottleneck takes until it has passed `bytes` on; undefined when it is full. */
+  /** How long the bottleneck takes to pass on `bytes`; undefined if it is full. */
   #pass(to: string, bytes: number): number | undefined {
     const { bytesPerSecond = Infinity, queueBytes = Infinity } = this.#options;
     const now = this.#clock.now();
@@ -97,7 +97,7 @@ export class Pair implements Disposable {
   client!: Endpoint;
   server!: Endpoint;
   readonly accepted: Connection[] = [];
-  /** What both endpoints told of functions that failed. */
+  /** What both endpoints reported about functions that failed. */
   readonly errors: Error[] = [];
 
   private constructor(options: PairOptions) {
@@ -129,7 +129,7 @@ export class Pair implements Disposable {
     return pair;
   }
 
-  /** Runs `promise` to its end, moving the clock as far as that takes. */
+  /** Runs `promise` to its end, moving the clock as far as needed. */
   run<Result>(promise: Promise<Result>, limitMs?: number): Promise<Result> {
     return runUntilSettled(this.clock, promise, limitMs);
   }
@@ -164,7 +164,7 @@ export interface OpenPair {
   readonly far: QuicStream;
 }
 
-/** Runs `promise` to its end, moving the clock as far as that takes. */
+/** Runs `promise` to its end, moving the clock as far as needed. */
 export async function runUntilSettled<Result>(
   clock: VirtualClock,
   promise: Promise<Result>,
@@ -177,7 +177,7 @@ export async function runUntilSettled<Result>(
   return await watched;
 }
 
-/** All that comes until the end of the stream. */
+/** Everything up to the end of the stream. */
 export async function readAll(stream: QuicStream): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const into = new Uint8Array(64 * 1024);

@@ -37,7 +37,7 @@ Deno.test("the node with the most half-open handshakes makes room, with its olde
   assert.deepEqual(judge("foo", "a", "b", "c", "d"), evicting("a0"));
 });
 
-Deno.test("no node has more than its part, no more are there than may be, and a new node gets in", () => {
+Deno.test("no node has more than its share, the total stays within bounds, and a new node gets in", () => {
   fc.assert(fc.property(
     fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 200 }),
     fc.integer({ min: 7, max: 20 }),
@@ -62,7 +62,7 @@ Deno.test("no node has more than its part, no more are there than may be, and a 
   ));
 });
 
-Deno.test("things by node are counted once and forgotten with their last", () => {
+Deno.test("items are counted once per node, and a node is forgotten with its last", () => {
   fc.assert(fc.property(
     fc.array(
       fc.tuple(fc.boolean(), fc.integer({ max: 3, min: 0 }), fc.integer({ max: 5, min: 0 })),
@@ -110,7 +110,7 @@ Deno.test("a flood of half-open handshakes with proven addresses keeps nobody ou
   const server = await hub.add(SERVER, {
     server: insecureServerTls(),
     limits: { maxHalfOpen: 20, maxUnproven: 5 },
-    // The hostile client follows a Retry and goes on no further.
+    // The hostile client follows a Retry and then stops.
     send(to, datagram) {
       const isRetry = (datagram[0]! & 0xf0) === 0xf0;
       if (to === "evil:x" && !isRetry) return;

@@ -21,7 +21,7 @@ function problems(hub: Hub): string[] {
   return [...new Set(hub.errors.map(({ message }) => message))];
 }
 
-Deno.test("a service that throws at a new connection loses that one, and its peer is told", async () => {
+Deno.test("a service that throws for a new connection loses only that one, and its peer is told", async () => {
   using hub = new Hub();
   await hub.add(SERVER, {
     server: insecureServerTls(),
@@ -46,7 +46,7 @@ Deno.test("a service that throws at a new connection loses that one, and its pee
   assert.equal(hub.endpoint(SERVER).connectionCount, 2);
 });
 
-Deno.test("a turn that a user's function disturbs ends, so that time goes on", async () => {
+Deno.test("a turn ends even if a user's function throws in it, so that time goes on", async () => {
   using hub = new Hub();
   await hub.add(SERVER, {
     server: insecureServerTls(),
@@ -57,7 +57,7 @@ Deno.test("a turn that a user's function disturbs ends, so that time goes on", a
   await hub.add("foo:a");
   await hub.run(hub.dial("foo:a", SERVER));
   await hub.clock.advance(20_000);
-  // Of a turn that was left open the handshake's deadline would be over already.
+  // If the turn had been left open, the handshake's deadline would already be over.
   const late = await hub.run(hub.dial("foo:a", SERVER), 1_000);
   assert.equal((await hub.run(late.closed, 1_000) as QuicError).code, 500);
 });
@@ -116,7 +116,7 @@ Deno.test("send that throws in a timer's turn leaves the other connections their
   await check(hub, bar);
 });
 
-Deno.test("send that throws at an answer to a stranger is told, and harms nobody", async () => {
+Deno.test("send that throws for an answer to a stranger is reported, and harms nobody", async () => {
   using hub = new Hub();
   const server = await hub.add(SERVER, {
     server: insecureServerTls(),
@@ -135,7 +135,7 @@ Deno.test("send that throws at an answer to a stranger is told, and harms nobody
   await hub.run(dialling, 1_000);
 });
 
-Deno.test("a check of clients that fails in itself refuses that client, and is told", async () => {
+Deno.test("a check of clients that itself fails refuses that client, and is reported", async () => {
   using hub = new Hub();
   await hub.add(SERVER, {
     server: {
@@ -201,7 +201,7 @@ Deno.test("a server's identity that cannot be read or be told of leaves the earl
   ]);
 });
 
-Deno.test("a log that throws, too, harms nobody", async () => {
+Deno.test("a log that also throws harms nobody", async () => {
   using hub = new Hub();
   await hub.add(SERVER, {
     server: insecureServerTls(),
@@ -219,7 +219,7 @@ Deno.test("a log that throws, too, harms nobody", async () => {
   }
 });
 
-Deno.test("a user that closes the endpoint from within its functions ends it in order", async () => {
+Deno.test("a user that closes the endpoint from within its functions ends it properly", async () => {
   using hub = new Hub();
   const server = await hub.add(SERVER, {
     server: insecureServerTls(),

@@ -29,7 +29,7 @@ function seal(core: Core, message: Message): Uint8Array {
   return core.output().slice();
 }
 
-/** The data, or undefined when the tag does not fit. */
+/** The data, or undefined if the tag does not match. */
 function open(core: Core, message: Message): Uint8Array | undefined {
   const opens = core.call.check_open(core.pass(argument(message)), message.header.length);
   return opens ? core.output().slice() : undefined;
@@ -68,7 +68,7 @@ Deno.test("the example of RFC 8439, 2.8.2, comes out byte for byte", async () =>
   assert.deepEqual(open(core, { ...message, data: sealed }), message.data);
 });
 
-Deno.test("what other implementations seal is what the core seals, at any length", async () => {
+Deno.test("the core seals as other implementations do, at any length", async () => {
   const core = await startCore();
   const random = seededRandom(8439);
   const lengths = [...Array(600).keys(), 1199, 1452, 4095, 4096, 16_348, 65_535];
@@ -103,7 +103,7 @@ Deno.test("sums at the edge of the modulus are reduced as by other implementatio
   }
 });
 
-Deno.test("one bit changed anywhere and nothing opens", async () => {
+Deno.test("nothing opens if one bit is changed anywhere", async () => {
   const core = await startCore();
   const random = seededRandom(77);
   const message: Message = {

@@ -148,7 +148,7 @@ Deno.test("writing ends with delivery, or when the peer reads no more", () => {
   );
 });
 
-Deno.test("the first end is the one that is told", () => {
+Deno.test("the first ending is the one that is reported", () => {
   for (const name of ["lost", "closed", "abandoned"] as const) {
     for (const phase of ["handshaking", "established", "lingering"] as const) {
       const state = transition({ ...ordinary, life: lives[phase] }, events[name]);
@@ -190,7 +190,7 @@ Deno.test("a connection closes by itself only when that costs the peer nothing",
   }
 });
 
-Deno.test("every way through the states ends in release, and nothing follows it", () => {
+Deno.test("every path through the states ends in release, and nothing follows it", () => {
   const key = (state: ConnectionState) => JSON.stringify({ ...state, life: state.life.phase });
   for (const dialled of [true, false]) {
     const reached = new Map<string, ConnectionState>();
@@ -202,7 +202,7 @@ Deno.test("every way through the states ends in release, and nothing follows it"
     }
     assert.ok(reached.size > 50, `${reached.size} states`);
     for (const state of reached.values()) {
-      // The core always gets there: by a time-out, if by nothing else.
+      // The core always gets there, by a timeout if nothing else.
       const drained = transition(transition(state, events.lost), events.drained);
       if (state.life.phase === "released") {
         assert.equal(decide(state), undefined);

@@ -6,7 +6,7 @@ import { settle } from "../sim/virtual_clock.ts";
 import { CLIENT, Pair, readAll, SERVER } from "./_pair.ts";
 import { writeAll } from "../../lib/base/byte_conn.ts";
 
-Deno.test("a silent connection ends after the idle time-out on both sides", async () => {
+Deno.test("a silent connection ends after the idle timeout on both sides", async () => {
   using pair = await Pair.create();
   const { dialled, accepted } = await pair.open();
   await pair.clock.advance(100);
@@ -16,7 +16,7 @@ Deno.test("a silent connection ends after the idle time-out on both sides", asyn
     assert.ok(error instanceof QuicError);
     assert.equal(error.ending, "timed-out");
   }
-  // 30 s after the last sign of the peer; the dialler's own ping at 15 s puts its limit off.
+  // 30 s after the last sign of the peer; the dialler's own ping at 15 s extends its limit.
   assert.ok(pair.clock.now() >= 30_000 && pair.clock.now() < 50_000, `${pair.clock.now()} ms`);
 });
 
@@ -36,14 +36,14 @@ Deno.test("without pings a silent connection ends", async () => {
   assert.equal(accepted.ended?.ending, "timed-out");
 });
 
-Deno.test("a dial that nobody answers fails after the handshake time-out", async () => {
+Deno.test("an unanswered dial fails after the handshake timeout", async () => {
   using pair = await Pair.create();
   pair.wire.cut = true;
   await assert.rejects(pair.dial(), /no handshake with bar:control within 15 s/);
   assert.ok(pair.clock.now() >= 15_000 && pair.clock.now() < 16_000, `${pair.clock.now()} ms`);
 });
 
-Deno.test("a dial ends with the signal's reason and leaves nothing", async () => {
+Deno.test("a dial ends with the signal's reason and leaves nothing behind", async () => {
   using pair = await Pair.create();
   pair.wire.cut = true;
   const abort = new AbortController();
@@ -110,7 +110,7 @@ Deno.test("close tells the peer and leaves no timer and no connection behind", a
   pair.client.receive(SERVER, new Uint8Array(1200));
 });
 
-Deno.test("a connection that both sides are done with leaves nothing in either endpoint", async () => {
+Deno.test("a connection that both sides have finished leaves nothing in either endpoint", async () => {
   using pair = await Pair.create();
   const { near, far } = await pair.open();
   near.close();
@@ -147,14 +147,14 @@ Deno.test("datagrams grow to the largest that the endpoints allow", async () => 
   assert.equal(Math.max(...pair.wire.sizes), 16_348);
 });
 
-Deno.test("datagrams do not grow past what the other endpoint takes", async () => {
+Deno.test("datagrams do not grow past what the other endpoint accepts", async () => {
   using pair = await Pair.create({ server: { maxDatagramBytes: 1452 } });
   const { dialled } = await pair.open();
   await pair.clock.advance(100);
   assert.equal(dialled.statistics().mtu, 1452);
 });
 
-Deno.test("datagrams do not grow past what the path takes", async () => {
+Deno.test("datagrams do not grow past what the path can carry", async () => {
   using pair = await Pair.create({ wire: { mtu: 9_000 } });
   const { dialled, near, far } = await pair.open();
   const data = seededRandom(3).fill(new Uint8Array(2_000_000));
@@ -167,7 +167,7 @@ Deno.test("datagrams do not grow past what the path takes", async () => {
   assert.ok(mtu > 8_000 && mtu <= 9_000, `${mtu}`);
 });
 
-Deno.test("the next connection with a remote knows what the path takes", async () => {
+Deno.test("the next connection with a remote knows what the path can carry", async () => {
   using pair = await Pair.create();
   const first = await pair.open();
   await pair.clock.advance(100);
@@ -199,7 +199,7 @@ Deno.test("a path that became narrower than known still carries the next connect
   assert.ok(dialled.statistics().mtu <= 1_400);
 });
 
-Deno.test("sending pauses while the link takes no more, and goes on with resume", async () => {
+Deno.test("sending pauses while the link has no room, and goes on with resume", async () => {
   let open = true;
   using pair = await Pair.create({ client: { writable: () => open } });
   const { near, far } = await pair.open();
@@ -293,7 +293,7 @@ Deno.test("many connections share an endpoint", async () => {
   assert.equal(pair.client.connectionCount, 0);
 });
 
-Deno.test("a connection that ends before its stream comes leaves nothing", async () => {
+Deno.test("a connection that ends before its stream comes leaves nothing behind", async () => {
   using pair = await Pair.create();
   const dialled = await pair.dial();
   await pair.clock.until(() => pair.accepted.length > 0, 1_000);

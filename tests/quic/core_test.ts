@@ -17,7 +17,7 @@ Deno.test("the core's code is compiled once in a realm", async () => {
   assert.equal(await loadCore(), await loadCore());
 });
 
-Deno.test("code that could not be read is read again the next time", async () => {
+Deno.test("code that could not be read is tried again the next time", async () => {
   let tries = 0;
   const loader = new CoreLoader(() => {
     tries += 1;
@@ -29,7 +29,7 @@ Deno.test("code that could not be read is read again the next time", async () =>
   assert.equal(tries, 2);
 });
 
-Deno.test("a panic in the core breaks it, with the words of the panic", async () => {
+Deno.test("a panic in the core breaks it, with the panic's message", async () => {
   const broke: Error[] = [];
   const core = new Core(await loadCore(), {
     random: seededRandom(1),
@@ -104,13 +104,13 @@ Deno.test("a core that breaks harms no other endpoint, whose peers learn of it a
   await lost.near.write(Uint8Array.of(7));
   const error = await hub.run(lost.dialled.closed, 1_000);
   assert.equal((error as QuicError).ending, "reset");
-  // The dial that came at the wrong time was tried again by QUIC.
+  // QUIC retried the dial that came at the wrong time.
   await hub.run(dialling);
   await hub.clock.until(() => hub.accepted("baz:control").length === 2, 1_000);
   await hub.open("foo:a", "baz:control");
 });
 
-Deno.test("blobs come back as they went", () => {
+Deno.test("blobs come back unchanged", () => {
   const blobs = [new Uint8Array([1, 2, 3]), new Uint8Array(), new Uint8Array(300).fill(9)];
   assert.deepEqual(readBlobs(writeBlobs(blobs)), blobs);
   assert.deepEqual(readBlobs(new Uint8Array()), []);

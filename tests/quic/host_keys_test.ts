@@ -24,13 +24,13 @@ for (
   });
 }
 
-Deno.test("what is no RSA key or no known scheme is left to the core", () => {
+Deno.test("anything but an RSA key and a known scheme is left to the core", () => {
   const keys = new HostKeys();
   assert.equal(keys.sign(0x0401, rsaIdentity.privateKey, message), undefined);
   assert.equal(keys.sign(0x0804, new Uint8Array(10), message), undefined);
 });
 
-Deno.test("both sides show RSA certificates", async () => {
+Deno.test("both sides present RSA certificates", async () => {
   using pair = await Pair.create({
     server: { server: { identity: rsaIdentity, verifyClient() {} } },
   });
@@ -39,7 +39,7 @@ Deno.test("both sides show RSA certificates", async () => {
   assert.deepEqual(dialled.peerChain, rsaIdentity.chain);
 });
 
-Deno.test("one side may show an RSA certificate and the other one of another kind", async () => {
+Deno.test("one side may present an RSA certificate and the other one of another kind", async () => {
   using pair = await Pair.create({
     server: { server: { identity: barIdentity, verifyClient() {} } },
   });

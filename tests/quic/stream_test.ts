@@ -62,7 +62,7 @@ Deno.test("5 MB arrive byte for byte over a wire that loses, doubles and reorder
   assert.ok(dialled.statistics().packetsLost > 0);
 });
 
-Deno.test("a slow link with a short queue carries nearly all that it can", async () => {
+Deno.test("a slow link with a short queue is used nearly to its capacity", async () => {
   using pair = await Pair.create({
     wire: { bytesPerSecond: 2_500_000, queueBytes: 500_000, delayMs: 20 },
   });
@@ -162,7 +162,7 @@ Deno.test("a reader that leaves a bulk transfer ends it and the connection", asy
   assert.equal(await pair.run(accepted.closed, 1_000), undefined);
 });
 
-Deno.test("a reader and a writer that wait are told of the end of the connection", async () => {
+Deno.test("a waiting reader and writer are told of the end of the connection", async () => {
   using pair = await Pair.create({ client: { limits: { sendWindowBytes: 10_000 } } });
   const { near, far, accepted }: OpenPair = await pair.open();
   const reading = assert.rejects(

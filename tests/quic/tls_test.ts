@@ -18,7 +18,7 @@ async function failure(promise: Promise<unknown>): Promise<QuicError> {
   return refusal(await promise.then(() => undefined, (error) => error));
 }
 
-Deno.test("a service without a TLS config shows the well-known name", async () => {
+Deno.test("a service without a TLS config presents the well-known name", async () => {
   using pair = await Pair.create();
   const connection = await pair.dial();
   assert.equal(connection.peerChain.length, 1);
@@ -51,7 +51,7 @@ Deno.test("the server's chain and the node dialled are put to the client's check
   }]);
 });
 
-Deno.test("a refused server is told the alert and the words", async () => {
+Deno.test("a refused server is told the alert and the reason", async () => {
   using pair = await Pair.create({ server: { server: { identity: barIdentity } } });
   const { client, clock } = pair;
   const dialling = failure(client.connect("bar:control", {
@@ -67,7 +67,7 @@ Deno.test("a refused server is told the alert and the words", async () => {
   assert.equal(pair.server.connectionCount, 0);
 });
 
-Deno.test("a refused client is told the alert and the words", async () => {
+Deno.test("a refused client is told the alert and the reason", async () => {
   const seen: string[] = [];
   using pair = await Pair.create({
     server: {
@@ -113,7 +113,7 @@ Deno.test("a client without the certificate that the server wants is refused", a
   assert.equal(error.alert, 116, "certificate_required");
 });
 
-Deno.test("a check that fails in itself refuses with an internal error", async () => {
+Deno.test("a check that itself fails refuses with an internal error", async () => {
   using pair = await Pair.create();
   const error = await failure(pair.dial({
     verifyServer() {
@@ -152,7 +152,7 @@ Deno.test("a renewed identity serves new handshakes, and connections go on", asy
   assert.equal(await pair.run(far.read(new Uint8Array(1))), 1);
 });
 
-Deno.test("a renewed identity that is not usable is told, and the earlier one goes on", async () => {
+Deno.test("an unusable renewed identity is reported, and the earlier one stays in use", async () => {
   const server = { identity: barIdentity };
   const refused: string[] = [];
   using pair = await Pair.create({
@@ -171,7 +171,7 @@ Deno.test("the insecure check refuses what does not parse and an empty chain", (
   assert.throws(() => verifyServer([new Uint8Array(5)], "bar"), /does not parse/);
 });
 
-Deno.test("two servers have certificates of their own", async () => {
+Deno.test("two servers have different certificates", async () => {
   using one = await Pair.create({ seed: 1, server: { server: insecureServerTls() } });
   using other = await Pair.create({ seed: 2 });
   const [first, second] = [await one.dial(), await other.dial()];

@@ -1,5 +1,5 @@
 /**
- * What nodes repeat of each other comes to rest, whatever happens: meshes of any shape, in which
+ * What nodes repeat about each other dies out, whatever happens: meshes of any shape, in which
  * nodes stop and start again, links are cut, services are offered and withdrawn, and messages
  * arrive late, out of order and twice.
  */
@@ -52,7 +52,7 @@ class Village implements AsyncDisposable {
     for (let i = 0; i < size; i++) this.start(i);
   }
 
-  /** Starts a node and links it to those neighbours that run. */
+  /** Starts a node and links it to its running neighbours. */
   start(index: number): void {
     const member = this.members[index]!;
     if (member.node !== undefined) return;
@@ -97,7 +97,7 @@ class Village implements AsyncDisposable {
     return this.members.keys().filter((i) => this.members[i]!.node !== undefined).toArray();
   }
 
-  /** Least cost between each two running nodes (Floyd and Warshall's algorithm). */
+  /** Least cost between any two running nodes (Floyd and Warshall's algorithm). */
   distances(edges = this.edges.filter(({ link }) => link !== undefined)): number[][] {
     const size = this.members.length;
     const costs = Array.from(
@@ -117,7 +117,7 @@ class Village implements AsyncDisposable {
     return costs;
   }
 
-  /** Whether the running nodes but `without` are in one piece without `cutEdge`. */
+  /** Whether the running nodes except `without` are still connected without `cutEdge`. */
   staysWhole(change: { without?: number; cutEdge?: Edge }): boolean {
     const nodes = this.running.filter((i) => i !== change.without);
     const distances = this.distances(
@@ -145,7 +145,7 @@ const event = fc.record({
 const scenario = fc.record({
   seed: fc.nat(1_000_000),
   size: fc.integer({ min: 3, max: 7 }),
-  /** For each node but the first: to which of those before it, and at what cost. */
+  /** For each node but the first: which of those before it it is linked to, and at what cost. */
   tree: fc.array(fc.tuple(fc.nat(1000), fc.integer({ min: 1, max: 3 })), {
     minLength: 6,
     maxLength: 6,
@@ -254,8 +254,8 @@ Deno.test("whatever happens, a mesh comes to rest, agrees on services and finds 
       const offered = village.running.flatMap((i) =>
         village.members[i]!.services.keys().map((service) => `n${i}:${service}`).toArray()
       ).sort();
-      // Each node tells of its links every ten seconds and of its services every minute, and each
-      // of these passes over a link once in each direction at most.
+      // Each node reports its links every ten seconds and its services every minute, and each of
+      // these messages passes over a link at most once in each direction.
       const expected = 2 * up * (6 * village.running.length + offered.length);
       ok(perMinute <= expected + 2 * up, `${perMinute} messages a minute, not ${expected}`);
       ok(perMinute > 0);

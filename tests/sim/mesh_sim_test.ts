@@ -13,7 +13,7 @@ async function trace(mesh: SimMesh, from: { netceptor: SimNodeMesh }, to: string
 }
 type SimNodeMesh = ReturnType<SimMesh["add"]>["netceptor"];
 
-Deno.test("two nodes are linked without any time passing but the event loop's", async () => {
+Deno.test("two nodes are linked without any virtual time passing", async () => {
   await using mesh = new SimMesh();
   const nodes = mesh.addAll(2, [[0, 1]]);
   await mesh.converge(nodes, 100);
@@ -59,7 +59,7 @@ Deno.test("routes go by cost, not by number of hops", async () => {
   await mesh.clock.until(() => via(nodes[0]!, "n2") === "n1", 2000);
 });
 
-Deno.test("nodeCost goes before cost, and both ends have to agree", async () => {
+Deno.test("nodeCost takes precedence over cost, and both ends have to agree", async () => {
   await using mesh = new SimMesh();
   const a = mesh.add("a");
   const b = mesh.add("b");
@@ -173,7 +173,7 @@ Deno.test("of two nodes with one id, the one that started later shuts itself dow
 Deno.test("a link with nothing received for 21 s is dropped", async () => {
   await using mesh = new SimMesh();
   const [a, b] = mesh.addAll(2, []);
-  // A carrier that is silent from some moment on but stays open, as a dead path does.
+  // A carrier that falls silent at some moment but stays open, like a dead path.
   const silent = silenceablePair();
   mesh.attach(a!, silent.sessions[0]);
   mesh.attach(b!, silent.sessions[1]);
@@ -188,7 +188,7 @@ Deno.test("a link with nothing received for 21 s is dropped", async () => {
   ok(a!.log.has("WARNING Timing out connection n1, idle for the past 21s"));
 });
 
-Deno.test("a connection that never says who it is is given up after 10 s", async () => {
+Deno.test("a connection whose neighbour never says who it is is given up after 10 s", async () => {
   await using mesh = new SimMesh();
   const a = mesh.add("a");
   const { sessions, silence } = silenceablePair();

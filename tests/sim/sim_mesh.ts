@@ -52,7 +52,7 @@ export class SimMesh implements AsyncDisposable {
     return node;
   }
 
-  /** Adds nodes named by their index, and links them as `edges` says. */
+  /** Adds nodes named by their index, and links them according to `edges`. */
   addAll(count: number, edges: Iterable<[number, number]>): SimNode[] {
     const nodes = Array.from({ length: count }, (_, index) => this.add(`n${index}`));
     for (const [a, b] of edges) this.link(nodes[a]!, nodes[b]!);
@@ -82,7 +82,7 @@ export class SimMesh implements AsyncDisposable {
     node.netceptor.addBackend(backend, { ...DEFAULT_POLICY, ...policy });
   }
 
-  /** Moves time on until every node of `nodes` has a route to every other one. */
+  /** Advances time until every node of `nodes` has a route to every other one. */
   async converge(nodes: readonly SimNode[] = this.#nodes, limitMs = 5000): Promise<void> {
     await this.clock.until(() => fullyConnected(nodes), limitMs);
   }
@@ -106,7 +106,7 @@ export function via(from: SimNode, to: string): string | undefined {
   return from.netceptor.status().RoutingTable[to];
 }
 
-/** Runs `action` while virtual time goes on. */
+/** Runs `action` while virtual time passes. */
 export async function inTime<T>(clock: VirtualClock, action: Promise<T>): Promise<T> {
   let settled = false;
   const done = action.finally(() => settled = true);

@@ -1,6 +1,6 @@
 /**
- * A link over which what neighbours repeat of others arrives late, out of order and more than once.
- * What a neighbour says of itself arrives as it was sent: that would end the link otherwise.
+ * A link over which what neighbours repeat about others arrives late, out of order and more than
+ * once. What a neighbour says about itself arrives as it was sent: otherwise it would end the link.
  */
 import { memorySessionPair, type Session } from "../../lib/backends/mod.ts";
 import type { Clock } from "../../lib/base/clock.ts";
@@ -14,11 +14,11 @@ export interface UntidyLinkDeps {
   readonly onMessage: () => boolean;
 }
 
-/** Usual delay of a message at most, in milliseconds. */
+/** Greatest usual delay of a message, in milliseconds. */
 const DELAY_MS = 200;
-/** Delay of a second copy at most. */
+/** Greatest delay of a second copy. */
 const COPY_DELAY_MS = 5_000;
-/** One message of so many arrives twice. */
+/** One in this many messages arrives twice. */
 const COPIED = 4;
 
 /** Two joined sessions. */
@@ -38,7 +38,7 @@ function untidy(session: Session, { clock, random, onMessage }: UntidyLinkDeps):
   const deliver = (message: Uint8Array) => {
     const batch = new FrameBatch(message.length + 2);
     batch.append(message);
-    // The link may be gone by the time.
+    // The link may be gone by then.
     session.send(batch.frames).catch(() => {});
   };
   return {

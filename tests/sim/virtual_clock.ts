@@ -35,8 +35,8 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Moves on by `ms`, timer by timer; after each, everything that it set off in microtasks is
-   * done before the next one fires.
+   * Advances by `ms`, timer by timer; after each, everything that it started in microtasks is done
+   * before the next one fires.
    */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
@@ -52,7 +52,7 @@ export class VirtualClock implements Clock {
     this.#now = end;
   }
 
-  /** Moves on in steps until `condition` holds; throws when it does not within `limitMs`. */
+  /** Advances in steps until `condition` holds; throws if it does not within `limitMs`. */
   async until(condition: () => boolean, limitMs: number, stepMs = 10): Promise<void> {
     const limit = this.#now + limitMs;
     await settle();

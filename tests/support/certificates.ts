@@ -16,7 +16,7 @@ export interface Certificates {
 /** Names by which the nodes of a test reach each other. */
 const HOSTS = ["localhost", "127.0.0.1", "::1"];
 
-/** Runs a daemon for a command that ends by itself; throws with its output when it failed. */
+/** Runs a daemon for a command that ends by itself; throws with its output if it failed. */
 export async function runDaemonCommand(kind: NodeKind, args: readonly string[]): Promise<string> {
   const [file, ...prefix] = daemonCommand(kind);
   const { code, stdout, stderr } = await new Deno.Command(file!, {
@@ -31,8 +31,8 @@ export async function runDaemonCommand(kind: NodeKind, args: readonly string[]):
 }
 
 /**
- * Certificates for `ids`, good for loopback too, in `folder`: by one `cert-mesh` of ours (elliptic
- * curves, which are quick to make), or step by step by a Go daemon (RSA).
+ * Certificates for `ids`, also valid for loopback, in `folder`: made by one `cert-mesh` of ours
+ * (elliptic curves, which are quick), or step by step by a Go daemon (RSA).
  */
 export async function makeCertificates(
   folder: string,
@@ -54,7 +54,7 @@ export async function makeCertificates(
   return certificates;
 }
 
-/** The files of an authority in `folder`, whether they are there or not. */
+/** The files of an authority in `folder`, whether they exist or not. */
 export function certificatesIn(folder: string): Certificates {
   return {
     ca: join(folder, "ca.crt"),
@@ -79,7 +79,7 @@ export async function signCertificate(
   { name, nodeId = name, hosts = HOSTS, extra = [] }: {
     name: string;
     nodeId?: string;
-    /** DNS names and addresses that it is good for. */
+    /** DNS names and addresses that it is valid for. */
     hosts?: readonly string[];
     /** More parameters of `cert-signreq`. */
     extra?: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * A neutral client of the control protocol: as little code as possible, so that tests and benches
- * drive every kind of node with the same bytes and the same cost.
+ * A neutral client of the control protocol: as little code as possible, so that tests and
+ * benchmarks drive every kind of node with the same bytes and the same cost.
  */
 import { createHash } from "node:crypto";
 
@@ -10,7 +10,7 @@ const NEWLINE = 10;
 /** Where a control service listens: a unix socket or a loopback TCP port. */
 export type ControlAddress = { path: string } | { port: number };
 
-/** The node refused a command: the text behind `ERROR: `. */
+/** The node refused a command: the text after `ERROR: `. */
 export class ControlRefusal extends Error {
   override readonly name = "ControlRefusal";
 }
@@ -46,7 +46,7 @@ export class ControlSession implements AsyncDisposable {
       const match = greeting?.match(/^Receptor Control, node (.+)$/);
       if (!match) throw new Error(`Not the greeting of a control service: ${greeting}`);
       const session = new ControlSession(conn, match[1]!);
-      // Bytes that came with the greeting, from a server that says more than it should.
+      // Bytes that came with the greeting, from a server that sends more than it should.
       session.#buffer.set(probe.#buffer.subarray(probe.#start, probe.#end));
       session.#end = probe.#end - probe.#start;
       return session;
@@ -177,7 +177,7 @@ export interface Submission {
   params?: Record<string, string>;
 }
 
-/** Submits over a session of its own, which the protocol uses up; resolves to the unit's id. */
+/** Submits over a separate session, which the protocol uses up; resolves to the unit's id. */
 export async function submitWork(
   address: ControlAddress,
   submission: Submission,

@@ -1,12 +1,12 @@
 /**
- * A job for many units at once: it notes each run under the name that its payload begins with,
- * writes half of the payload, and the other half once the test lets this unit go on.
+ * A job for many units at once: it records each run under the name that its payload begins with,
+ * writes half of the payload, and the other half once the test lets the unit go on.
  */
 import type { TempFolder } from "./temp_folder.ts";
 import type { Action } from "./test_node.ts";
 
 /**
- * A fifo `<name>.go` that the test holds open keeps the job waiting. `runs` gets one line a run,
+ * A fifo `<name>.go` that the test holds open keeps the job waiting. `runs` gets one line per run,
  * written before any output.
  */
 const SCRIPT = `
@@ -28,7 +28,7 @@ export class EchoJob {
     this.#folder = folder;
   }
 
-  /** `folder` holds the files of the job and is this job's alone. */
+  /** `folder` holds the files of the job and is used by this job alone. */
   static async create(folder: TempFolder): Promise<EchoJob> {
     await Deno.writeTextFile(folder.join("job.sh"), SCRIPT);
     await Deno.writeTextFile(folder.join("runs"), "");
@@ -45,7 +45,7 @@ export class EchoJob {
     return { "work-command": { worktype, ...this.command } };
   }
 
-  /** What a unit called `name` is to be given so that its output becomes `output`. */
+  /** The payload that makes a unit called `name` print `output`. */
   payload(name: string, output: Uint8Array): Uint8Array {
     const line = new TextEncoder().encode(`${name}\n`);
     const payload = new Uint8Array(line.length + output.length);
@@ -54,12 +54,12 @@ export class EchoJob {
     return payload;
   }
 
-  /** Makes runs under `name` wait at half of their output. */
+  /** Makes runs under `name` wait halfway through their output. */
   async hold(name: string): Promise<HeldJob> {
     const path = this.#folder.join(`${name}.go`);
     const { success } = await new Deno.Command("mkfifo", { args: [path] }).output();
     if (!success) throw new Error(`mkfifo ${path} failed`);
-    // Open for both, so that neither side waits for the other to open it.
+    // Open for reading and writing, so that neither side waits for the other to open it.
     return new HeldJob(await Deno.open(path, { read: true, write: true }));
   }
 
@@ -70,7 +70,7 @@ export class EchoJob {
   }
 }
 
-/** A unit's job that waits in its middle. Keep it until the unit is complete. */
+/** A unit's job that waits halfway. Keep it until the unit is complete. */
 export class HeldJob implements Disposable {
   readonly #fifo: Deno.FsFile;
 

@@ -1,17 +1,17 @@
 /** Waiting for a condition that nothing announces: the one bounded loop that tests may use. */
 
 /**
- * Long enough for a busy two-core machine and for a broken mesh stream, which is found out by its
- * idle time of 30 s and mended after it. A test that passes never waits this long.
+ * Long enough for a busy two-core machine and for a broken mesh stream, which is detected by its
+ * idle timeout of 30 s and repaired afterwards. A test that passes never waits this long.
  */
 export const PATIENCE_MS = 90_000;
 
 export interface EventuallyOptions {
   /** Gives up after this many milliseconds. */
   timeoutMs?: number;
-  /** Pause between two looks, in milliseconds. */
+  /** Pause between two checks, in milliseconds. */
   intervalMs?: number;
-  /** What is awaited, for the error; a function is asked when it comes to that. */
+  /** What is awaited, for the error; a function is called only if needed. */
   what?: string | (() => string);
 }
 

@@ -33,19 +33,19 @@ export function followResults(node: TestNode, unit: string): FollowedResults {
           hash.update(chunk);
           size += chunk.length;
         }
-        // A daemon that is killed ends the stream as one that is through does.
+        // A killed daemon ends the stream as one that has finished does.
         const { StateName, StdoutSize } = await node.unitStatus(unit);
         if (COMPLETE.includes(StateName) && size >= StdoutSize) {
           return { size, sha256: hash.digest("hex") };
         }
       } catch {
-        // The daemon is away.
+        // The daemon is down.
       }
     }
   }
 
   const done = follow();
-  // A test that fails before it awaits this has told why.
+  // A test that fails before it awaits this has already said why.
   done.catch(() => {});
   return {
     get size() {

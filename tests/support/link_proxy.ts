@@ -28,7 +28,7 @@ export class LinkProxy implements AsyncDisposable {
     return new LinkProxy(Deno.listen({ hostname: "127.0.0.1", port: 0 }), targetPort);
   }
 
-  /** Where the dialling node shall connect. */
+  /** Where the dialling node must connect. */
   get port(): number {
     return this.#listener.addr.port;
   }
@@ -46,7 +46,9 @@ export class LinkProxy implements AsyncDisposable {
     this.#cutHappened.resolve();
   }
 
-  /** Cuts once this many more bytes (both directions) have passed; resolves when that happened. */
+  /**
+   * Cuts once this many more bytes (both directions) have passed; resolves when that has happened.
+   */
   cutAfter(bytes: number): Promise<void> {
     this.#cutHappened = Promise.withResolvers<void>();
     this.#cutAt = this.#forwarded + bytes;
@@ -58,7 +60,7 @@ export class LinkProxy implements AsyncDisposable {
     this.#setMode("stalled");
   }
 
-  /** Carries bytes again; what a stall held back goes on its way. */
+  /** Carries bytes again; what a stall held back is sent on. */
   heal(): void {
     this.#cutAt = Infinity;
     this.#setMode("open");
@@ -138,7 +140,7 @@ export class LinkProxy implements AsyncDisposable {
         }
       }
     } catch {
-      // One side broke, or the link was cut: the other side shall see it too.
+      // One side broke, or the link was cut: the other side must see it too.
       closeQuietly(from);
       closeQuietly(to);
     }

@@ -1,8 +1,8 @@
-/** A UDP link that loses, repeats and reorders datagrams, by a seed that a test can replay. */
+/** A UDP link that loses, repeats and reorders datagrams, with a seed that a test can replay. */
 import { createSocket, type Socket } from "node:dgram";
 import { seededRandom } from "../sim/seeded_random.ts";
 
-/** Shares of the datagrams, 0 to 1, by what happens to them. */
+/** Proportions of the datagrams, 0 to 1, by what happens to them. */
 export interface Faults {
   lost: number;
   /** Sent twice. */
@@ -53,7 +53,7 @@ export class LossyLink implements AsyncDisposable {
     return new LossyLink(near, far, options);
   }
 
-  /** Where the dialling node shall send to. */
+  /** Where the dialling node must send to. */
   get port(): number {
     return this.#near.address().port;
   }
@@ -67,7 +67,7 @@ export class LossyLink implements AsyncDisposable {
     );
   }
 
-  /** What decides over the datagrams of one direction. */
+  /** Decides what happens to the datagrams of one direction. */
   #direction(send: (datagram: Uint8Array) => void): (datagram: Uint8Array) => void {
     let held: { datagram: Uint8Array; passed: number }[] = [];
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,6 +1,6 @@
 /**
- * A test over a mesh of real daemons. Whatever happens, every process and folder is gone at its
- * end; when it fails, the logs of its nodes are printed.
+ * A test with a mesh of real daemons. Whatever happens, every process and folder is gone at its
+ * end; if it fails, the logs of its nodes are printed.
  */
 import { within } from "./eventually.ts";
 import { LinkProxy } from "./link_proxy.ts";
@@ -12,7 +12,7 @@ import { type Action, TestNode, type TestNodeOptions } from "./test_node.ts";
 /** How much of each node's log a failed test prints, in characters from its end. */
 const PRINTED_LOG = 20_000;
 
-/** A test that hangs shall fail and not stop the whole run. */
+/** A test that hangs must fail and not stop the whole run. */
 const TEST_DEADLINE_MS = 180_000;
 
 /** Nodes in a line, each linked to the next. */
@@ -88,15 +88,15 @@ export class Mesh implements AsyncDisposable {
 }
 
 export interface MeshTestOptions {
-  /** Kinds of nodes that the test starts, which says what must be installed. */
+  /** Kinds of nodes that the test starts, which determine what must be installed. */
   kinds?: readonly NodeKind[];
-  /** Anything else that must be there. */
+  /** Anything else that must be installed. */
   needs?: readonly Need[];
-  /** The test fails, with its logs printed, when it takes longer than this. */
+  /** The test fails, with its logs printed, if it takes longer than this. */
   timeoutMs?: number;
 }
 
-/** Registers a test that gets a mesh; ignored, with a name that says so, when a need is missing. */
+/** Registers a test that gets a mesh; ignored, with a name that says so, if a need is missing. */
 export function meshTest(
   name: string,
   options: MeshTestOptions,

@@ -1,4 +1,4 @@
-/** Our mesh node in this process, beside Go daemons. */
+/** Our mesh node in this process, to be linked with Go daemons. */
 import { TcpListener, TcpPeer } from "../../lib/backends/mod.ts";
 import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
 import { systemClock } from "../../lib/base/clock.ts";
@@ -32,7 +32,7 @@ export class OwnNode implements AsyncDisposable {
     return listener.address.port;
   }
 
-  /** Dials a loopback port, again and again. */
+  /** Keeps dialling a loopback port. */
   dial(port: number): void {
     const peer = new TcpPeer(this.#deps, { address: `127.0.0.1:${port}`, redial: true });
     this.netceptor.addBackend(peer, POLICY);
@@ -64,7 +64,7 @@ export function goPeer(port: number) {
   return { "tcp-peer": { address: `127.0.0.1:${port}` } };
 }
 
-/** Sends back, on every stream, each chunk that comes, until the end of the stream. */
+/** Sends back, on every stream, each chunk that arrives, until the end of the stream. */
 export async function serveEcho(listener: MeshListener): Promise<void> {
   for await (const conn of listener) {
     void (async () => {
@@ -80,7 +80,7 @@ export async function serveEcho(listener: MeshListener): Promise<void> {
   }
 }
 
-/** Text up to and with the first line feed. */
+/** Text up to and including the first line feed. */
 export async function readLine(conn: ByteConn): Promise<string> {
   const byte = new Uint8Array(1);
   let line = "";

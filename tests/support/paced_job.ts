@@ -1,5 +1,5 @@
 /**
- * A job that writes when the test tells it to, so that something can be broken in its very middle,
+ * A job that writes when the test tells it to, so that something can be broken right in the middle,
  * and that leaves a line on disk each time it is run.
  */
 import { eventually } from "./eventually.ts";
@@ -8,7 +8,7 @@ import { writeRandomFile } from "./payload.ts";
 import type { TempFolder } from "./temp_folder.ts";
 import type { Action } from "./test_node.ts";
 
-/** What a step is counted in. */
+/** Unit of a step. */
 export const MEBIBYTE = 1 << 20;
 
 /**
@@ -72,13 +72,13 @@ export class PacedJob implements Disposable {
     await this.#step(`exit ${status}`);
   }
 
-  /** Process ids of all that ever ran this job, in order. */
+  /** Process ids of all processes that ever ran this job, in order. */
   async runs(): Promise<number[]> {
     const text = await Deno.readTextFile(this.#folder.join("runs")).catch(() => "");
     return text.split("\n").slice(0, -1).map(Number);
   }
 
-  /** Resolves to the job's process id once it runs; it has read its payload then. */
+  /** Resolves to the job's process id once it runs and has read its payload. */
   async started(): Promise<number> {
     return await eventually(async () => (await this.runs())[0], { what: "the job's start" });
   }
@@ -90,7 +90,7 @@ export class PacedJob implements Disposable {
     });
   }
 
-  /** What the job got on its stdin. */
+  /** What the job received on its stdin. */
   get payloadPath(): string {
     return this.#folder.join("payload");
   }

@@ -1,7 +1,7 @@
-/** Payloads that compress to nothing and compare by hash. */
+/** Payloads that do not compress and are compared by hash. */
 import { createHash } from "node:crypto";
 
-/** `crypto.getRandomValues` gives at most this many bytes a call. */
+/** `crypto.getRandomValues` gives at most this many bytes per call. */
 const RANDOM_CALL_BYTES = 65_536;
 
 /** `size` random bytes. */

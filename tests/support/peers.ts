@@ -24,7 +24,7 @@ function required(need: Need): string {
   return folder;
 }
 
-/** What a test over these kinds of nodes and clients needs to be there. */
+/** What a test with these kinds of nodes and clients needs to be installed. */
 export function needsOf(...kinds: (NodeKind | ClientKind)[]): Need[] {
   const needs = new Set<Need>();
   for (const kind of kinds) {
@@ -34,7 +34,9 @@ export function needsOf(...kinds: (NodeKind | ClientKind)[]): Need[] {
   return [...needs];
 }
 
-/** Whether tests run our programs from source (RECEPTOR_TEST_SOURCE=1) and not the built files. */
+/**
+ * Whether tests run our programs from source (RECEPTOR_TEST_SOURCE=1) instead of the built files.
+ */
 export function runsFromSource(): boolean {
   return Deno.env.get("RECEPTOR_TEST_SOURCE") === "1";
 }

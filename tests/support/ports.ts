@@ -1,8 +1,8 @@
-/** Ports for daemons that cannot tell which one they got. */
+/** Ports for daemons that cannot report which one they got. */
 
 /**
- * A loopback TCP port that the kernel says is free. Linux gives listeners and outgoing
- * connections ports of different parity, so nobody takes it by chance before its user does.
+ * A loopback TCP port that the kernel says is free. Linux gives listeners and outgoing connections
+ * ports of different parity, so nothing takes it by chance before its user does.
  */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -21,7 +21,7 @@ export function markedProcesses(mark: string): number[] {
     try {
       if (Deno.readTextFileSync(`/proc/${name}/environ`).includes(wanted)) found.push(Number(name));
     } catch {
-      // It ended meanwhile, or is not ours to look at.
+      // It has ended, or we may not look at it.
     }
   }
   return found;
@@ -38,7 +38,7 @@ export function killMarked(mark: string): void {
   }
 }
 
-/** Whether a process is there and not a mere zombie. */
+/** Whether a process exists and is not just a zombie. */
 export function isRunning(pid: number): boolean {
   try {
     // The state follows the name, which is in parentheses and may hold anything.
@@ -69,7 +69,7 @@ export function openDescriptors(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 }
 
-/** Processor time that a process has used in all its life, in hundredths of a second. */
+/** Processor time that a process has used so far, in hundredths of a second. */
 export function usedTicks(pid: number): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   // The name, in parentheses, may hold anything; utime and stime are fields 14 and 15.

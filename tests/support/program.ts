@@ -1,15 +1,15 @@
-/** A child process whose output is kept and can be waited on, and that never outlives its test. */
+/** A child process whose output is kept and can be waited for, and that never outlives its test. */
 import { PATIENCE_MS, within } from "./eventually.ts";
 
-/** Output of a noisy program beyond this is forgotten, oldest first; characters. */
+/** Characters of output to keep; beyond this, the oldest is forgotten. */
 const KEPT_OUTPUT = 4_000_000;
-/** How long output may still trickle in after the exit, while a grandchild holds the pipe. */
+/** How long to wait for more output after the exit, while a grandchild holds the pipe. */
 const DRAIN_MS = 200;
 /** Variables of ours that a program under test may see. Everything else is withheld. */
 const PASSED_ON = ["PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "DENO_DIR", "RECEPTOR_CACHE"];
 
 export interface ProgramOptions {
-  /** On top of the few variables that are passed on. */
+  /** In addition to the few variables that are passed on. */
   env?: Record<string, string> | undefined;
   cwd?: string | undefined;
 }
@@ -63,14 +63,14 @@ export class Program implements AsyncDisposable {
     return !this.#ended;
   }
 
-  /** All that the program printed on stdout and stderr, as it came. */
+  /** Everything that the program has printed on stdout and stderr, in order of arrival. */
   get output(): string {
     return this.#output;
   }
 
   /**
-   * Resolves to the first match of `pattern` in the output, which may be there already. Rejects
-   * when the program ends without it.
+   * Resolves to the first match of `pattern` in the output, which may already be there. Rejects if
+   * the program ends without it.
    */
   async waitForOutput(pattern: RegExp, timeoutMs = PATIENCE_MS): Promise<RegExpMatchArray> {
     let wake = () => {};
@@ -95,7 +95,7 @@ export class Program implements AsyncDisposable {
     if (!this.#ended) this.#child.kill(signal);
   }
 
-  /** Sends `signal`, waits for the end, and insists with SIGKILL when that takes too long. */
+  /** Sends `signal`, waits for the end, and uses SIGKILL if that takes too long. */
   async stop(signal: Deno.Signal = "SIGTERM", timeoutMs = PATIENCE_MS): Promise<void> {
     this.signal(signal);
     try {

@@ -1,4 +1,4 @@
-/** First packets of QUIC handshakes with which nobody goes on. */
+/** First packets of QUIC handshakes that nobody continues. */
 import { systemRandom } from "../../lib/base/random.ts";
 import { Endpoint } from "../../lib/quic/endpoint.ts";
 import { insecureClientTls } from "../../lib/quic/insecure_tls.ts";
@@ -23,6 +23,6 @@ export async function recordInitials(count: number): Promise<Uint8Array[]> {
   await settle();
   giveUp.abort();
   await Promise.all(dials);
-  // What follows says that the dials were given up.
+  // The rest only says that the dials were given up.
   return initials.slice(0, count);
 }

@@ -1,4 +1,4 @@
-/** A neighbour made of a bare TCP connection: it can say anything, and nothing does it by itself. */
+/** A neighbour made of a bare TCP connection: it can say anything, and does nothing by itself. */
 import {
   DESTINATION_SERVICE_AT,
   encodePacketHeader,
@@ -60,7 +60,7 @@ export class RawLink implements Disposable {
     return this.send(encodeRouteMessage(this.route()));
   }
 
-  /** A proper route message of ours, with what `changed` says. */
+  /** A valid route message of ours, with the changes in `changed`. */
   route(changed: Partial<RouteMessage> = {}): RouteMessage {
     return {
       nodeId: this.nodeId,
@@ -103,14 +103,14 @@ export class RawLink implements Disposable {
     }
   }
 
-  /** Half-closes the connection, in the middle of a frame perhaps. */
+  /** Half-closes the connection, perhaps in the middle of a frame. */
   async closeWrite(): Promise<void> {
     await this.#conn.closeWrite().catch(() => {});
   }
 
   /**
    * Pings the node over this link. Resolves to true with the answer, which shows that the node has
-   * dealt with all that was sent before, and to false when it has closed the connection.
+   * handled everything sent before, and to false once it has closed the connection.
    */
   async answers(): Promise<boolean> {
     const service = `p${++this.#probes}`;
@@ -120,7 +120,7 @@ export class RawLink implements Disposable {
       const arrived = this.#arrived.promise;
       await this.send(ping);
       if (this.#awaited.answered) return true;
-      // Sent again, since one that comes before the node knows us is dropped.
+      // Sent repeatedly, since one that comes before the node knows us is dropped.
       let timer: ReturnType<typeof setTimeout> | undefined;
       await Promise.race([
         arrived,

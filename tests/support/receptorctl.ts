@@ -55,7 +55,7 @@ async function feedStdin(child: Deno.ChildProcess, stdin: Uint8Array | string): 
     await writer.write(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin);
     await writer.close();
   } catch {
-    // A client that does not read its stdin may end first; its exit code tells.
+    // A client that does not read its stdin may end first; its exit code shows why.
     await writer.abort().catch(() => {});
   }
 }

@@ -1,4 +1,4 @@
-/** The harness itself, over the reference peers. */
+/** The test harness itself, with the reference peers. */
 import assert from "node:assert/strict";
 import { meshTest } from "./mesh.ts";
 import { randomBytes, sha256 } from "./payload.ts";
@@ -30,7 +30,7 @@ meshTest("the Python client answers on a Go node", { kinds: ["go"] }, async (mes
 });
 
 meshTest(
-  "a killed node takes its work up again after a restart",
+  "a killed node resumes its work after a restart",
   { kinds: ["go"] },
   async (mesh) => {
     const node = await mesh.node({
@@ -67,7 +67,7 @@ meshTest("a cut link loses the route and heals", { kinds: ["go"] }, async (mesh)
   await near!.waitForRoute(far!.id);
 });
 
-Deno.test("a link proxy cuts after the bytes it was told, and a stalled one holds them back", async () => {
+Deno.test("a link proxy cuts after the given number of bytes, and a stalled one holds them back", async () => {
   using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using link = LinkProxy.start(server.addr.port);
   using near = await Deno.connect({ hostname: "127.0.0.1", port: link.port });

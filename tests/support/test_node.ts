@@ -1,7 +1,7 @@
 /**
- * One daemon, ours or a reference peer, in a private folder: started, killed, restarted and asked
- * over its control socket. Ready when the control service greets and the log says so, never after
- * a sleep.
+ * One daemon, ours or a reference peer, in a private folder: can be started, killed, restarted, and
+ * queried over its control socket. It is ready when the control service greets and the log says so,
+ * never after a sleep.
  */
 import { join } from "node:path";
 import {
@@ -24,11 +24,11 @@ export type Action = string | Record<string, unknown>;
 export interface TestNodeOptions {
   kind: NodeKind;
   id: string;
-  /** On top of `node`, `log-level` and `control-service`, which are there already. */
+  /** In addition to `node`, `log-level` and `control-service`. */
   actions?: readonly Action[];
-  /** Parameters of `node` beside `id` and `datadir`. */
+  /** Parameters of `node` other than `id` and `datadir`. */
   node?: Record<string, unknown>;
-  /** The `control-service` parameters beside `filename`; `false` for no control service. */
+  /** The `control-service` parameters other than `filename`; `false` for no control service. */
   control?: Record<string, unknown> | false;
   logLevel?: "error" | "warning" | "info" | "debug";
   env?: Record<string, string>;
@@ -44,7 +44,7 @@ export interface UnitStatus {
   WorkType: string;
 }
 
-/** `status` as far as tests look at it. */
+/** The part of `status` that tests use. */
 export interface NodeStatus {
   NodeID: string;
   Connections: { NodeID: string; Cost: number }[] | null;
@@ -102,7 +102,7 @@ export class TestNode implements AsyncDisposable {
     return { path: this.socket };
   }
 
-  /** `datadir`; the units lie in `<datadir>/<node id>/<unit id>`. */
+  /** `datadir`; the units are in `<datadir>/<node id>/<unit id>`. */
   get dataFolder(): string {
     return this.#folder.join("data");
   }
@@ -144,12 +144,12 @@ export class TestNode implements AsyncDisposable {
     return this.program.pid;
   }
 
-  /** Milliseconds from the spawn of the daemon's present life to its greeting. */
+  /** Milliseconds from the daemon's latest start to its greeting. */
   get readyMs(): number {
     return this.#readyMs;
   }
 
-  /** All that the daemon printed, over all its lives. */
+  /** Everything that the daemon has printed, over all its lives. */
   get log(): string {
     return this.#earlierLogs + (this.#program?.output ?? "");
   }
@@ -197,7 +197,7 @@ export class TestNode implements AsyncDisposable {
     this.#readyMs = performance.now() - start;
   }
 
-  /** SIGTERM, and waits for the end. */
+  /** Sends SIGTERM and waits for the end. */
   async stop(): Promise<void> {
     await this.program.stop("SIGTERM");
   }
@@ -207,7 +207,7 @@ export class TestNode implements AsyncDisposable {
     await this.program.kill();
   }
 
-  /** Ends the machine, so to speak: the daemon and all its jobs get SIGKILL. */
+  /** Simulates a crash of the machine: the daemon and all its jobs get SIGKILL. */
   async killWithJobs(): Promise<void> {
     await this.program.kill();
     killMarked(this.#mark);
@@ -218,7 +218,7 @@ export class TestNode implements AsyncDisposable {
     return ControlSession.open(this.address);
   }
 
-  /** One command over a session of its own; the reply is JSON. */
+  /** One command over a separate session; the reply is JSON. */
   async json(line: string | Record<string, unknown>): Promise<Record<string, unknown>> {
     await using session = await this.session();
     return await session.json(line);
@@ -302,7 +302,7 @@ export class TestNode implements AsyncDisposable {
   }
 
   async #writeConfig(): Promise<void> {
-    // One JSON value a line is YAML too.
+    // One JSON value per line is also YAML.
     const lines = this.actions.map((action) => `- ${JSON.stringify(action)}\n`);
     await Deno.writeTextFile(this.configPath, lines.join(""));
   }
@@ -310,7 +310,7 @@ export class TestNode implements AsyncDisposable {
   async #ready(program: Program): Promise<void> {
     await eventually(
       async () => {
-        // A daemon that has ended will not become ready: no use in waiting.
+        // A daemon that has ended will not become ready, so do not wait.
         if (!program.running) return true;
         (await this.session()).close();
         return true;

@@ -1,6 +1,6 @@
 /**
- * Root and another user, `nobody`, on one machine whose `/tmp` is the test's own, so that it finds
- * nobody's files and leaves none.
+ * Root and another user, `nobody`, on one machine with a private `/tmp` for the test, so that it
+ * finds no files of others and leaves none.
  */
 import { clientCommand, daemonCommand } from "./peers.ts";
 import { testEnvironment } from "./program.ts";
@@ -61,7 +61,7 @@ async function isPossible(): Promise<boolean> {
 
 const possible = await isPossible();
 
-/** A test in which two users meet; skipped by name where that cannot be arranged. */
+/** A test with two users; skipped, with a name that says so, where that cannot be arranged. */
 export function twoUsersTest(name: string, fn: () => Promise<void>): void {
   Deno.test({
     name: possible ? name : `${name} (skipped: it takes root, unshare and setpriv)`,

@@ -53,14 +53,14 @@ Deno.test("FrameBatch refuses what goes over its bound and keeps the rest", () =
   equal(batch.append(new Uint8Array(18)), true);
 });
 
-Deno.test("FrameBatch refuses a message that the length cannot say", () => {
+Deno.test("FrameBatch refuses a message that the length cannot express", () => {
   const batch = new FrameBatch(1024 * 1024);
   equal(batch.append(new Uint8Array(MAX_MESSAGE_BYTES + 1)), false);
   equal(batch.append(new Uint8Array(MAX_MESSAGE_BYTES), new Uint8Array(1)), false);
   equal(batch.append(new Uint8Array(MAX_MESSAGE_BYTES)), true);
 });
 
-Deno.test("FrameReader gives back any messages however the stream is cut", () => {
+Deno.test("FrameReader gives back any messages however the stream is split", () => {
   fc.assert(fc.property(
     fc.array(anyMessage, { maxLength: 30 }),
     fc.integer({ min: 1, max: 5000 }),
@@ -77,18 +77,18 @@ Deno.test("FrameReader takes one byte at a time", () => {
   deepEqual(readAll(new FrameReader(), framesOf(messages), 1), messages);
 });
 
-Deno.test("FrameReader takes the largest message there is", () => {
+Deno.test("FrameReader accepts the largest possible message", () => {
   const messages = [new Uint8Array(MAX_MESSAGE_BYTES).fill(1), Uint8Array.of(2)];
   deepEqual(readAll(new FrameReader(), framesOf(messages), 10_000), messages);
 });
 
-Deno.test("FrameReader tells that a frame is incomplete", () => {
+Deno.test("FrameReader reports that a frame is incomplete", () => {
   const reader = new FrameReader();
   deepEqual(readAll(reader, Uint8Array.of(5, 0, 1), 3), []);
   equal(reader.incompleteBytes, 3);
 });
 
-Deno.test("FrameReader keeps a bounded buffer under a stream without end", () => {
+Deno.test("FrameReader keeps a bounded buffer for an endless stream", () => {
   const reader = new FrameReader();
   const frames = framesOf(Array.from({ length: 200 }, () => new Uint8Array(40_000)));
   readAll(reader, frames, Infinity);

@@ -1,4 +1,4 @@
-/** What the tests of this folder share: workceptors on temporary folders, and short ways to ask. */
+/** What the tests of this folder share: workceptors on temporary folders, and short helpers. */
 import { type Clock, systemClock } from "../../lib/base/clock.ts";
 import { type Log, silentLog } from "../../lib/base/log.ts";
 import { systemRandom } from "../../lib/base/random.ts";
@@ -121,7 +121,7 @@ export async function submit(
   return unit.unitId;
 }
 
-/** One word for the splitter, whatever `script` holds. */
+/** `script` as one word for the splitter, whatever it contains. */
 export function quoted(script: string): string {
   return `'${script.replaceAll("'", `'"'"'`)}'`;
 }
@@ -150,7 +150,7 @@ export async function completed(workceptor: Workceptor, id: string): Promise<Uni
   return await workceptor.status(id);
 }
 
-/** Resolves once `condition` holds; for what no event tells of. */
+/** Resolves once `condition` holds; for what no event announces. */
 export async function eventually<T>(
   condition: () => Promise<T | false | undefined> | T | false | undefined,
   what = "condition",
@@ -164,7 +164,7 @@ export async function eventually<T>(
   }
 }
 
-/** Resolves once the unit is complete, and to its status; whatever became of its output. */
+/** Resolves to the unit's status once it is complete, whatever became of its output. */
 export function ended(workceptor: Workceptor, id: string): Promise<UnitStatus> {
   return eventually(async () => {
     const status = await workceptor.status(id);
@@ -172,7 +172,7 @@ export function ended(workceptor: Workceptor, id: string): Promise<UnitStatus> {
   }, `end of ${id}`);
 }
 
-/** Resolves once the unit's job runs, and to its status. */
+/** Resolves to the unit's status once its job runs. */
 export function running(workceptor: Workceptor, id: string): Promise<UnitStatus> {
   return eventually(async () => {
     const status = await workceptor.status(id);

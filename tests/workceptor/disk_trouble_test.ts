@@ -1,4 +1,4 @@
-/** What units make of a disk that is full, refuses, or is cleaned up behind our back. */
+/** How units cope with a disk that is full, refuses, or is cleaned up behind our back. */
 import assert from "node:assert/strict";
 import type { Workceptor } from "../../lib/workceptor/workceptor.ts";
 import {
@@ -40,7 +40,7 @@ for (const [what, path] of [["node's folder", "n1"], ["staging folder", ".n1.sta
   });
 }
 
-Deno.test("everything is made again after the whole data folder was removed", async () => {
+Deno.test("everything is created again after the whole data folder was removed", async () => {
   await using folder = await temporaryFolder();
   const dataDir = `${folder.path}/data`;
   await using work = await startWorkceptor(dataDir);
@@ -54,7 +54,7 @@ Deno.test("everything is made again after the whole data folder was removed", as
   await work.release(id, { ...auth, force: false });
 });
 
-Deno.test("a payload whose folder is removed meanwhile never runs as an empty one", async () => {
+Deno.test("a payload whose folder is removed never runs as an empty one", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const unit = await work.submit({ ...emptyRequest, workType: "cat" }, unixCaller);
@@ -64,7 +64,7 @@ Deno.test("a payload whose folder is removed meanwhile never runs as an empty on
   assert.equal((await ended(work, unit.unitId)).StateName, "Failed");
 });
 
-Deno.test("an outcome that the disk refused is written when it takes it again", async () => {
+Deno.test("an outcome that the disk refused is written once the disk accepts it", async () => {
   await using folder = await temporaryFolder();
   let id, status;
   {

@@ -1,4 +1,4 @@
-/** A data folder that changes hands between the Go daemon and ours. */
+/** A data folder that is passed between the Go daemon and ours. */
 import assert from "node:assert/strict";
 import {
   auth,

@@ -1,13 +1,13 @@
-/** What is asked about a unit that is still being made. */
+/** Requests about a unit that is still being created. */
 import assert from "node:assert/strict";
 import { auth, emptyRequest, startWorkceptor, temporaryFolder, unixCaller } from "./_harness.ts";
 
-Deno.test("a release that overtakes the making of its unit releases it", async () => {
+Deno.test("a release that overtakes the creation of its unit still releases it", async () => {
   await using folder = await temporaryFolder();
   await using workceptor = await startWorkceptor(folder.path);
   for (const workUnitId of ["early", "late"]) {
     const submitting = workceptor.submit({ ...emptyRequest, workUnitId }, unixCaller);
-    // The submit has begun to make its folder.
+    // The submission has begun to create its folder.
     if (workUnitId === "late") await submitting;
     else await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(await workceptor.release(workUnitId, { ...auth, force: false }), {

@@ -1,4 +1,4 @@
-/** What an observer is told of units. */
+/** What an observer is told about units. */
 import assert from "node:assert/strict";
 import { type Log, silentLog } from "../../lib/base/log.ts";
 import type { UnitChangedEvent, UnitEvent } from "../../lib/workceptor/observer.ts";
@@ -28,14 +28,14 @@ class Recorder {
   }
 }
 
-Deno.test("an observer sees a unit from its birth to its removal", async () => {
+Deno.test("an observer sees a unit from its creation to its removal", async () => {
   await using folder = await temporaryFolder();
   const observer = new Recorder();
   await using work = await startWorkceptor(folder.path, { parts: { observer } });
   const id = await submit(work, { workType: "cat" }, "x");
   await completed(work, id);
   const states = observer.states.map(([before, state]) => `${before}-${state}`).join(" ");
-  // A job that is very quick is never seen running.
+  // A very quick job is never seen running.
   assert.match(states, /^undefined-0 (0-1 1-2|0-2)$/);
   assert.ok(observer.changed.every((event) => event.id === id && event.workType === "cat"));
   assert.equal(observer.changed.at(-1)!.detail, "exit status 0");

@@ -17,7 +17,9 @@ import {
   unixCaller,
 } from "./_harness.ts";
 
-/** A script that prints its payload's lines one by one, each when the file `<folder>/<n>` is there. */
+/**
+ * A script that prints its payload's lines one by one, each when the file `<folder>/<n>` exists.
+ */
 const stepwise = (folder: string, steps: number) =>
   `for n in $(seq ${steps}); do while [ -d '${folder}' ] && [ ! -e '${folder}'/$n ]; do sleep 0.02; done; ` +
   `printf "line $n;"; done`;
@@ -38,7 +40,7 @@ Deno.test("output arrives while the job runs, and each byte once", async () => {
   assert.equal(text, "line 1;line 2;line 3;line 4;line 5;");
 });
 
-Deno.test("results start at any byte, also beyond what there is", async () => {
+Deno.test("results start at any byte, even beyond what there is", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submit(work, { workType: "cat" }, "0123456789");
@@ -68,7 +70,7 @@ Deno.test("results may be asked for before the payload is complete", async () =>
   assert.equal(await results, "late");
 });
 
-Deno.test("an aborted reader is let go at once, and others read on", async () => {
+Deno.test("an aborted reader is released at once, and others read on", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, stepwise(folder.path, 1));
@@ -82,7 +84,7 @@ Deno.test("an aborted reader is let go at once, and others read on", async () =>
   assert.equal(await second, "line 1;");
 });
 
-Deno.test("results go on when the output's file is taken away", async () => {
+Deno.test("results go on when the output file is removed", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, stepwise(folder.path, 2));
@@ -98,7 +100,7 @@ Deno.test("results go on when the output's file is taken away", async () => {
   assert.equal(text, "line 1;line 2;");
 });
 
-Deno.test("results of a unit whose folder is taken away tell that output is lost", async () => {
+Deno.test("results of a unit whose folder is removed report that output is lost", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, stepwise(folder.path, 2));
@@ -121,7 +123,7 @@ Deno.test("results of a unit whose folder is taken away tell that output is lost
   }
 });
 
-Deno.test("results of a unit whose output was cut short tell that output is lost", async () => {
+Deno.test("results of a unit whose output was cut short report that output is lost", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submit(work, { workType: "cat" }, "0123456789");
@@ -135,7 +137,7 @@ Deno.test("results of a unit whose output was cut short tell that output is lost
 
 Deno.test("the state of a unit whose last line was just read is the final one", async () => {
   await using folder = await temporaryFolder();
-  // A slow clock leaves a busy machine more time than a user would wait.
+  // A slow clock gives a busy machine more time than a user would wait.
   await using work = await startWorkceptor(folder.path, { parts: { clock: fastClock(1 / 20) } });
   for (let round = 0; round < 3; round++) {
     const id = await submitScript(work, "echo last; sleep 0.05; exit 1");
@@ -145,7 +147,7 @@ Deno.test("the state of a unit whose last line was just read is the final one", 
   }
 });
 
-Deno.test("the state of a unit that runs on is told soon, though its output is read", async () => {
+Deno.test("the state of a unit that keeps running is reported soon, even while its output is read", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, stepwise(folder.path, 2));
@@ -177,7 +179,7 @@ async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
-Deno.test("a reader that does not read costs no memory and holds nobody up", async () => {
+Deno.test("a reader that does not read costs no memory and delays nobody", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, "head -c 50000000 /dev/zero");

@@ -1,4 +1,4 @@
-/** What a daemon finds in its data folder: jobs of an earlier one, and whatever else lies there. */
+/** What a daemon finds in its data folder: jobs of an earlier one, and whatever else is there. */
 import assert from "node:assert/strict";
 import { StoreInUseError } from "../../lib/workceptor/unit_store.ts";
 import {
@@ -28,7 +28,7 @@ const waiting = (folder: string, rest = "") =>
 const go = (folder: string) => Deno.writeTextFile(`${folder}/go`, "");
 const runs = async (folder: string) => (await Deno.readTextFile(`${folder}/runs`)).length / 4;
 
-/** Writes a unit as it might lie there. */
+/** Writes a unit as it might be found there. */
 async function putUnit(
   dataDir: string,
   id: string,
@@ -52,7 +52,7 @@ const statusLine = (members: Record<string, unknown>) =>
     ...members,
   }) + "\n";
 
-Deno.test("a running job is followed on by the next daemon, and runs once", async () => {
+Deno.test("a running job is followed by the next daemon, and runs once", async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;
   let id, before;
@@ -73,7 +73,7 @@ Deno.test("a running job is followed on by the next daemon, and runs once", asyn
   assert.equal(await runs(path), 1);
 });
 
-Deno.test("a job that ended without a daemon is told of by the next one", async () => {
+Deno.test("a job that ended without a daemon is reported by the next one", async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;
   const ids: string[] = [];
@@ -160,7 +160,7 @@ Deno.test("a supervisor killed without a daemon fails the unit and leaves no pro
   await processEnd(pid);
 });
 
-Deno.test("a pid that is another process's by now is neither believed nor signalled", async () => {
+Deno.test("a pid that now belongs to another process is neither believed nor signalled", async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;
   const bystander = new Deno.Command("sleep", { args: ["100"], detached: true, stdin: "null" })
@@ -277,7 +277,7 @@ Deno.test("a damaged status file makes a failed unit, and loses nothing", async 
   }
 });
 
-Deno.test("odd ExtraData of known work types is survived", async () => {
+Deno.test("malformed ExtraData of known work types does no harm", async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;
   const odd = [null, 3, "x", [], { Pid: "3" }, { Pid: -1 }, { Pid: 1e300, Params: {} }];
@@ -427,7 +427,7 @@ Deno.test("a data folder serves one daemon at a time for each node id", async ()
   await using _next = await startWorkceptor(folder.path);
 });
 
-Deno.test("node ids that would leave the data folder stay in it", async (t) => {
+Deno.test("node ids that would escape the data folder stay in it", async (t) => {
   for (const nodeId of ["../up", "a/b", "..", ".", "/abs", ".hidden", "50%", "ünï"]) {
     await t.step(nodeId, async () => {
       await using folder = await temporaryFolder();

@@ -1,9 +1,9 @@
-/** Which submits are taken, and which kind of unit they make. */
+/** Which submissions are accepted, and which kind of unit they create. */
 import assert from "node:assert/strict";
 import { ControlError } from "../../lib/control/control_error.ts";
 import { auth, emptyRequest, startWorkceptor, temporaryFolder, unixCaller } from "./_harness.ts";
 
-Deno.test("a submit for a node that cannot exist is refused", async () => {
+Deno.test("a submission for a node that cannot exist is refused", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   for (const node of ["", "a\nb", "n".repeat(256)]) {

@@ -1,4 +1,7 @@
-/** A unit is seen whole or not at all: while it is made, while it is removed, and after a crash. */
+/**
+ * A unit is seen complete or not at all: while it is created, while it is removed, and after a
+ * crash.
+ */
 import assert from "node:assert/strict";
 import { ControlError } from "../../lib/control/control_error.ts";
 import type { UnitStatus } from "../../lib/control/work_service.ts";
@@ -16,7 +19,7 @@ import {
 const failures = (list: Record<string, UnitStatus>) =>
   Object.values(list).filter(({ StateName }) => StateName === "Failed");
 
-/** Lists again and again until `done`, and resolves to the units that were ever shown as failed. */
+/** Keeps listing until `done`, and resolves to the units that were ever shown as failed. */
 async function watchList(work: Workceptor, done: AbortSignal): Promise<UnitStatus[]> {
   const failed: UnitStatus[] = [];
   while (!done.aborted) failed.push(...failures(await work.list()));
@@ -34,7 +37,7 @@ async function beside<T>(work: Workceptor, action: () => Promise<T>): Promise<Un
   return (await Promise.all(watches)).flat();
 }
 
-Deno.test("no list beside submits shows a unit that is not whole", async () => {
+Deno.test("no list during submissions shows an incomplete unit", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const seen = await beside(work, async () => {
@@ -46,13 +49,13 @@ Deno.test("no list beside submits shows a unit that is not whole", async () => {
   assert.deepEqual(seen, []);
 });
 
-Deno.test("no list beside releases shows a unit that is not whole", async () => {
+Deno.test("no list during releases shows an incomplete unit", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const ids: string[] = [];
   for (let i = 0; i < 40; i++) ids.push(await submit(work, { workType: "cat" }, "x"));
   for (const id of ids) await completed(work, id);
-  // Many files: a removal takes its time.
+  // Many files, so that a removal takes some time.
   for (const id of ids) {
     for (let i = 0; i < 50; i++) await Deno.writeTextFile(`${folder.path}/n1/${id}/file${i}`, "");
   }
@@ -91,7 +94,7 @@ Deno.test("nobody finds a unit on disk before its status is there", async () => 
   assert.deepEqual(bare, []);
 });
 
-Deno.test("of submits that want one id only one gets it, whatever is in its place", async () => {
+Deno.test("of submissions that want the same id only one gets it, whatever is in its place", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const request = { ...emptyRequest, workType: "cat", workUnitId: "wanted" };
@@ -118,7 +121,7 @@ Deno.test("of submits that want one id only one gets it, whatever is in its plac
   await completed(work, await submit(work, request, "again"));
 });
 
-Deno.test("what a crash left of births and removals is gone after the next start", async () => {
+Deno.test("what a crash left of creations and removals is gone after the next start", async () => {
   await using folder = await temporaryFolder();
   {
     await using _work = await startWorkceptor(folder.path);
@@ -133,7 +136,7 @@ Deno.test("what a crash left of births and removals is gone after the next start
   assert.deepEqual(await work.list(), {});
 });
 
-Deno.test("a birth that the disk refuses leaves no unit and no file", async () => {
+Deno.test("a creation that the disk refuses leaves no unit and no file", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const staging = `${folder.path}/.n1.staging`;

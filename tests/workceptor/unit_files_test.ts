@@ -70,7 +70,7 @@ Deno.test("no text crashes the reader of records", () => {
   }));
 });
 
-Deno.test("a replaced file is private, whole, and leaves nothing beside it", async () => {
+Deno.test("a replaced file is private and complete, and leaves nothing beside it", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/status`;
   await Deno.writeTextFile(`${path}.new`, "left behind by a crash, and longer than what comes");
@@ -119,7 +119,7 @@ for (const [how, maxKernelWatches] of [["the kernel", 1], ["the clock", 0]] as c
   });
 }
 
-Deno.test("watches beyond the limit, and of files that are not there, go by the clock", async () => {
+Deno.test("watches beyond the limit, and of files that do not exist, use the clock", async () => {
   await using folder = await temporaryFolder();
   const watcher = new FileWatcher(systemClock, { maxKernelWatches: 2 });
   const calls = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
@@ -133,7 +133,7 @@ Deno.test("watches beyond the limit, and of files that are not there, go by the 
   await Promise.all(calls.map(({ promise }) => promise));
 });
 
-Deno.test("a notifier wakes all who wait, and nobody twice", async () => {
+Deno.test("a notifier wakes all waiters, and none twice", async () => {
   const notifier = new ChangeNotifier();
   const options = { clock: systemClock, timeoutMs: 60_000, signal: new AbortController().signal };
   const { version } = notifier;
@@ -145,7 +145,7 @@ Deno.test("a notifier wakes all who wait, and nobody twice", async () => {
   await notifier.past(notifier.version, { ...options, signal: AbortSignal.abort() });
 });
 
-Deno.test("retries wait from one second on, half as long again each time, a minute at most", () => {
+Deno.test("retries wait one second at first, then half as long again each time, at most a minute", () => {
   const delay = new RetryDelay(systemRandom);
   let expected = 1_000;
   for (let i = 0; i < 20; i++) {

@@ -1,6 +1,6 @@
 /**
  * Tries to stop the job of the supervisor with a given pid, and prints the pids that are left:
- * `deno run _stop_as_another.ts <pid>`, as a user who may not.
+ * `deno run _stop_as_another.ts <pid>`, as a user who may not stop it.
  */
 import { systemClock } from "../../../lib/base/clock.ts";
 import { readProcess } from "../../../lib/workceptor/command/process_identity.ts";

@@ -17,7 +17,7 @@ import {
 
 const STOP_AS_ANOTHER = fileURLToPath(new URL("./_stop_as_another.ts", import.meta.url));
 
-/** Ways out of a job's process group; each leaves the pid of a `sleep` in the file `$pids`. */
+/** Ways to leave a job's process group; each writes the pid of a `sleep` to the file `$pids`. */
 const ESCAPES = {
   "a session of its own": `setsid sh -c 'echo $$ >>"$pids"; exec sleep 1000' &`,
   "a session of its own on a pseudo terminal":
@@ -31,14 +31,14 @@ const ESCAPES = {
     `exec env -i /bin/sleep 1000" </dev/null >/dev/null 2>&1 & exit 0')`,
 };
 
-/** A script that goes all these ways and then waits; tells its pids in `<folder>/pids`. */
+/** A script that takes all these ways and then waits; writes its pids to `<folder>/pids`. */
 function escaping(folder: string, then = "sleep 1000"): string {
   return `pids='${folder}/pids'; export pids; ${Object.values(ESCAPES).join("\n")}\n${then}`;
 }
 
 const COUNT = Object.keys(ESCAPES).length;
 
-/** As `temporaryFolder`; whatever a failed test has left of `escaping` ends with it. */
+/** As `temporaryFolder`; also ends whatever a failed test has left of `escaping`. */
 async function escapeFolder(): Promise<AsyncDisposable & { path: string }> {
   const folder = await temporaryFolder();
   return {
@@ -100,10 +100,10 @@ Deno.test("a job that an earlier daemon started is cancelled as thoroughly", asy
   for (const pid of pids) await processEnd(pid);
 });
 
-Deno.test("a process that forks faster than it can be killed is ended all the same", async () => {
+Deno.test("a process that forks faster than it can be killed is still ended", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path, { parts: { clock: fastClock(10) } });
-  // Each generation leaves the group and its parent, and ignores what can be ignored.
+  // Each generation leaves the group and its parent, and ignores all signals that it can.
   await Deno.writeTextFile(
     `${folder.path}/runner`,
     `trap '' INT TERM HUP\n[ -d '${folder.path}' ] || exit\necho $$ >'${folder.path}/last'\n` +
@@ -121,7 +121,7 @@ Deno.test("a process that forks faster than it can be killed is ended all the sa
   assert.equal(await last(), end, "it still forks");
 });
 
-Deno.test("what a job left behind that ended by itself is nobody's business", async () => {
+Deno.test("what a job that ended by itself left behind is left alone", async () => {
   await using folder = await escapeFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, escaping(folder.path, `cat "$pids" >/dev/null; exit 0`));
@@ -157,7 +157,7 @@ Deno.test("a cancel does not touch another job, nor a bystander", async () => {
 const NOBODY = 65_534;
 
 Deno.test({
-  name: "processes that may not be killed are found all the same, and named",
+  name: "processes that may not be killed are still found, and named",
   ignore: Deno.uid() !== 0,
   async fn() {
     await using folder = await escapeFolder();

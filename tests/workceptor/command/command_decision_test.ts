@@ -27,7 +27,9 @@ const stopping = (end: UnitEnd, thenRemove: boolean): Phase => ({
   thenRemove,
 });
 
-/** The decision makes the one object for a cancel; where it counts, it is taken from there. */
+/**
+ * The decision creates the object for a cancel; where its identity matters, it is taken from here.
+ */
 const cancelling = transition<string>({ is: "running", job: "j" }, { is: "wish", wish: "cancel" })
   .phase;
 const releasing = transition<string>({ is: "running", job: "j" }, { is: "wish", wish: "release" })
@@ -79,7 +81,7 @@ type Expected = [phase: Phase, ...steps: Step[]];
 const over: Phase = { is: "over", started: true };
 const neverStarted: Phase = { is: "over", started: false };
 
-/** Before there is a job; abandoning and a first start differ, and are listed below. */
+/** Before there is a job; abandoning and a first start differ and are listed below. */
 const beforeTheJob: Partial<Record<keyof typeof EVENTS, Expected>> = {
   start: [{ is: "starting" }],
   started: [PHASES.running, follow],
@@ -132,7 +134,7 @@ const EXPECTED: Record<keyof typeof PHASES, Partial<Record<keyof typeof EVENTS, 
   unknown: {},
 };
 
-Deno.test("every event in every phase leads where it should, and what means nothing, nowhere", async (t) => {
+Deno.test("every event in every phase leads where it should, and meaningless ones nowhere", async (t) => {
   for (const [phaseName, phase] of Object.entries(PHASES)) {
     for (const [eventName, event] of Object.entries(EVENTS)) {
       await t.step(`${phaseName}, ${eventName}`, () => {

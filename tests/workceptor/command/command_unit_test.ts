@@ -59,7 +59,7 @@ Deno.test("a unit's files are those of the original, private, and the status one
   );
 });
 
-Deno.test("each end of a command is told in the original's words", async (t) => {
+Deno.test("each kind of end of a command is described in the original's words", async (t) => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path, {
     types: {
@@ -132,7 +132,7 @@ Deno.test("runtime parameters are refused unless the work type allows them", asy
   assert.equal(await readText(work, id), "one two  words $HOME");
 });
 
-Deno.test("submits that cannot be are refused in the original's words", async (t) => {
+Deno.test("impossible submissions are refused in the original's words", async (t) => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const cases: [Partial<typeof emptyRequest> & { params?: Record<string, string> }, string][] = [
@@ -182,7 +182,7 @@ Deno.test("a submitter's own id is taken once, and only if it is a safe name", a
   }
 });
 
-Deno.test("of many submits under one id at once exactly one is taken", async () => {
+Deno.test("of many simultaneous submissions under one id exactly one is accepted", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const request = { ...emptyRequest, workType: "cat", workUnitId: "same" };
@@ -217,7 +217,7 @@ Deno.test("cancel ends the whole process group and the results stream", async ()
   const results = readText(work, id);
   await eventually(async () => (await work.status(id)).StdoutSize > 0);
   assert.deepEqual(await work.cancel(id, auth), { pending: false });
-  // To the end of the unit, which a busy machine may reach only after the reply.
+  // Up to the end of the unit, which on a busy machine may come only after the reply.
   const output = await results;
   assert.deepEqual(await work.status(id), {
     Detail: "Canceled",
@@ -274,7 +274,7 @@ Deno.test("a cancel in the middle of the payload keeps the unit from starting", 
   assert.equal(await readText(work, unit.unitId), "");
 });
 
-Deno.test("a cancel right behind the start always ends the job", async () => {
+Deno.test("a cancel right after the start always ends the job", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   await Promise.all(Array.from({ length: 10 }, async (_, delay) => {
@@ -354,7 +354,7 @@ Deno.test("a forced release kills at once", async () => {
   assert.deepEqual(await work.list(), {});
 });
 
-Deno.test("release of a unit whose folder is partly or wholly gone succeeds", async () => {
+Deno.test("release of a unit whose folder is partly or completely gone succeeds", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const partly = await submit(work, { workType: "cat" }, "x");
@@ -369,7 +369,7 @@ Deno.test("release of a unit whose folder is partly or wholly gone succeeds", as
   await eventually(async () => Object.keys(await work.list()).length === 0);
 });
 
-Deno.test("a job whose supervisor is killed fails with the cause, and nothing of it is left", async () => {
+Deno.test("a job whose supervisor is killed fails with the cause, and leaves nothing behind", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const id = await submitScript(work, "echo hi; sleep 100");
@@ -422,7 +422,7 @@ Deno.test("jobs start with signals at their defaults, and with no file of ours o
   assert.ok(!output.includes("supervisor"), output);
 });
 
-Deno.test("a full list has every unit, and the same as status says of each", async () => {
+Deno.test("a full list has every unit, with the same as status says about each", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
   const ids = await Promise.all(
@@ -435,7 +435,7 @@ Deno.test("a full list has every unit, and the same as status says of each", asy
   assert.deepEqual(await work.list(ids[0]), { [ids[0]!]: list[ids[0]!] });
 });
 
-Deno.test("work types are advertised with whether they want a signature", async () => {
+Deno.test("work types are advertised with whether they require a signature", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path, {
     types: { a: { command: "a" }, b: { command: "b", verifySignature: true } },
@@ -447,7 +447,7 @@ Deno.test("work types are advertised with whether they want a signature", async 
   assert.throws(() => work.registerWorkType("a", commandType({ command: "x" })), TypeError);
 });
 
-Deno.test("commands about a signed type need a good signature, but for the unix socket", async () => {
+Deno.test("commands about a signed type need a valid signature, except on the Unix socket", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path, {
     types: { cat: { command: "cat", verifySignature: true } },

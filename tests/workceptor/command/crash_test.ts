@@ -1,4 +1,4 @@
-/** A daemon killed with SIGKILL, in a process of its own, at moments that nobody chose. */
+/** A daemon in its own process, killed with SIGKILL at random moments. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { completed, readText, startWorkceptor, temporaryFolder } from "../_harness.ts";

@@ -45,7 +45,7 @@ function program(loader: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-Deno.test("a program whose loader is missing is told from one whose loader is there", async () => {
+Deno.test("a program whose loader is missing is distinguished from one whose loader exists", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/program`;
   await Deno.writeFile(path, program("/no/such/loader"), { mode: 0o755 });
@@ -66,7 +66,7 @@ Deno.test("no head crashes the reader of ELF headers", () => {
   assert.equal(parseElfHeader(new Uint8Array(256).fill(0xff)), undefined);
 });
 
-Deno.test("formats that the kernel was taught are recognized as it does", () => {
+Deno.test("formats that the kernel was taught are recognized as the kernel does", () => {
   const entry = (lines: string) => parseBinfmtEntry(`enabled\ninterpreter /x\nflags: F\n${lines}`)!;
   const masked = entry("offset 0\nmagic 7f454c4602\nmask ffffffff03\n");
   assert.ok(masked("/p", new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 0xfe])));

@@ -9,7 +9,7 @@ import {
   temporaryFolder,
 } from "../_harness.ts";
 
-Deno.test("a job whose files cannot be read for a while is not given up", async () => {
+Deno.test("a job whose files are temporarily unreadable is not given up", async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;
   let id;

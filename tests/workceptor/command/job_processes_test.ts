@@ -65,7 +65,7 @@ Deno.test("a group's number says nothing once no process that we recognize vouch
   assert.deepEqual(found([known, entry(13, { session: 10 })], [known]), [12, 13]);
 });
 
-Deno.test("what is older than the job, or is this process, is none of the job's", () => {
+Deno.test("processes older than the job, and this process, do not belong to the job", () => {
   const older = { startTime: "999", parent: 11, mark };
   assert.deepEqual(
     found([
@@ -93,7 +93,7 @@ Deno.test("a job's mark goes to its processes, and each supervisor has its own",
   assert.notEqual(readMark(Deno.pid), markOf(identity!));
 });
 
-Deno.test("the shell computes the mark that is looked for, for every pid and start time", async () => {
+Deno.test("the shell computes the expected mark for every pid and start time", async () => {
   for (const startTime of ["0", "1", "536870911", "536870912", "98765432109"]) {
     const { stdout } = await new Deno.Command("sh", {
       args: ["-c", `receptor_start=${startTime}; ${SET_MARK_SCRIPT}; echo $$; cat /proc/$$/limits`],
@@ -104,7 +104,7 @@ Deno.test("the shell computes the mark that is looked for, for every pid and sta
   }
 });
 
-Deno.test("a look at the processes meets those that come while it looks", async () => {
+Deno.test("a look at the processes also finds those that start meanwhile", async () => {
   const met: number[] = [];
   let child: Deno.ChildProcess | undefined;
   await readProcesses((pid) => {

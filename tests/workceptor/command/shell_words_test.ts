@@ -36,7 +36,7 @@ Deno.test("an open quote and a trailing backslash are errors", () => {
   }
 });
 
-Deno.test("whatever is quoted comes out as it was", () => {
+Deno.test("whatever is quoted comes out unchanged", () => {
   const single = (word: string) => `'${word.replaceAll("'", `'"'"'`)}'`;
   const double = (word: string) => `"${word.replace(/["\\]/g, "\\$&")}"`;
   const escaped = (word: string) => word === "" ? "''" : word.replace(/[^]/gu, "\\$&");

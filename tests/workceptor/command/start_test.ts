@@ -1,4 +1,7 @@
-/** How a command begins: what cannot be run is told in the original's words, the rest is run as is. */
+/**
+ * How a command starts: what cannot be run is reported in the original's words, the rest is run as
+ * is.
+ */
 import assert from "node:assert/strict";
 import {
   completed,
@@ -10,7 +13,7 @@ import {
   temporaryFolder,
 } from "../_harness.ts";
 
-/** The head of a program for a machine that nobody runs this on (s390x, big-endian). */
+/** The first bytes of a program for a machine that nobody runs this on (s390x, big-endian). */
 function foreignProgram(): Uint8Array {
   const head = new Uint8Array(128);
   head.set([0x7f, 0x45, 0x4c, 0x46, 2, 2, 1]);
@@ -53,7 +56,7 @@ Deno.test("a file that cannot be run fails in Go's words, with no output, and no
   assert.ok((await Deno.stat(`${path}/precious`)).isFile);
 });
 
-Deno.test("scripts are run by their interpreter, also by one that is a script", async () => {
+Deno.test("scripts are run by their interpreter, even if that is a script", async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;
   await Deno.writeTextFile(`${path}/inner`, '#!/bin/sh\necho "inner $1"\n', { mode: 0o755 });
@@ -65,7 +68,7 @@ Deno.test("scripts are run by their interpreter, also by one that is a script", 
   assert.equal(await readText(work, await submit(work, { workType: "bare" })), "#!/bin/cat");
 });
 
-Deno.test("a file that is open for writing is not run, and the reason is told", async () => {
+Deno.test("a file that is open for writing is not run, and the reason is reported", async () => {
   await using folder = await temporaryFolder();
   const command = `${folder.path}/busy`;
   await Deno.copyFile("/bin/true", command);
@@ -117,7 +120,7 @@ Deno.test("a job has the daemon's environment, to the letter", async (t) => {
         restore();
         for (const name of NAMES) Deno.env.delete(name);
         for (const [name, value] of Object.entries(entries)) Deno.env.set(name, value);
-        // Where sh is bash, that one is set for each command.
+        // If sh is bash, this variable is set for each command.
         const { _, ...expected } = Deno.env.toObject();
         const output = await readText(work, await submit(work, { workType: "env" }));
         const found = output.split("\0").filter(Boolean)
@@ -133,7 +136,7 @@ Deno.test("a job has the daemon's environment, to the letter", async (t) => {
   }
 });
 
-/** Mounting takes a privilege, which root has not everywhere. */
+/** Mounting takes a privilege that not every root has. */
 function canMount(): boolean {
   try {
     return new Deno.Command("unshare", { args: ["-m", "true"], stderr: "null" }).outputSync()

@@ -44,7 +44,7 @@ Deno.test("of several supervisors for one unit exactly one runs the command", as
   assert.equal(await Deno.readTextFile(`${folder.path}/stdout`), "run\n");
 });
 
-Deno.test("a unit that was taken away is not run by a supervisor that comes late", async () => {
+Deno.test("a unit that was taken away is not run by a late supervisor", async () => {
   await using folder = await unitFolder();
   assert.equal(await takeFromSupervisor(folder.path), true);
   assert.equal(await takeFromSupervisor(folder.path), false);
@@ -60,7 +60,7 @@ Deno.test("a unit that a supervisor has cannot be taken away", async () => {
   assert.equal(await takeFromSupervisor(folder.path), false);
 });
 
-Deno.test("what the shell itself cannot do is told apart from the command's own failure", async () => {
+Deno.test("a failure of the shell itself is told apart from the command's own failure", async () => {
   await using folder = await unitFolder();
   await Deno.remove(`${folder.path}/stdin`);
   const end = await startSupervisor(folder.path, ["cat"]).ended;
@@ -116,7 +116,7 @@ Deno.test("a stat line is read whatever the command is called", () => {
   }
 });
 
-Deno.test("a process is itself, and not one that had its pid at another time", async () => {
+Deno.test("a process is not mistaken for one that had its pid at another time", async () => {
   const self = parseStatLine(await Deno.readTextFile("/proc/self/stat"))!;
   assert.equal(isRunning(self), true);
   assert.equal(isRunning({ ...self, startTime: "1" }), false);

@@ -10,7 +10,7 @@ import type { MeshConn } from "../../../lib/netceptor/mesh.ts";
 import type { RemoteAccess } from "../../../lib/workceptor/remote/remote_access.ts";
 import { FakeMesh } from "../../control/fakes.ts";
 
-/** What one direction holds before a write waits. */
+/** Bytes that one direction holds before a write waits. */
 const CAPACITY = 64 * 1024;
 
 /** One direction of a stream. */
@@ -55,7 +55,7 @@ class Pipe {
     return taken.length;
   }
 
-  /** Whether a write fails, rather than the stream break. */
+  /** Whether a write fails instead of the stream breaking. */
   get fails(): boolean {
     return this.#failure !== undefined;
   }
@@ -65,7 +65,7 @@ class Pipe {
     this.#notify();
   }
 
-  /** What was written and not read is lost, as with a connection that is reset. */
+  /** What was written but not read is lost, as when a connection is reset. */
   break(error: Error): void {
     this.breakReader(error);
     this.breakWriter(error);
@@ -79,7 +79,7 @@ class Pipe {
     this.#notify();
   }
 
-  /** What is written arrives no more until this ends. */
+  /** What is written does not arrive until this ends. */
   stall(stalled: boolean): void {
     this.#stalled = stalled;
     this.#notify();
@@ -107,7 +107,7 @@ class Pipe {
 class Stream {
   readonly there = new Pipe();
   readonly back = new Pipe();
-  /** The listener's end hears nothing of a break, as when a node dies and its packets just cease. */
+  /** The listener's end does not notice a break, as when a node dies and its packets just cease. */
   isSilent = false;
   #over = Promise.withResolvers<Error | undefined>();
   #closed = 0;
@@ -189,7 +189,7 @@ export class Network implements AsyncDisposable {
   dials = 0;
   /** How often any node has looked for a route. */
   lookups = 0;
-  /** Given each new stream: may set `left` of a direction to have it cut there. */
+  /** Called with each new stream: may set `left` of a direction to have it cut there. */
   onDial: (stream: CuttableStream) => void = () => {};
   readonly #clock: Clock;
 
@@ -229,7 +229,7 @@ export class Network implements AsyncDisposable {
     this.#routesChanged();
   }
 
-  /** Has nothing arrive over the streams that there are; or lets it arrive again. */
+  /** Stops everything from arriving over the existing streams, or lets it arrive again. */
   stall(stalled: boolean): void {
     for (const { there, back } of this.#streams) {
       there.stall(stalled);
@@ -237,7 +237,7 @@ export class Network implements AsyncDisposable {
     }
   }
 
-  /** Breaks every stream there is. */
+  /** Breaks every existing stream. */
   breakStreams(): void {
     for (const stream of [...this.#streams]) stream.break();
   }

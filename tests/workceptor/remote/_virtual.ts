@@ -1,4 +1,6 @@
-/** A remote unit between two nodes in memory and in virtual time, with whatever may befall it. */
+/**
+ * A remote unit between two nodes in memory and in virtual time, with whatever may happen to it.
+ */
 import { silentLog } from "../../../lib/base/log.ts";
 import { ControlError } from "../../../lib/control/control_error.ts";
 import {
@@ -18,10 +20,10 @@ import { seededRandom } from "../../sim/seeded_random.ts";
 import { settle, VirtualClock } from "../../sim/virtual_clock.ts";
 import { Network } from "./_network.ts";
 
-/** Timers that may be set without any time going by: more are a busy loop. */
+/** How many timers may be set without any time passing: more mean a busy loop. */
 const MAX_TIMERS_AT_ONCE = 2_000;
 
-/** Notices what would keep the clock from ever going on. */
+/** Detects what would keep the clock from ever advancing. */
 class WatchedClock extends VirtualClock {
   #at = -1;
   #count = 0;
@@ -35,7 +37,7 @@ class WatchedClock extends VirtualClock {
   }
 }
 
-/** What of a store a remote unit uses. */
+/** The part of a store that a remote unit uses. */
 type UsedStore = Pick<
   UnitStore,
   "save" | "readStdin" | "openStdout" | "stdoutSize" | "syncStdin" | "syncStdout" | "takeAway"
@@ -86,7 +88,7 @@ class MemoryStore implements UsedStore {
   takeAway = () => Promise.resolve(() => Promise.resolve());
 }
 
-/** As much of a file as is used. */
+/** The part of a file that is used. */
 function openFile(methods: {
   stat(): Promise<{ size: number }>;
   read?(into: Uint8Array): Promise<number | null>;
@@ -213,7 +215,7 @@ class Far implements WorkService {
     })();
   }
 
-  /** What a daemon says of its units after it was started again; jobs run on. */
+  /** Its units as a restarted daemon reports them; jobs run on. */
   restart(): void {
     for (const unit of this.units.values()) {
       if (unit.state !== UnitState.Pending) continue;
@@ -247,7 +249,7 @@ export interface VirtualSetup {
   payloadBytes: number;
   jobMs: number;
   seed: number;
-  /** How the first try goes. */
+  /** How the first attempt goes. */
   beginning: "well" | "without a route" | "with a cut payload" | "with a cut reply";
 }
 
@@ -293,7 +295,7 @@ export class VirtualRemote implements AsyncDisposable {
     this.unit.start().catch(() => {});
   }
 
-  /** Has the next stream break after so many bytes. */
+  /** Makes the next stream break after this many bytes. */
   cutNext(direction: "there" | "back", bytes: number): void {
     this.network.onDial = (stream) => {
       stream[direction].left = bytes;
@@ -308,7 +310,7 @@ export class VirtualRemote implements AsyncDisposable {
     await this.unit.resume();
   }
 
-  /** Takes the far node away, does something to it, and gives it back after some time. */
+  /** Takes the far node away, does something to it, and brings it back after some time. */
   async restartFar(awayMs: number, happening: "restart" | "crash"): Promise<void> {
     this.network.serve("far", undefined);
     await this.clock.advance(awayMs);

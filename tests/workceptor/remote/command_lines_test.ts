@@ -43,7 +43,7 @@ function setUp() {
 const numberIn = (client: ControlClient) =>
   Promise.resolve((client as unknown as FakeClient).number);
 
-Deno.test("commands share a line, which is closed when it has been idle for long", async () => {
+Deno.test("commands share a line, which is closed once it has been idle for long", async () => {
   const { clock, clients, lines, numberOf } = setUp();
   for (let i = 0; i < 5; i++) {
     assert.equal(await numberOf(), 0);
@@ -69,7 +69,7 @@ Deno.test("a line in constant use is replaced after a minute, for a renewed cert
   lines[Symbol.dispose]();
 });
 
-Deno.test("each node and each TLS config has lines of its own", async () => {
+Deno.test("each node and each TLS config has its own lines", async () => {
   const { lines, numberOf } = setUp();
   assert.equal(await numberOf(), 0);
   assert.equal(await numberOf({ ...far, TLSClient: "tls" }), 1);
@@ -134,7 +134,7 @@ Deno.test("a burst of commands gets by with few lines, slow ones get more", asyn
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("what keeps one command from the node is told to those that wait", async () => {
+Deno.test("what keeps one command from reaching the node is reported to those that wait", async () => {
   const { clock, lines, failToConnect } = setUp();
   const error = new Error("no route to node");
   failToConnect(error);
@@ -144,7 +144,7 @@ Deno.test("what keeps one command from the node is told to those that wait", asy
   lines[Symbol.dispose]();
 });
 
-Deno.test("a command that is given up while it waits ends with its reason", async () => {
+Deno.test("a command that is aborted while it waits ends with the reason", async () => {
   const { clock, lines } = setUp();
   const go = Promise.withResolvers<void>();
   const busy = Array.from({ length: 8 }, () => lines.run(far, () => go.promise, signal));

@@ -47,7 +47,7 @@ Deno.test("a bounded number of dials to a node are under way, and the next begin
   assert.equal(dials.begun.length, most + 1, "nobody waits any more");
 });
 
-Deno.test("what is urgent goes ahead, and what has been given up loses its place", async () => {
+Deno.test("urgent dials go ahead, and abandoned ones lose their place", async () => {
   const dials = new Dials();
   await dials.fill();
   const abort = new AbortController();

@@ -3,7 +3,7 @@ import { QuicError } from "../../../lib/quic/quic_error.ts";
 import { CertificateRefused } from "../../../lib/quic/tls.ts";
 import { isTlsFailure } from "../../../lib/workceptor/remote/remote_access.ts";
 
-Deno.test("only certificates that do not fit are a TLS failure that fails a unit", () => {
+Deno.test("only certificates that do not match are a TLS failure that fails a unit", () => {
   const refused = new CertificateRefused("it names another node", 42);
   const cases: [unknown, boolean][] = [
     [refused, true],
@@ -15,7 +15,7 @@ Deno.test("only certificates that do not fit are a TLS failure that fails a unit
     // Our own check, or the peer's, broke down.
     [new QuicError("bug", "refused", 0x100 + 80, { cause: new TypeError("bug") }), false],
     [new QuicError("bug", "refused-by-peer", 0x100 + 80), false],
-    // An application's code, though it looks like one of TLS.
+    // An application's code, even though it looks like one of TLS.
     [new QuicError("too many connections", "closed-by-peer", 500), false],
     [new QuicError("timed out", "timed-out"), false],
     [new TypeError("bug"), false],

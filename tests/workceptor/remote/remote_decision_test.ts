@@ -90,7 +90,7 @@ const anyExtra = fc.record({
 const anyMemory = fc.record({ mayBeSent: fc.boolean(), cancelPassed: fc.boolean() });
 const anyState = fc.constantFrom(...Object.values(UnitState));
 
-Deno.test("nothing is sent that may have arrived, was called off, or is over", () => {
+Deno.test("nothing is sent that may have arrived, was cancelled, or is over", () => {
   fc.assert(fc.property(anyState, anyExtra, anyMemory, (State, changed, memory) => {
     const record = extra(changed);
     if (nextStep({ State }, record, memory, NOW).step !== "submit") return;
@@ -113,7 +113,7 @@ Deno.test("a wish is carried out before anything else, and without a remote node
   }));
 });
 
-Deno.test("a deadline lies ahead, and when it has come there is another step without one", () => {
+Deno.test("a deadline lies in the future, and once reached there is another step without one", () => {
   fc.assert(fc.property(anyState, anyExtra, anyMemory, (State, changed, memory) => {
     const record = extra(changed);
     const { until } = nextStep({ State }, record, memory, NOW);
@@ -123,7 +123,7 @@ Deno.test("a deadline lies ahead, and when it has come there is another step wit
   }));
 });
 
-Deno.test("a submit of unknown outcome is judged by the unit's state there", async (t) => {
+Deno.test("a submission of unknown outcome is judged by the unit's state there", async (t) => {
   const { Pending, Running, Succeeded, Failed, Canceled } = UnitState;
   const cases: [UnitState, string, boolean, ReturnType<typeof judgeSubmission>][] = [
     [Pending, "Unit Created", true, "waiting"],
@@ -153,7 +153,7 @@ Deno.test("a submit of unknown outcome is judged by the unit's state there", asy
   }
 });
 
-Deno.test("a reply that is no status is refused", () => {
+Deno.test("a reply that is not a status is refused", () => {
   const good = { State: 1, Detail: "x", StdoutSize: 3, ExtraData: null, StateName: "Running" };
   assert.deepEqual(readRemoteStatus(good), { State: 1, Detail: "x", StdoutSize: 3 });
   for (
@@ -193,7 +193,7 @@ Deno.test("extra data is read back as written, and no secret is in it", () => {
   );
 });
 
-Deno.test("whatever lies on disk as extra data is read without a crash", () => {
+Deno.test("whatever is on disk as extra data is read without a crash", () => {
   fc.assert(fc.property(fc.jsonValue(), (value) => {
     const { Expiration, ...members } = visibleRemoteExtraData(readRemoteExtraData(value));
     assert.equal(typeof Expiration, "string");

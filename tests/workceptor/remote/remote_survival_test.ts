@@ -21,7 +21,7 @@ type Event =
 /** What happens, and how many milliseconds pass before the next. */
 type Story = readonly (readonly [Event, number])[];
 
-/** Longer than the longest job, idle time and pause between two tries. */
+/** Longer than the longest job, idle time and pause between two attempts. */
 const LONG_MS = 20 * 60_000;
 
 const anySetup: fc.Arbitrary<VirtualSetup> = fc.record({
@@ -100,7 +100,7 @@ function started({ unit }: VirtualRemote): boolean {
   return (unit.extraData as { RemoteStarted: boolean }).RemoteStarted;
 }
 
-/** Moves on, and looks that no more was tried than makes sense in that time. */
+/** Moves on, and checks that no more attempts were made than make sense in that time. */
 async function pass(ms: number, remote: VirtualRemote): Promise<void> {
   const { clock, network } = remote;
   const before = network.lookups;

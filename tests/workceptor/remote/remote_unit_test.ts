@@ -29,7 +29,7 @@ const refusal = (message: string | RegExp) => (error: unknown) => {
   return true;
 };
 
-/** Node `n` of the network, on a folder of its own below `path`. */
+/** Node `n` of the network, on its own folder below `path`. */
 async function startNode(
   network: Network,
   path: string,
@@ -142,7 +142,7 @@ Deno.test("the record on disk of a complete remote unit is the original's", asyn
   );
 });
 
-Deno.test("output and state of a remote unit are there while it runs", async () => {
+Deno.test("output and state of a remote unit are available while it runs", async () => {
   await using pair = await startPair();
   const { near, far, path } = pair;
   const id = await submitScript(near, `echo begin; ${awaitGo(path)}; echo end`, { node: "far" });
@@ -345,7 +345,7 @@ Deno.test("cancel and release of a unit whose node is away are pending, and done
   assert.deepEqual(Object.keys(await far.list()), [cancelled]);
 });
 
-Deno.test("without a route nothing is waited for, whatever connections there are", async () => {
+Deno.test("without a route there is no waiting, whatever connections there are", async () => {
   await using pair = await startPair();
   const { near, far, network } = pair;
   const ids: string[] = [];
@@ -424,7 +424,7 @@ Deno.test("release removes a unit on both nodes", async () => {
   assert.deepEqual(await Array.fromAsync(Deno.readDir(`${path}/far`)), []);
 });
 
-Deno.test("a forced release does without the remote node", async () => {
+Deno.test("a forced release does not need the remote node", async () => {
   await using pair = await startPair();
   const { near, network } = pair;
   const id = await submitScript(near, "sleep 100", { node: "far" });
@@ -567,7 +567,7 @@ Deno.test("20 MB arrive byte for byte over streams that break again and again", 
   assert.equal(await runs(path), 1);
 });
 
-Deno.test("a payload that is cut at any byte runs once in the end", async (t) => {
+Deno.test("a job whose payload is cut at any byte still runs once", async (t) => {
   for (const cut of [0, 1, 40, 100, 130, 200, 10_000, 300_000, 600_000, 1_000_000]) {
     await t.step(`after ${cut} bytes`, async () => {
       await using pair = await startPair({ parts: { clock: fastClock(50) } });
@@ -611,7 +611,7 @@ Deno.test("a cut that only the submitter noticed is waited out, and its late res
 });
 
 Deno.test("a lost reply to the submit does not run the unit twice", async (t) => {
-  // The greeting has 30 bytes, the reply to the submit's line about 60, the last one about 50.
+  // The greeting has 30 bytes, the reply to the submit line about 60, the last one about 50.
   for (const cut of [0, 10, 30, 35, 60, 90, 95, 100, 120, 140, 141]) {
     await t.step(`after ${cut} bytes`, async () => {
       // No faster: a busy machine needs some time to start what was submitted.
@@ -765,7 +765,7 @@ Deno.test("an error that is not an answer of the remote node fails no unit", asy
   const { near, network, path } = pair;
   let dials = 0;
   network.onDial = (stream) => {
-    // Greeting, reply to the submit's line, the payload: something breaks in each place.
+    // Greeting, reply to the submit line, payload: something breaks in each place.
     const written = dials++ * 40;
     if (written < 160) stream.there.failAfter(written, new TypeError("a bug"));
   };
@@ -792,7 +792,7 @@ Deno.test("a job that died with the executing node fails on both sides with the 
   assert.equal(await readText(near, id), "hi\n");
 });
 
-Deno.test("output that a crash of the machine took away is fetched again", async () => {
+Deno.test("output that was lost in a crash of the machine is fetched again", async () => {
   await using pair = await startPair();
   const { network, path } = pair;
   const id = await submit(pair.near, { node: "far", workType: "cat" }, "0123456789");
@@ -804,7 +804,7 @@ Deno.test("output that a crash of the machine took away is fetched again", async
   assert.equal((await completed(pair.near, id)).StateName, "Succeeded");
 });
 
-Deno.test("many units to one node at once all come through", async () => {
+Deno.test("many units to one node at once all succeed", async () => {
   await using pair = await startPair();
   const { near } = pair;
   await Promise.all(Array.from({ length: 25 }, async (_, i) => {
@@ -816,7 +816,7 @@ Deno.test("many units to one node at once all come through", async () => {
   assert.deepEqual(await pair.far.list(), {});
 });
 
-/** All that a control service asks of `work`, for an object that has some of it otherwise. */
+/** All methods of `work` that a control service uses, for an object that overrides some of them. */
 function serving(work: WorkService): WorkService {
   return {
     submit: (request, caller) => work.submit(request, caller),
