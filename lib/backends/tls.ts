@@ -190,5 +190,10 @@ function explain(error: Error): string {
   ) {
     return `no TLS version that both sides allow, see mintls13 (${error.message})`;
   }
+  // The runtime checks no issuers for us: this is how it tells of a signature by another key.
+  if (/unable to (get issuer|verify the first) certificate/i.test(error.message)) {
+    return "the peer did not prove that it has the private key of its certificate, which happens " +
+      `if its certificate and key files do not belong together (${error.message})`;
+  }
   return error.message;
 }

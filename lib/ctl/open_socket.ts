@@ -117,7 +117,7 @@ async function connectNetwork(
   const tls = transport === "tls" ? await readTls(options) : undefined;
   try {
     if (tls === undefined) return await Deno.connect({ hostname, port });
-    const conn = await Deno.connectTls({ hostname, port, ...tls });
+    const conn = await Deno.connectTls({ hostname, port, ...tls.options });
     try {
       // At once, so that a refused certificate is reported as a failure to connect.
       await conn.handshake();
@@ -127,7 +127,10 @@ async function connectNetwork(
       throw error;
     }
   } catch (cause) {
-    const why = messageOf(cause);
+    const isMismatch = tls !== undefined && /KeyMismatch/.test(messageOf(cause));
+    const why = isMismatch
+      ? `${tls.files.key} is not the private key of ${tls.files.cert}`
+      : messageOf(cause);
     throw new CtlError(
       `Could not connect to host ${hostname} port ${port}: ${why}`,
       undefined,
@@ -144,7 +147,8 @@ async function readTls(options: SocketOptions) {
     key: options.key,
     insecureskipverify: options.insecureskipverify,
   };
-  return await loadTlsFiles(
-    options.config ? await readTlsClientConfig(options.config, options.tlsClient, given) : given,
-  );
+  const files = options.config
+    ? await readTlsClientConfig(options.config, options.tlsClient, given)
+    : given;
+  return { files, options: await loadTlsFiles(files) };
 }

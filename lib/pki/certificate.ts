@@ -69,7 +69,7 @@ type Extensions = Pick<
   | "unknownCritical"
 >;
 
-const VERSION = Tag.context(0, { constructed: true });
+const EXPLICIT_ZERO = Tag.context(0, { constructed: true });
 const EXTENSIONS = Tag.context(3, { constructed: true });
 /** Longest serial number (RFC 5280, 4.1.2.2). */
 const MAX_SERIAL_BYTES = 20;
@@ -124,8 +124,8 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
 }
 
 function readVersion(fields: DerReader): number {
-  if (fields.nextTag !== VERSION) return 1;
-  const explicit = fields.enter(VERSION);
+  if (fields.nextTag !== EXPLICIT_ZERO) return 1;
+  const explicit = fields.enter(EXPLICIT_ZERO);
   const version = explicit.smallInteger() + 1;
   explicit.end();
   if (version !== 2 && version !== 3) throw new DerError(`certificate of version ${version}`);
@@ -196,7 +196,11 @@ function checkUnread(oid: string, value: Uint8Array): void {
   const points = new DerReader(contents);
   while (!points.atEnd) {
     const point = points.enter();
+    const names = point.optional(EXPLICIT_ZERO);
     while (!point.atEnd) point.element();
+    if (names === undefined) continue;
+    const fullName = DerReader.unwrap(names, EXPLICIT_ZERO);
+    while (!fullName.atEnd) fullName.element();
   }
 }
 
@@ -211,7 +215,10 @@ function readKeyUsage(value: Uint8Array): boolean {
   const reader = new DerReader(value);
   const [unusedBits, firstBits = 0] = reader.read(Tag.bitString);
   reader.end();
-  if (unusedBits === undefined || unusedBits > 7) throw new DerError("malformed key usage");
+  const lastBits = value.at(-1)!;
+  const isPadded = unusedBits !== undefined && unusedBits <= 7 &&
+    (lastBits & (1 << unusedBits) - 1) === 0;
+  if (!isPadded) throw new DerError("malformed key usage");
   return (firstBits & KEY_CERT_SIGN) !== 0;
 }
 

@@ -74,6 +74,13 @@ Deno.test({
       /UnknownIssuer/,
     );
 
+    const [cert, key] = [folder.join("s.pem"), folder.join("ca.key")];
+    const mismatch = await run("localhost", `${ca} --cert ${cert} --key ${key} version`);
+    assert.ok(
+      mismatch.stderr.includes(`${key} is not the private key of ${cert}`),
+      mismatch.stderr,
+    );
+
     const config = folder.join("receptor.conf");
     const tlsClient = {
       name: "t",

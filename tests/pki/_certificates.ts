@@ -141,15 +141,24 @@ export function withFields(
 ): Issued {
   const outer = DerReader.unwrap(template.der);
   const body = new DerReader(outer.read(Tag.sequence));
-  const algorithm = outer.expect(Tag.sequence).whole;
   const elements: Uint8Array[] = [];
   while (!body.atEnd) elements.push(body.element().whole);
-  const changed = der(Tag.sequence, ...elements.map((element, i) => fields[i] ?? element));
-  const signature = sign("sha256", changed, issuer.keyObject);
+  return withBody(
+    template,
+    issuer,
+    der(Tag.sequence, ...elements.map((element, i) => fields[i] ?? element)),
+  );
+}
+
+/** `template` with other bytes in the place of what is signed; well signed by `issuer`. */
+export function withBody(template: Issued, issuer: Issued, body: Uint8Array): Issued {
+  const outer = DerReader.unwrap(template.der);
+  outer.element();
+  const signature = sign("sha256", body, issuer.keyObject);
   const bytes = der(
     Tag.sequence,
-    changed,
-    algorithm,
+    body,
+    outer.element().whole,
     der(Tag.bitString, new Uint8Array([0]), signature),
   );
   return { ...template, der: bytes, cert: formatPem("CERTIFICATE", bytes) };

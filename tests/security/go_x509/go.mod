@@ -1,0 +1,3 @@
+module go_x509
+
+go 1.21
