@@ -7,12 +7,12 @@ import type { TestNode } from "../tests/support/test_node.ts";
 import { pool } from "./pool.ts";
 
 const WIDTH = 16;
-/** Of the random part of a unit's id. */
+/** Length of the random part of a unit's id. */
 const SUFFIX_LENGTH = 8;
 
 /**
- * Makes `count` copies of the unit on every one of `nodes`, which must not be running and which
- * take them up at their next start. Resolves to the copies' ids.
+ * Makes `count` copies of the unit on each of `nodes`, which must not be running and which find
+ * them at their next start. Resolves to the copies' ids.
  */
 export async function copyUnit(
   unitId: string,

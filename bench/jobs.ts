@@ -9,7 +9,7 @@ export const ECHO: Action = {
   "work-command": { worktype: "echo", command: "echo", params: GREETING.trim() },
 };
 
-/** A second of nothing, and then what `ECHO` says. */
+/** Does nothing for a second, and then what `ECHO` does. */
 export const SECOND: Action = {
   "work-command": {
     worktype: "second",
@@ -18,12 +18,12 @@ export const SECOND: Action = {
   },
 };
 
-/** Longer than any row takes. */
+/** Runs for longer than any row. */
 export const ENDLESS: Action = {
   "work-command": { worktype: "endless", command: "sleep", params: "100000" },
 };
 
-/** As many bytes of output as its parameter says. */
+/** Writes as many bytes as its parameter says. */
 export const PRODUCE: Action = {
   "work-command": {
     worktype: "produce",
@@ -43,7 +43,7 @@ export function produce(bytes: number): SubmitFields {
   return { node: "far", workType: "produce", params: { params: `-c ${bytes}` } };
 }
 
-/** Submits a job that says what `ECHO` does, and reads its results; resolves to the unit's id. */
+/** Submits a job with the output of `ECHO` and reads its results; resolves to the unit's id. */
 export async function submitAndRead(client: NodeClient, fields: SubmitFields): Promise<string> {
   const unitId = await client.submit(fields);
   await readGreeting(client, unitId);

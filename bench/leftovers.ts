@@ -1,4 +1,4 @@
-/** Nodes with many remote units that nobody released, as a client leaves them that was killed. */
+/** Nodes with many remote units that nobody released, as a client that is killed leaves them. */
 import { copyUnit } from "./copy_units.ts";
 import { ECHO, submitAndRead } from "./jobs.ts";
 import { NodeClient } from "./node_client.ts";

@@ -1,6 +1,6 @@
 /** Measures one row: its contenders take turns, so that a noisy moment hits all of them. */
 import { messageOf } from "../lib/base/error_message.ts";
-import type { Contender, Kind, Row, Sample } from "./row.ts";
+import type { Contender, Kind, Limit, Row, Sample } from "./row.ts";
 
 /** What became of one contender. */
 export interface Outcome {
@@ -8,13 +8,13 @@ export interface Outcome {
   readonly contender: string;
   /** Of each run that succeeded, in order. */
   readonly samples: readonly Sample[];
-  /** Why it did not go on. */
+  /** Why it dropped out. */
   readonly error?: string;
 }
 
 interface Entrant {
   readonly name: string;
-  readonly setUp: (signal: AbortSignal) => Promise<Contender | undefined>;
+  readonly setUp: Limit["setUp"];
   readonly samples: Sample[];
   state: { phase: "waiting" } | { phase: "ready"; contender: Contender } | {
     phase: "out";
@@ -66,7 +66,7 @@ function entrant(name: string, setUp: Entrant["setUp"]): Entrant {
 async function takeTurn(entrant: Entrant, timeoutMs: number, signal: AbortSignal): Promise<void> {
   try {
     if (entrant.state.phase === "waiting") {
-      const contender = await bounded("setting up", timeoutMs, signal, entrant.setUp);
+      const contender = await bounded("the set-up", timeoutMs, signal, entrant.setUp);
       entrant.state = contender === undefined
         ? { phase: "out", error: "not there" }
         : { phase: "ready", contender };
@@ -75,7 +75,7 @@ async function takeTurn(entrant: Entrant, timeoutMs: number, signal: AbortSignal
     const { contender } = entrant.state;
     entrant.samples.push(await bounded("the run", timeoutMs, signal, (s) => contender.run(s)));
   } catch (error) {
-    // Its daemons may be busy with what they could not do: away with them before others go on.
+    // Its daemons may still be busy: stop them before the others go on.
     if (entrant.state.phase === "ready") await entrant.state.contender[Symbol.asyncDispose]();
     entrant.state = { phase: "out", error: messageOf(error) };
   }
@@ -86,11 +86,11 @@ async function bounded<T>(
   what: string,
   timeoutMs: number,
   signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal) => T | Promise<T>,
 ): Promise<T> {
   const late = new AbortController();
   const timer = setTimeout(
-    () => late.abort(new Error(`${what} was not through after ${timeoutMs / 1000} s`)),
+    () => late.abort(new Error(`${what} was not finished after ${timeoutMs / 1000} s`)),
     timeoutMs,
   );
   try {

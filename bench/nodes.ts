@@ -11,7 +11,7 @@ import { TempFolder } from "../tests/support/temp_folder.ts";
 import { type Action, TestNode, type TestNodeOptions } from "../tests/support/test_node.ts";
 import type { Kind } from "./row.ts";
 
-/** As AWX has it; at this level a node is waited for until it knows its work types, too. */
+/** As AWX configures it. At this level `TestNode` also waits until a node knows its work types. */
 const LOG_LEVEL = "info";
 /** The near node's profile for streams to the far one. */
 export const TLS_CLIENT = "tlsclient";
@@ -95,7 +95,7 @@ function nameOf(index: number, hops: number): string {
   return index === hops ? "far" : `relay${index}`;
 }
 
-/** By the Go daemon where there is one, as AWX's are made like its. */
+/** RSA with 2048 bits, as AWX has them; by the Go daemon, if it is there. */
 async function rsaCertificates(folder: string, ids: readonly string[]): Promise<Certificates> {
   const maker = folderOf("RECEPTOR_PEERS") === undefined ? "ours" : "go";
   const certificates = certificatesIn(folder);

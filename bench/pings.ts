@@ -4,7 +4,7 @@ import type { ControlClient } from "../lib/control/client.ts";
 import type { NodeClient } from "./node_client.ts";
 import { timed } from "./timed.ts";
 
-/** Between two pings beside other work, so that they watch it and do not compete with it. */
+/** Pause between pings beside other work, which they should watch and not compete with. */
 const PAUSE_MS = 20;
 
 /** Times of `count` pings, one after the other, in milliseconds. */
@@ -38,7 +38,7 @@ export async function pingDuring<T extends object>(
 ): Promise<T & Pinged> {
   let through = false;
   const end = work.finally(() => through = true);
-  // Who awaits it comes to it later.
+  // It is awaited below, after the pings.
   end.catch(() => {});
   using connection = await client.connect();
   const times: number[] = [];

@@ -1,8 +1,8 @@
-/** Doing a thing many times, several at once. */
+/** Doing something many times, several at once. */
 
 /**
- * Calls `work` with 0 to `count - 1`, at most `width` calls at a time. The first failure keeps
- * further calls from being made, and rejects when those under way have ended.
+ * Calls `work` with 0 to `count - 1`, at most `width` calls at a time. After a
+ * failure no more calls are made, and the pool rejects once those under way have ended.
  */
 export async function pool<T>(
   count: number,

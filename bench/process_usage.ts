@@ -1,13 +1,13 @@
-/** What processes used, from /proc. */
+/** What processes use of the machine, from /proc. */
 import type { TestNode } from "../tests/support/test_node.ts";
 
-/** Of the times in `/proc/PID/stat`, which Linux gives in hundredths of a second everywhere. */
+/** Unit of the times in `/proc/PID/stat`: hundredths of a second on every architecture. */
 const TICKS_A_SECOND = 100;
 
 /** CPU seconds, user and system together. */
 export interface CpuTimes {
   readonly own: number;
-  /** With what its children used that have ended and were waited for, and theirs. */
+  /** Including children that have ended and were waited for, and theirs. */
   readonly withChildren: number;
 }
 
@@ -21,7 +21,7 @@ export function cpuTimes(pid: number): CpuTimes {
   return { own, withChildren: own + (childrenUser! + childrenSystem!) / TICKS_A_SECOND };
 }
 
-/** CPU that nodes use from now on. */
+/** CPU time that nodes use from the making of the meter on. */
 export class CpuMeter {
   readonly #pids: readonly number[];
   readonly #start: CpuTimes;
@@ -31,7 +31,7 @@ export class CpuMeter {
     this.#start = this.#total();
   }
 
-  /** Seconds of all nodes together since the start. */
+  /** Seconds, all nodes together. */
   get used(): CpuTimes {
     const now = this.#total();
     return {
@@ -49,12 +49,12 @@ export class CpuMeter {
   }
 }
 
-/** Resident memory of a process in MB, its share alone of what it has in common with others. */
+/** Memory of a process in MB, with its share of the pages that others use too (PSS). */
 export function proportionalMegabytes(pid: number): number {
   return kilobytes(`/proc/${pid}/smaps_rollup`, "Pss");
 }
 
-/** Resident memory of a process in MB, shared pages counted whole. */
+/** Memory of a process in MB, with all of the pages that others use too (RSS). */
 export function residentMegabytes(pid: number): number {
   return kilobytes(`/proc/${pid}/status`, "VmRSS");
 }

@@ -6,6 +6,8 @@
 /** Whose daemons do it. */
 export type Kind = "ours" | "go";
 
+type Awaitable<T> = T | Promise<T>;
+
 /** One line of the table. */
 export interface Figure {
   /** Where a run's sample has it. */
@@ -18,18 +20,18 @@ export interface Figure {
 /** What one run gave: a number for each of the row's figures that it has. */
 export type Sample = Readonly<Record<string, number>>;
 
-/** One that is measured, ready to go: its daemons are up and warm. */
+/** Somebody who is ready to be measured: their daemons are up and warm. */
 export interface Contender extends AsyncDisposable {
-  /** Does it once. Gives up, rejecting, when the signal aborts. */
+  /** Does it once. Gives up and rejects when the signal aborts. */
   run(signal: AbortSignal): Promise<Sample>;
 }
 
-/** Something without Receptor that does as much of the work as must be done, as a yardstick. */
+/** A yardstick without Receptor: only the part of the work that nobody can avoid. */
 export interface Limit {
   /** What it is, for the table. */
   readonly name: string;
-  /** Resolves to `undefined` when this machine does not have what it takes. */
-  setUp(signal: AbortSignal): Promise<Contender | undefined>;
+  /** Gives `undefined` if this machine lacks a program that it needs. */
+  setUp(signal: AbortSignal): Awaitable<Contender | undefined>;
 }
 
 export interface Row {
@@ -38,31 +40,31 @@ export interface Row {
   /** What is done. */
   readonly title: string;
   readonly figures: readonly Figure[];
-  /** Runs of each contender, when `--runs` does not say. */
+  /** Runs of each contender, unless `--runs` says otherwise. */
   readonly runs: number;
-  /** One run, or one setting up, that takes longer than this has failed. */
+  /** A run or a set-up that takes longer than this has failed. */
   readonly timeoutMs: number;
   readonly limits?: readonly Limit[];
-  setUp(kind: Kind, signal: AbortSignal): Promise<Contender>;
+  setUp(kind: Kind, signal: AbortSignal): Awaitable<Contender>;
 }
 
 /** How much a row does. */
 export interface Scale {
-  /** `full` for figures that count, `quick` to see that the row works. */
+  /** `full` for figures that count, `quick` to see whether the row works. */
   pick(full: number, quick: number): number;
 }
 
-/** Figures come out of `pick(full, …)`, or for a smoke test of `pick(…, quick)`. */
+/** Full scale, or that of a smoke test. */
 export function scaleOf(quick: boolean): Scale {
   return { pick: (full, small) => quick ? small : full };
 }
 
-/** A contender that starts all it needs anew in each run. */
-export function anew(run: (signal: AbortSignal) => Promise<Sample>): Contender {
+/** A contender that starts everything afresh in each run. */
+export function afresh(run: (signal: AbortSignal) => Promise<Sample>): Contender {
   return { run, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
-/** A contender over what is up already; `owned` is disposed of with it. */
+/** A contender that uses `owned` in all of its runs, and disposes of it at the end. */
 export function over(
   owned: AsyncDisposable,
   run: (signal: AbortSignal) => Promise<Sample>,

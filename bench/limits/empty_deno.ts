@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Program } from "../../tests/support/program.ts";
 import { residentMegabytes } from "../process_usage.ts";
-import { anew, type Limit } from "../row.ts";
+import { afresh, type Limit } from "../row.ts";
 
 const PROGRAM = `console.log("ready"); setInterval(() => {}, 1 << 30);`;
 
@@ -11,13 +11,13 @@ export function emptyDeno(settleMs: number): Limit {
   return {
     name: "empty Deno program",
     setUp: () =>
-      Promise.resolve(anew(async () => {
+      afresh(async () => {
         const start = performance.now();
         await using program = Program.start([Deno.execPath(), "eval", "--no-config", PROGRAM]);
         await program.waitForOutput(/ready/);
         const socket = performance.now() - start;
         await delay(settleMs);
         return { socket, idle: residentMegabytes(program.pid) };
-      })),
+      }),
   };
 }

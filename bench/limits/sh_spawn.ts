@@ -1,5 +1,5 @@
 /** The least that a job can take: a shell that says something, its output read to the end. */
-import { anew, type Limit } from "../row.ts";
+import { afresh, type Limit } from "../row.ts";
 import { percentile } from "../statistics.ts";
 import { timed } from "../timed.ts";
 
@@ -13,7 +13,7 @@ export const shSpawn: Limit = {
       stdin: "null",
       stderr: "null",
     });
-    return Promise.resolve(anew(async () => {
+    return afresh(async () => {
       const times: number[] = [];
       while (times.length < SPAWNS) {
         const { value, ms } = await timed(() => command.output());
@@ -21,6 +21,6 @@ export const shSpawn: Limit = {
         times.push(ms);
       }
       return { p50: percentile(times, 0.5) };
-    }));
+    });
   },
 };

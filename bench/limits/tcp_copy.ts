@@ -2,7 +2,7 @@
  * The least that bytes between two processes can take: one Deno program writes them to a TCP
  * connection on loopback, another reads them. Nothing is encrypted and nothing written to disk.
  */
-import { anew, type Limit } from "../row.ts";
+import { afresh, type Limit } from "../row.ts";
 import type { Copy } from "./_tcp_copy.ts";
 
 const PROGRAM = new URL("./_tcp_copy.ts", import.meta.url).pathname;
@@ -15,7 +15,7 @@ export function tcpCopy(
   return {
     name: "bare TCP copy",
     setUp: () =>
-      Promise.resolve(anew(async (signal) => {
+      afresh(async (signal) => {
         const { stdout, success } = await new Deno.Command(Deno.execPath(), {
           args: ["run", "-A", PROGRAM, String(bytes)],
           stdin: "null",
@@ -31,6 +31,6 @@ export function tcpCopy(
           [sender]: copy.senderCpuSeconds / gigabytes,
           [receiver]: copy.receiverCpuSeconds / gigabytes,
         };
-      })),
+      }),
   };
 }

@@ -4,7 +4,7 @@ import { ENDLESS } from "../jobs.ts";
 import { startWithLeftovers } from "../leftovers.ts";
 import { NodeClient } from "../node_client.ts";
 import { pool } from "../pool.ts";
-import { anew, type Row, type Scale } from "../row.ts";
+import { afresh, type Row, type Scale } from "../row.ts";
 import { timed } from "../timed.ts";
 
 const AT_A_TIME = 32;
@@ -29,7 +29,7 @@ export function awayNode(scale: Scale): Row {
     runs: 2,
     timeoutMs: 240_000,
     setUp: (kind) =>
-      Promise.resolve(anew(async (signal) => {
+      afresh(async (signal) => {
         const options = { work: [ENDLESS], farDials: true };
         await using leftovers = await startWithLeftovers(kind, count, options, signal);
         const { near, far, units } = leftovers;
@@ -59,6 +59,6 @@ export function awayNode(scale: Scale): Row {
           releases: releases.ms / 1000,
           back: back.ms / 1000,
         };
-      })),
+      }),
   };
 }

@@ -21,7 +21,7 @@ export function burst(full: number, { tls }: { tls: boolean }): (scale: Scale) =
         { key: "seconds", label: "to the last release", unit: "s", better: "lower" },
         { key: "released", label: "answered `released`", unit: ofJobs, better: "higher" },
         { key: "pending", label: "answered `release pending`", unit: ofJobs, better: "lower" },
-        { key: "cpu", label: "CPU of both daemons and a job", unit: "ms", better: "lower" },
+        { key: "cpu", label: "CPU per job, with processes", unit: "ms", better: "lower" },
         { key: "ping", label: "`ping` meanwhile, median", unit: "ms", better: "lower" },
         { key: "slowPing", label: "`ping` meanwhile, longest", unit: "ms", better: "lower" },
         { key: "lost", label: "`ping` meanwhile, without an answer", unit: "", better: "lower" },

@@ -17,7 +17,7 @@ export function localSubmits(scale: Scale): Row {
     title: `${submits} local submits, one after the other`,
     figures: [
       { key: "p50", label: "p50 of a submit", unit: "ms", better: "lower" },
-      { key: "cpu", label: "CPU of the daemon and a job", unit: "ms", better: "lower" },
+      { key: "cpu", label: "CPU per job, with processes", unit: "ms", better: "lower" },
     ],
     runs: 5,
     timeoutMs: 120_000,

@@ -5,7 +5,7 @@ import { NodeClient } from "../node_client.ts";
 import { startChain } from "../nodes.ts";
 import { pool } from "../pool.ts";
 import { proportionalMegabytes } from "../process_usage.ts";
-import { anew, type Figure, type Row, type Scale } from "../row.ts";
+import { afresh, type Figure, type Row, type Scale } from "../row.ts";
 
 const AT_A_TIME = 32;
 
@@ -26,7 +26,7 @@ export function memory(scale: Scale): Row {
     runs: 3,
     timeoutMs: 240_000,
     setUp: (kind) =>
-      Promise.resolve(anew(async (signal) => {
+      afresh(async (signal) => {
         await using chain = await startChain(kind, { work: [ECHO] });
         const read = () => ({
           near: proportionalMegabytes(chain.near.pid),
@@ -46,7 +46,7 @@ export function memory(scale: Scale): Row {
           farAfter: after.far,
           farQuiet: quiet.far,
         };
-      })),
+      }),
   };
 }
 

@@ -18,7 +18,7 @@ export function remoteEcho(scale: Scale): Row {
     title: "remote `echo`, from its submit to the end of its results",
     figures: [
       { key: "p50", label: "p50", unit: "ms", better: "lower" },
-      { key: "cpu", label: "CPU of both daemons and a job", unit: "ms", better: "lower" },
+      { key: "cpu", label: "CPU per job, with processes", unit: "ms", better: "lower" },
     ],
     runs: 5,
     timeoutMs: 120_000,

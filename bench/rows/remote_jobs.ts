@@ -16,8 +16,8 @@ export function remoteJobs(scale: Scale): Row {
     title: `${jobs} remote jobs with results and release, ${AT_A_TIME} at a time`,
     figures: [
       { key: "rate", label: "jobs a second", unit: "/s", better: "higher" },
-      { key: "cpu", label: "CPU of both daemons, for a job", unit: "ms", better: "lower" },
-      { key: "all", label: "… with the processes it takes", unit: "ms", better: "lower" },
+      { key: "cpu", label: "CPU per job: both daemons", unit: "ms", better: "lower" },
+      { key: "all", label: "CPU per job: with their processes", unit: "ms", better: "lower" },
     ],
     runs: 3,
     timeoutMs: 180_000,

@@ -1,4 +1,4 @@
-/** A daemon's first moments: until its socket greets, its first job, its memory once it is idle. */
+/** A daemon's start: the time to its socket and to its first job, and its memory when idle. */
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "../../tests/support/eventually.ts";
 import { ECHO, submitAndRead } from "../jobs.ts";
@@ -6,9 +6,9 @@ import { emptyDeno } from "../limits/empty_deno.ts";
 import { NodeClient } from "../node_client.ts";
 import { startNode } from "../nodes.ts";
 import { residentMegabytes } from "../process_usage.ts";
-import { anew, type Row, type Scale } from "../row.ts";
+import { afresh, type Row, type Scale } from "../row.ts";
 
-/** Bound of the first job. */
+/** How long the first job may take. */
 const FIRST_JOB_MS = 30_000;
 
 export function start(scale: Scale): Row {
@@ -30,7 +30,7 @@ export function start(scale: Scale): Row {
     timeoutMs: 60_000,
     limits: [emptyDeno(settleMs)],
     setUp: (kind) =>
-      Promise.resolve(anew(async (signal) => {
+      afresh(async (signal) => {
         let idle: number;
         {
           await using node = await startNode(kind, [ECHO]);
@@ -48,6 +48,6 @@ export function start(scale: Scale): Row {
           intervalMs: 2,
         });
         return { socket: node.readyMs, job: performance.now() - begin, idle };
-      })),
+      }),
   };
 }

@@ -6,7 +6,7 @@ import { startChain, TLS_CLIENT } from "../nodes.ts";
 import { pingDuring } from "../pings.ts";
 import { pool } from "../pool.ts";
 import { CpuMeter } from "../process_usage.ts";
-import { anew, type Row, type Scale } from "../row.ts";
+import { afresh, type Row, type Scale } from "../row.ts";
 import { longest, median } from "../statistics.ts";
 import { timed } from "../timed.ts";
 
@@ -22,7 +22,7 @@ export function tlsSubmits(scale: Scale): Row {
     figures: [
       { key: "answered", label: "to the last submit's answer", unit: "s", better: "lower" },
       { key: "done", label: "to the last job's end", unit: "s", better: "lower" },
-      { key: "cpu", label: "CPU of both daemons and a job", unit: "ms", better: "lower" },
+      { key: "cpu", label: "CPU per job, with processes", unit: "ms", better: "lower" },
       { key: "ping", label: "`ping` meanwhile, median", unit: "ms", better: "lower" },
       { key: "slowPing", label: "`ping` meanwhile, longest", unit: "ms", better: "lower" },
       { key: "lost", label: "`ping` meanwhile, without an answer", unit: "", better: "lower" },
@@ -30,7 +30,7 @@ export function tlsSubmits(scale: Scale): Row {
     runs: 2,
     timeoutMs: 300_000,
     setUp: (kind) =>
-      Promise.resolve(anew(async (signal) => {
+      afresh(async (signal) => {
         await using chain = await startChain(kind, { work: [ECHO], tls: true });
         const client = new NodeClient(chain.near, signal);
         await wholeJob(client, FIELDS);
@@ -49,7 +49,7 @@ export function tlsSubmits(scale: Scale): Row {
           slowPing: longest(times),
           lost,
         };
-      })),
+      }),
   };
 }
 

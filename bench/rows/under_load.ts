@@ -3,7 +3,7 @@ import { ECHO, PRODUCE, produce, submitAndRead } from "../jobs.ts";
 import { NodeClient } from "../node_client.ts";
 import { startChain } from "../nodes.ts";
 import { pingTimes } from "../pings.ts";
-import { anew, type Row, type Scale } from "../row.ts";
+import { afresh, type Row, type Scale } from "../row.ts";
 import { longest, percentile } from "../statistics.ts";
 import { timed } from "../timed.ts";
 
@@ -32,7 +32,7 @@ export function underLoad(scale: Scale): Row {
     runs: 3,
     timeoutMs: 180_000,
     setUp: (kind) =>
-      Promise.resolve(anew(async (signal) => {
+      afresh(async (signal) => {
         await using chain = await startChain(kind, { work: [ECHO, PRODUCE] });
         const measured = new AbortController();
         const filler = new NodeClient(chain.near, AbortSignal.any([signal, measured.signal]));
@@ -64,7 +64,7 @@ export function underLoad(scale: Scale): Row {
             if (error !== measured.signal.reason) throw error;
           });
         }
-      })),
+      }),
   };
 }
 

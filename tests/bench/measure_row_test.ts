@@ -79,7 +79,7 @@ Deno.test("a run that takes too long is given up", async () => {
   const row = { ...fakeRow([], (_who, signal) => hang(signal)), timeoutMs: 10, limits: [] };
   const outcomes = await measureRow(row, { kinds: ["ours"], runs: 3, signal: never });
   assert.deepEqual(outcomes, [
-    { contender: "ours", samples: [], error: "the run was not through after 0.01 s" },
+    { contender: "ours", samples: [], error: "the run was not finished after 0.01 s" },
   ]);
 });
 
