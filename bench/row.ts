@@ -71,3 +71,11 @@ export function over(
 ): Contender {
   return { run, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }
+
+/** Does `work` with `owned` before anything is measured; if that fails, disposes of `owned`. */
+export async function warmUp(owned: AsyncDisposable, work: () => Promise<unknown>): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  stack.use(owned);
+  await work();
+  stack.move();
+}

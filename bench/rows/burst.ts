@@ -5,7 +5,7 @@ import { startChain, TLS_CLIENT } from "../nodes.ts";
 import { pingDuring } from "../pings.ts";
 import { pool } from "../pool.ts";
 import { CpuMeter } from "../process_usage.ts";
-import { over, type Row, type Scale } from "../row.ts";
+import { over, type Row, type Scale, warmUp } from "../row.ts";
 import { longest, median } from "../statistics.ts";
 import { timed } from "../timed.ts";
 
@@ -30,7 +30,7 @@ export function burst(full: number, { tls }: { tls: boolean }): (scale: Scale) =
       timeoutMs: 180_000,
       async setUp(kind, signal) {
         const chain = await startChain(kind, { work: [SECOND], tls });
-        await wholeJob(new NodeClient(chain.near, signal), fields);
+        await warmUp(chain, () => wholeJob(new NodeClient(chain.near, signal), fields));
         return over(chain, async (signal) => {
           const client = new NodeClient(chain.near, signal);
           const cpu = new CpuMeter(chain.near, chain.far);

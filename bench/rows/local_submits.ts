@@ -4,7 +4,7 @@ import { shSpawn } from "../limits/sh_spawn.ts";
 import { NodeClient } from "../node_client.ts";
 import { startNode } from "../nodes.ts";
 import { CpuMeter } from "../process_usage.ts";
-import { over, type Row, type Scale } from "../row.ts";
+import { over, type Row, type Scale, warmUp } from "../row.ts";
 import { percentile } from "../statistics.ts";
 import { timed } from "../timed.ts";
 
@@ -32,8 +32,10 @@ export function localSubmits(scale: Scale): Row {
           await client.release(unitId);
         }
       };
-      const warmUp = new NodeClient(node, signal);
-      for (let i = 0; i < WARM_UP; i++) await tidy(warmUp, [await submit(warmUp)]);
+      await warmUp(node, async () => {
+        const client = new NodeClient(node, signal);
+        for (let i = 0; i < WARM_UP; i++) await tidy(client, [await submit(client)]);
+      });
       return over(node, async (signal) => {
         const client = new NodeClient(node, signal);
         const units: string[] = [];

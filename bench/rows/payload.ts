@@ -4,7 +4,7 @@ import { tcpCopy } from "../limits/tcp_copy.ts";
 import { NodeClient } from "../node_client.ts";
 import { startChain } from "../nodes.ts";
 import { CpuMeter } from "../process_usage.ts";
-import { over, type Row, type Scale } from "../row.ts";
+import { over, type Row, type Scale, warmUp } from "../row.ts";
 import { timed } from "../timed.ts";
 
 const PIECE = new Uint8Array(256 * 1024);
@@ -26,7 +26,7 @@ export function payload(scale: Scale): Row {
     async setUp(kind, signal) {
       const chain = await startChain(kind, { work: [COUNT] });
       const { near, far } = chain;
-      await send(new NodeClient(near, signal), WARM_UP_BYTES);
+      await warmUp(chain, () => send(new NodeClient(near, signal), WARM_UP_BYTES));
       return over(chain, async (signal) => {
         const meters = { near: new CpuMeter(near), far: new CpuMeter(far) };
         const seconds = await send(new NodeClient(near, signal), bytes);

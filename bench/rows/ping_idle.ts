@@ -2,7 +2,7 @@
 import { NodeClient } from "../node_client.ts";
 import { startChain } from "../nodes.ts";
 import { pingTimes } from "../pings.ts";
-import { over, type Row, type Scale } from "../row.ts";
+import { over, type Row, type Scale, warmUp } from "../row.ts";
 import { percentile } from "../statistics.ts";
 
 const WARM_UP = 100;
@@ -20,7 +20,7 @@ export function pingIdle(scale: Scale): Row {
     timeoutMs: 60_000,
     async setUp(kind, signal) {
       const chain = await startChain(kind);
-      await pingTimes(new NodeClient(chain.near, signal), WARM_UP);
+      await warmUp(chain, () => pingTimes(new NodeClient(chain.near, signal), WARM_UP));
       return over(chain, async (signal) => {
         const times = await pingTimes(new NodeClient(chain.near, signal), pings);
         return { p50: percentile(times, 0.5), p99: percentile(times, 0.99) };

@@ -5,7 +5,7 @@ import { ECHO, submitAndRead } from "../jobs.ts";
 import { NodeClient } from "../node_client.ts";
 import { startChain } from "../nodes.ts";
 import { CpuMeter } from "../process_usage.ts";
-import { over, type Row, type Scale } from "../row.ts";
+import { over, type Row, type Scale, warmUp } from "../row.ts";
 import { percentile } from "../statistics.ts";
 import { timed } from "../timed.ts";
 
@@ -30,7 +30,7 @@ export function remoteEcho(scale: Scale): Row {
         await client.release(unitId);
         return ms;
       };
-      await once(new NodeClient(chain.near, signal));
+      await warmUp(chain, () => once(new NodeClient(chain.near, signal)));
       return over(chain, async (signal) => {
         const client = new NodeClient(chain.near, signal);
         const cpu = new CpuMeter(chain.near, chain.far);

@@ -4,7 +4,7 @@ import { NodeClient } from "../node_client.ts";
 import { startChain } from "../nodes.ts";
 import { pool } from "../pool.ts";
 import { CpuMeter } from "../process_usage.ts";
-import { over, type Row, type Scale } from "../row.ts";
+import { over, type Row, type Scale, warmUp } from "../row.ts";
 import { timed } from "../timed.ts";
 
 const AT_A_TIME = 32;
@@ -25,7 +25,7 @@ export function remoteJobs(scale: Scale): Row {
       const chain = await startChain(kind, { work: [ECHO] });
       const many = (client: NodeClient, count: number) =>
         pool(count, AT_A_TIME, () => wholeJob(client, { node: "far", workType: "echo" }));
-      await many(new NodeClient(chain.near, signal), AT_A_TIME);
+      await warmUp(chain, () => many(new NodeClient(chain.near, signal), AT_A_TIME));
       return over(chain, async (signal) => {
         const cpu = new CpuMeter(chain.near, chain.far);
         const { ms } = await timed(() => many(new NodeClient(chain.near, signal), jobs));

@@ -4,7 +4,7 @@ import { tcpCopy } from "../limits/tcp_copy.ts";
 import { NodeClient } from "../node_client.ts";
 import { startChain } from "../nodes.ts";
 import { CpuMeter } from "../process_usage.ts";
-import { type Figure, over, type Row, type Scale } from "../row.ts";
+import { type Figure, over, type Row, type Scale, warmUp } from "../row.ts";
 import { timed } from "../timed.ts";
 
 const WARM_UP_BYTES = 1_000_000;
@@ -27,7 +27,7 @@ export function results(hops: number): (scale: Scale) => Row {
       async setUp(kind, signal) {
         const chain = await startChain(kind, { work: [PRODUCE], hops });
         const { near, relays, far } = chain;
-        await transfer(new NodeClient(near, signal), WARM_UP_BYTES);
+        await warmUp(chain, () => transfer(new NodeClient(near, signal), WARM_UP_BYTES));
         return over(chain, async (signal) => {
           const meters = { far: new CpuMeter(far), near: new CpuMeter(near) };
           const relay = new CpuMeter(...relays);

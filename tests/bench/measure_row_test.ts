@@ -1,7 +1,7 @@
 /** How contenders take turns, and what becomes of one that fails. */
 import assert from "node:assert/strict";
 import { measureRow } from "../../bench/measure_row.ts";
-import { type Contender, type Kind, over, type Row, type Sample } from "../../bench/row.ts";
+import { type Contender, type Kind, over, type Row, type Sample, warmUp } from "../../bench/row.ts";
 
 const never = new AbortController().signal;
 
@@ -95,4 +95,13 @@ Deno.test("an interrupt ends the measurement, and with it all contenders", async
     /interrupted/,
   );
   assert.deepEqual(log.slice(-2), ["ours is gone", "go is gone"]);
+});
+
+Deno.test("what cannot be warmed up is disposed of, what can is kept", async () => {
+  let gone = 0;
+  const owned = { [Symbol.asyncDispose]: () => Promise.resolve(void gone++) };
+  await assert.rejects(warmUp(owned, () => Promise.reject(new Error("too cold"))), /too cold/);
+  assert.equal(gone, 1);
+  await warmUp(owned, () => Promise.resolve());
+  assert.equal(gone, 1);
 });
