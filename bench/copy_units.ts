@@ -1,6 +1,6 @@
 /**
- * Many finished units on disk without the hours of running them: copies of one that the daemon
- * itself left, under ids of their own.
+ * Many finished units on disk without hours of running them: copies, under new ids, of one that the
+ * daemon itself left.
  */
 import { join } from "node:path";
 import type { TestNode } from "../tests/support/test_node.ts";

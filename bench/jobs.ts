@@ -1,4 +1,4 @@
-/** The jobs of the scoreboard, and what a client does with one from its submit to its release. */
+/** The jobs of the scoreboard, and what a client does with one from submission to release. */
 import type { SubmitFields } from "../lib/control/client.ts";
 import type { Action } from "../tests/support/test_node.ts";
 import type { NodeClient, Release } from "./node_client.ts";
@@ -33,12 +33,12 @@ export const PRODUCE: Action = {
   },
 };
 
-/** Reads its payload to the end and says how many bytes it had. */
+/** Reads its payload to the end and prints how many bytes it had. */
 export const COUNT: Action = {
   "work-command": { worktype: "count", command: "wc", params: "-c" },
 };
 
-/** A submit of `PRODUCE` on the far node. */
+/** A submission of `PRODUCE` to the far node. */
 export function produce(bytes: number): SubmitFields {
   return { node: "far", workType: "produce", params: { params: `-c ${bytes}` } };
 }
@@ -50,7 +50,7 @@ export async function submitAndRead(client: NodeClient, fields: SubmitFields): P
   return unitId;
 }
 
-/** The whole life of such a job, as AWX lives it; resolves to how its release was answered. */
+/** The whole life of such a job, as with AWX; resolves to how its release was answered. */
 export async function wholeJob(client: NodeClient, fields: SubmitFields): Promise<Release> {
   return await client.release(await submitAndRead(client, fields));
 }

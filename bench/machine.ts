@@ -10,7 +10,7 @@ export interface Machine {
   readonly memoryGB: number;
   readonly kernel: string;
   readonly deno: string;
-  /** Versions of the daemons that are measured, as they say themselves. */
+  /** Versions of the measured daemons, as they report them. */
   readonly daemons: Readonly<Partial<Record<Kind, string>>>;
   /** What "ours" is: the built file, or the sources. */
   readonly ours: "dist/receptor" | "source";
@@ -39,7 +39,7 @@ export function machineLine(machine: Machine): string {
     `Go daemon ${daemons.go ?? "not there"}, ours ${daemons.ours} (${ours})`;
 }
 
-/** Processes that ran or wanted to, averaged over the last minute. */
+/** Processes that ran or were ready to, averaged over the last minute. */
 export function loadNow(): number {
   return Deno.loadavg()[0]!;
 }

@@ -6,7 +6,7 @@ import type { Contender, Kind, Limit, Row, Sample } from "./row.ts";
 export interface Outcome {
   /** "ours", "go", or the name of a limit. */
   readonly contender: string;
-  /** Of each run that succeeded, in order. */
+  /** The sample of each successful run, in order. */
   readonly samples: readonly Sample[];
   /** Why it dropped out. */
   readonly error?: string;
@@ -30,8 +30,8 @@ export interface MeasureOptions {
 }
 
 /**
- * Runs ours, theirs, the limits, ours, theirs, … One that fails is out, with the reason, and the
- * others go on without it.
+ * Runs ours, theirs, the limits, ours, theirs, … One that fails is dropped, with the reason, and
+ * the others go on without it.
  */
 export async function measureRow(row: Row, options: MeasureOptions): Promise<Outcome[]> {
   const { kinds, runs, signal } = options;
@@ -81,7 +81,7 @@ async function takeTurn(entrant: Entrant, timeoutMs: number, signal: AbortSignal
   }
 }
 
-/** Hands `work` a signal that aborts after `timeoutMs`, and waits for it to give up. */
+/** Gives `work` a signal that aborts after `timeoutMs`, and waits for it to give up. */
 async function bounded<T>(
   what: string,
   timeoutMs: number,

@@ -1,6 +1,6 @@
 /**
  * The one client that drives every node: our control client over the node's unix socket, a new
- * connection for each command, as AWX has it.
+ * connection for each command, as AWX does it.
  */
 import { ControlClient, type SubmitFields } from "../lib/control/client.ts";
 
@@ -13,7 +13,7 @@ export class NodeClient {
   readonly #socket: string;
   readonly #signal: AbortSignal;
 
-  /** All that this client does ends when `signal` aborts. */
+  /** Everything that this client does ends when `signal` aborts. */
   constructor(node: { socket: string }, signal: AbortSignal) {
     this.#socket = node.socket;
     this.#signal = signal;
@@ -41,7 +41,7 @@ export class NodeClient {
   }
 
   /**
-   * Reads a unit's output to its end; resolves to its bytes. `onBytes` is told of each piece.
+   * Reads a unit's output to its end; resolves to its bytes. `onBytes` is called for each piece.
    */
   async countResults(unitId: string, onBytes: (count: number) => void = () => {}): Promise<number> {
     using client = await this.connect();

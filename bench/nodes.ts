@@ -28,14 +28,14 @@ export interface Chain extends AsyncDisposable {
 export interface ChainOptions {
   /** Work types of the far node. */
   readonly work?: readonly Action[];
-  /** Links from `near` to `far`; 1 when left out. */
+  /** Links from `near` to `far`; 1 by default. */
   readonly hops?: number;
   /**
-   * Links and streams as AWX has them: both sides with certificates (RSA 2048), the far control
-   * service behind a tls-server that asks for one.
+   * Links and streams as in AWX: both sides with certificates (RSA 2048), the far control service
+   * with a tls-server that requires one.
    */
   readonly tls?: boolean;
-  /** The far node dials, and so is back at once after a restart. */
+  /** The far node dials, so it is back at once after a restart. */
   readonly farDials?: boolean;
 }
 

@@ -19,7 +19,7 @@ when it was interrupted or a row of ours failed.`;
 export interface Options {
   /** Names of rows; empty for all. */
   readonly only: readonly string[];
-  /** Instead of the rows' own numbers. */
+  /** Replaces the rows' own numbers. */
   readonly runs: number | undefined;
   readonly quick: boolean;
   readonly print: "text" | "json" | "markdown" | "list" | "help";
@@ -27,7 +27,7 @@ export interface Options {
   readonly from: string | undefined;
 }
 
-/** Throws an error for its user when the arguments make no sense. */
+/** Throws an error for the user if the arguments make no sense. */
 export function readOptions(args: readonly string[]): Options {
   const { values: flags } = parseArgs({
     args: [...args],

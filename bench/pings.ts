@@ -24,14 +24,14 @@ export async function pingTimes(
   return times;
 }
 
-/** Pings beside other work. */
+/** Pings during other work. */
 export interface Pinged {
-  /** Of those that were answered, in milliseconds. */
+  /** Times of the answered ones, in milliseconds. */
   readonly times: readonly number[];
   readonly lost: number;
 }
 
-/** Pings from time to time until `work` is through, at least once. Adds `Pinged` to its result. */
+/** Pings from time to time until `work` is done, at least once. Adds `Pinged` to its result. */
 export async function pingDuring<T extends object>(
   client: NodeClient,
   work: Promise<T>,

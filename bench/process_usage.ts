@@ -11,10 +11,10 @@ export interface CpuTimes {
   readonly withChildren: number;
 }
 
-/** Throws `Deno.errors.NotFound` when there is no such process. */
+/** Throws `Deno.errors.NotFound` if there is no such process. */
 export function cpuTimes(pid: number): CpuTimes {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  // The name, in parentheses, may hold anything; the state behind it is the third field.
+  // The name, in parentheses, may hold anything; the state after it is the third field.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [user, system, childrenUser, childrenSystem] = fields.slice(11, 15).map(Number);
   const own = (user! + system!) / TICKS_A_SECOND;

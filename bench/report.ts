@@ -24,7 +24,7 @@ export interface RowReport {
   readonly name: string;
   readonly title: string;
   readonly figures: readonly FigureReport[];
-  /** Why a contender did not go on, by its name. */
+  /** Why a contender was dropped, by its name. */
   readonly errors: Readonly<Record<string, string>>;
   /** The machine's load before the row and after it. */
   readonly load: readonly [before: number, after: number];
@@ -71,7 +71,7 @@ function summarize(values: readonly number[]): Summary {
   };
 }
 
-/** Nothing can be said of a value that is missing or, as a count of ticks may be, zero. */
+/** Nothing can be said about a value that is missing or, as a count of ticks may be, zero. */
 function timesBetter(
   { better }: Figure,
   ours: number | undefined,

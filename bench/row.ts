@@ -1,6 +1,6 @@
 /**
- * What a row of the scoreboard is: something that users do, done by each contender in turn, and
- * the figures that this gives.
+ * A row of the scoreboard: something that users do, done by each contender in turn, and the
+ * resulting figures.
  */
 
 /** Whose daemons do it. */
@@ -10,14 +10,14 @@ type Awaitable<T> = T | Promise<T>;
 
 /** One line of the table. */
 export interface Figure {
-  /** Where a run's sample has it. */
+  /** Its key in a run's sample. */
   readonly key: string;
   readonly label: string;
   readonly unit: string;
   readonly better: "lower" | "higher";
 }
 
-/** What one run gave: a number for each of the row's figures that it has. */
+/** The result of one run: a number for each of the row's figures that it yields. */
 export type Sample = Readonly<Record<string, number>>;
 
 /** Somebody who is ready to be measured: their daemons are up and warm. */

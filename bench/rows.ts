@@ -39,7 +39,7 @@ const ROWS: readonly ((scale: Scale) => Row)[] = [
   start,
 ];
 
-/** All rows, or those named; throws a `RangeError` that lists the names when one is unknown. */
+/** All rows, or those named; throws a `RangeError` that lists the names if one is unknown. */
 export function selectRows(scale: Scale, only: readonly string[]): Row[] {
   const rows = ROWS.map((row) => row(scale));
   const names = rows.map(({ name }) => name);

@@ -1,6 +1,6 @@
 /**
- * The scoreboard: our nodes beside the Go daemon's in the same run, taking turns, driven by the
- * same client over the same control protocol. `deno task bench --help` says how.
+ * The scoreboard: our nodes and the Go daemon's in the same run, taking turns, driven by the same
+ * client over the same control protocol. `deno task bench --help` says how.
  */
 import { messageOf } from "../lib/base/error_message.ts";
 import { folderOf, runsFromSource } from "../tests/support/peers.ts";
@@ -58,7 +58,7 @@ async function measure(
     const start = performance.now();
     const outcomes = await measureRow(row, { kinds, runs, signal: interrupted.signal })
       .catch((error) => {
-        // What was measured before is printed all the same.
+        // What was measured before is still printed.
         if (!interrupted.signal.aborted) throw error;
         progress(`${row.name} was interrupted`);
         Deno.exitCode = 1;

@@ -1,4 +1,4 @@
-/** Numbers out of many measurements. */
+/** Statistics of many measurements. */
 
 /** The value below which `share` (0 to 1) of all values lie. Throws a `RangeError` for no values. */
 export function percentile(values: readonly number[], share: number): number {

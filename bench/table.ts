@@ -21,7 +21,7 @@ export function textRow(row: RowReport): string {
   ].join("\n").replaceAll("`", "");
 }
 
-/** What stands over the figures of `textRow`. */
+/** The heading above the figures of `textRow`. */
 export function textHead(): string {
   const [, ...titles] = HEAD;
   return " ".repeat(44) + titles.slice(0, 4).map((title) => title.padStart(12)).join("") +
@@ -52,7 +52,7 @@ function cells(figure: FigureReport, errors: Readonly<Record<string, string>> = 
   return [label, unit, cell("go", go), cell("ours", ours), times, limit.join(", ")];
 }
 
-/** Three digits say all that can be said; thousands are not rounded to hundreds. */
+/** Three digits are all that is meaningful; thousands are not rounded to hundreds. */
 function number(value: number, digits = 3): string {
   return value >= 1000
     ? Math.round(value).toLocaleString("en")

@@ -60,7 +60,7 @@ export function misdirected(graph: ImportGraph): string[] {
       } else if (ROOMS.indexOf(other) > ROOMS.indexOf(room)) {
         offences.push(`${file} imports ${imported}: lib/${other} stands above lib/${room}`);
       } else if (STRANGERS.some(([from, to]) => from === room && to === other)) {
-        offences.push(`${file} imports ${imported}: lib/${room} shall not know lib/${other}`);
+        offences.push(`${file} imports ${imported}: lib/${room} must not know lib/${other}`);
       }
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The program of a bare TCP copy. With a number of bytes it receives them from another of its
- * kind, which it starts with a port beside, and prints a `Copy` as JSON.
+ * The program of a bare TCP copy. Given a number of bytes, it receives them from another instance,
+ * which it starts with a port as well, and prints a `Copy` as JSON.
  */
 import { cpuUsage } from "node:process";
 
@@ -13,7 +13,7 @@ export interface Copy {
 
 const PIECE_BYTES = 256 * 1024;
 
-/** CPU seconds of this process from now on, a call later. */
+/** Returns a function that gives the CPU seconds of this process since now. */
 function cpuMeter(): () => number {
   const start = cpuUsage();
   return () => {

@@ -1,6 +1,6 @@
 /**
- * What people do without a mesh: a remote command over an SSH connection that is up already and
- * shared. Needs an sshd on this machine, which is started for this alone, with keys of its own.
+ * What people do without a mesh: a remote command over an existing, shared SSH connection. Needs
+ * sshd on this machine; a separate one is started for this, with its own keys.
  */
 import { join } from "node:path";
 import { eventually } from "../../tests/support/eventually.ts";
@@ -12,7 +12,7 @@ import { percentile } from "../statistics.ts";
 import { timed } from "../timed.ts";
 
 const COMMANDS = 20;
-/** Where sshd is, which is in few users' PATH. */
+/** Where sshd is; few users have it in their PATH. */
 const SYSTEM_FOLDERS = ["/usr/sbin", "/usr/local/sbin"];
 const HOST = "127.0.0.1";
 

@@ -1,6 +1,6 @@
 /**
  * The least that bytes between two processes can take: one Deno program writes them to a TCP
- * connection on loopback, another reads them. Nothing is encrypted and nothing written to disk.
+ * connection on loopback, another reads them. Nothing is encrypted or written to disk.
  */
 import { afresh, type Limit } from "../row.ts";
 import type { Copy } from "./_tcp_copy.ts";

@@ -1,4 +1,4 @@
-/** Cancels and releases of units whose node is away, and what becomes of them when it is back. */
+/** Cancels and releases of units whose node is away, and what becomes of them once it is back. */
 import { setTimeout as delay } from "node:timers/promises";
 import { ENDLESS } from "../jobs.ts";
 import { startWithLeftovers } from "../leftovers.ts";

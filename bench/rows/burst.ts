@@ -1,4 +1,6 @@
-/** Many jobs of a second at the same moment, to the last release, and what pings take meanwhile. */
+/**
+ * Many one-second jobs at the same moment, to the last release, and how long pings take meanwhile.
+ */
 import { SECOND, wholeJob } from "../jobs.ts";
 import { NodeClient } from "../node_client.ts";
 import { startChain, TLS_CLIENT } from "../nodes.ts";

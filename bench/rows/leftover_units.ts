@@ -1,4 +1,4 @@
-/** Releases on a node that has many more remote units, whose peer is there. */
+/** Releases on a node with many other remote units, whose peer is up. */
 import { startWithLeftovers } from "../leftovers.ts";
 import { NodeClient } from "../node_client.ts";
 import { over, type Row, type Scale } from "../row.ts";

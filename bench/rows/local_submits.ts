@@ -1,4 +1,4 @@
-/** Local jobs submitted one after the other: how long each submit keeps its client. */
+/** Local jobs submitted one after the other: how long each submission takes its client. */
 import { ECHO } from "../jobs.ts";
 import { shSpawn } from "../limits/sh_spawn.ts";
 import { NodeClient } from "../node_client.ts";
@@ -25,7 +25,10 @@ export function localSubmits(scale: Scale): Row {
     async setUp(kind, signal) {
       const node = await startNode(kind, [ECHO]);
       const submit = (client: NodeClient) => client.submit({ node: "solo", workType: "echo" });
-      /** Ends with all jobs done and their units gone, for the next run to find the same node. */
+      /**
+       * Resolves when all jobs are done and their units gone, so that the next run finds the same
+       * node.
+       */
       const tidy = async (client: NodeClient, units: readonly string[]) => {
         for (const unitId of units) {
           await client.countResults(unitId);

@@ -1,4 +1,4 @@
-/** Memory of both daemons after many jobs, at once and when they have been quiet for a while. */
+/** Memory of both daemons after many jobs, at once and after a quiet while. */
 import { setTimeout as delay } from "node:timers/promises";
 import { ECHO, wholeJob } from "../jobs.ts";
 import { NodeClient } from "../node_client.ts";

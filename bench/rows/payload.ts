@@ -1,4 +1,4 @@
-/** A remote job with a large payload, from its submit until the job has counted all bytes. */
+/** A remote job with a large payload, from its submission until the job has counted all bytes. */
 import { COUNT } from "../jobs.ts";
 import { tcpCopy } from "../limits/tcp_copy.ts";
 import { NodeClient } from "../node_client.ts";
@@ -41,7 +41,7 @@ export function payload(scale: Scale): Row {
   };
 }
 
-/** Resolves to the seconds from the submit to the job's answer. */
+/** Resolves to the seconds from the submission to the job's answer. */
 async function send(client: NodeClient, bytes: number): Promise<number> {
   const { value, ms } = await timed(async () => {
     const unitId = await client.submit({ node: "far", workType: "count" }, pieces(bytes));

@@ -1,4 +1,6 @@
-/** Remote jobs one after the other: what each costs, from its submit to the end of its results. */
+/**
+ * Remote jobs one after the other: what each costs, from its submission to the end of its results.
+ */
 import { shSpawn } from "../limits/sh_spawn.ts";
 import { ssh } from "../limits/ssh.ts";
 import { ECHO, submitAndRead } from "../jobs.ts";

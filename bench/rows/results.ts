@@ -45,7 +45,7 @@ export function results(hops: number): (scale: Scale) => Row {
   };
 }
 
-/** Resolves to the seconds from the submit to the last byte. */
+/** Resolves to the seconds from the submission to the last byte. */
 async function transfer(client: NodeClient, bytes: number): Promise<number> {
   const { value, ms } = await timed(async () => {
     const unitId = await client.submit(produce(bytes));

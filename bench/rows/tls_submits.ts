@@ -53,7 +53,7 @@ export function tlsSubmits(scale: Scale): Row {
   };
 }
 
-/** Looks now and then, since each look costs the node something. */
+/** Checks only now and then, since each check costs the node something. */
 async function allSucceeded(
   client: NodeClient,
   count: number,

@@ -7,7 +7,7 @@ import { afresh, type Row, type Scale } from "../row.ts";
 import { longest, percentile } from "../statistics.ts";
 import { timed } from "../timed.ts";
 
-/** Of one of the units whose results fill the link. */
+/** Output of one of the units whose results fill the link. */
 const BYTES = 150_000_000;
 const PAUSE_MS = 20;
 
@@ -68,7 +68,7 @@ export function underLoad(scale: Scale): Row {
   };
 }
 
-/** Reads results without end, two units at a time so that no gap is between them. */
+/** Keeps reading results, two units at a time so that there is no gap between them. */
 async function fill(client: NodeClient, onBytes: (count: number) => void): Promise<never> {
   const one = async (): Promise<never> => {
     while (true) {

@@ -28,7 +28,7 @@ export function workList(full: number): (scale: Scale) => Row {
         await node.stop();
         await copyUnit(unitId, units - 1, [node]);
         await node.restart();
-        // The Go daemon answers while it still reads them.
+        // The Go daemon answers while it is still reading them.
         await eventually(async () => await countListed(client) === units, {
           what: `a list of ${units} units`,
         });

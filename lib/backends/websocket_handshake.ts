@@ -86,7 +86,7 @@ function checkAnswer({ startLine, headers }: HttpHead, accept: string): void {
   const valid = hasToken(headers.get("upgrade"), "websocket") &&
     hasToken(headers.get("connection"), "upgrade") &&
     headers.get("sec-websocket-accept") === accept;
-  if (!valid) throw new Error("the server's answer is not one of WebSocket");
+  if (!valid) throw new Error("the server's answer is not a WebSocket handshake");
   for (const name of ["sec-websocket-extensions", "sec-websocket-protocol"]) {
     if (headers.has(name)) throw new Error(`the server chose a ${name} that was not offered`);
   }

@@ -198,6 +198,6 @@ function violation(what: string): WebSocketError {
 function tooBig(length: number): WebSocketError {
   return new WebSocketError(
     CloseCode.tooBig,
-    `the peer sent a message of ${length} bytes: ${MAX_MESSAGE_BYTES} is the most`,
+    `the peer sent a message of ${length} bytes: at most ${MAX_MESSAGE_BYTES} are allowed`,
   );
 }

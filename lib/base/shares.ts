@@ -1,16 +1,15 @@
 /**
  * Who holds what in a bounded table: a neighbour, or an address that connects. When the table is
- * full, the owner that has most gives something back, the oldest first: one that sends without end
- * displaces only its own.
+ * full, the owner with the most gives up its oldest item: one that floods displaces only its own.
  */
 
 interface Share<Item> {
-  /** Size of each item, the one that came first first. */
+  /** Size of each item, oldest first. */
   readonly items: Map<Item, number>;
   size: number;
 }
 
-/** No owner is called so: stands for all that are gone. */
+/** No owner has this name: stands for all that are gone. */
 const GONE = "";
 
 export class Shares<Item> {
@@ -62,8 +61,8 @@ export class Shares<Item> {
   }
 
   /**
-   * What the largest share has held for longest, and how large that share is. Of shares of one
-   * size, the one that has been there for longest counts.
+   * The oldest item of the largest share, and the size of that share. Of equally large shares, the
+   * oldest counts.
    */
   oldestOfLargest(): { readonly item: Item; readonly shareSize: number } | undefined {
     let largest: Share<Item> | undefined;
@@ -76,8 +75,8 @@ export class Shares<Item> {
   }
 
   /**
-   * `owner` is gone: what it had joins the one share of all who left, so that coming and going
-   * under ever new names makes no new shares.
+   * `owner` is gone: what it had joins the one share of all that have left, so that coming and
+   * going under new names makes no new shares.
    */
   leave(owner: string): void {
     const share = this.#byOwner.get(owner);

@@ -1,13 +1,13 @@
 /**
- * A log that strangers cannot fill: about what comes from one source, such as an address, it takes
- * a few lines in a while, and then says how many it left out.
+ * A log that strangers cannot fill: it takes only a few lines per period about each source, such as
+ * an address, and then says how many it left out.
  */
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
 
-/** The while, in milliseconds. */
+/** The period, in milliseconds. */
 const PERIOD_MS = 10_000;
-/** Lines about one source in that time, and about all of them. */
+/** Lines per period about one source, and about all of them. */
 const MAX_LINES_PER_SOURCE = 10;
 const MAX_LINES = 100;
 

@@ -1,13 +1,13 @@
 /**
- * Folders and files that nobody but us and root can have put there, or can put something else in
- * the place of. In folders that many share, such as `/tmp`, another user may be first.
+ * Folders and files that nobody but us and root can have created or can replace. In shared folders,
+ * such as `/tmp`, another user may be first.
  *
- * Write access of a group is taken for what it looks like, a choice of the owner's: only the owner
- * can give it, and containers depend on it (volumes with an `fsGroup`, arbitrary user ids in the
- * group 0). That of everybody is not.
+ * Group write access is accepted as the owner's choice: only the owner can grant it, and containers
+ * depend on it (volumes with an `fsGroup`, arbitrary user ids in group 0). Write access for
+ * everybody is not accepted.
  */
 
-/** What is asked of the file system. */
+/** The functions of the file system that are used. */
 export interface PathReader {
   readonly lstat: (path: string) => Promise<PathInfo>;
   readonly readLink: (path: string) => Promise<string>;
@@ -16,7 +16,7 @@ export interface PathReader {
 
 export type PathInfo = Pick<Deno.FileInfo, "isFile" | "isDirectory" | "isSymlink" | "uid" | "mode">;
 
-/** Somebody else has, or could have, a hand in what is at a path. */
+/** Somebody else has changed, or could change, what is at a path. */
 export class ForeignPathError extends Error {
   override readonly name = "ForeignPathError";
 }
@@ -29,18 +29,18 @@ const STICKY = 0o1000;
 const MAX_LINKS = 40;
 /** The records of units are smaller. */
 const TEXT_BUFFER_BYTES = 16 * 1024;
-/** A file may be replaced, by us, at the very moment at which it is opened; not again and again. */
+/** We may replace a file at the very moment when it is opened, but not again and again. */
 const OPEN_ATTEMPTS = 10;
 
 /**
- * Why `info`, as `lstat` gives it, is not to be trusted by the user `uid`; undefined when it is.
- * With `shared` a folder may be one in which everybody may make entries of their own.
+ * Why the user `uid` must not trust `info`, as given by `lstat`; undefined if it may. With
+ * `shared`, a folder may be one in which everybody may create entries.
  */
 export function foreignReason(
   { uid: owner, mode, isSymlink }: PathInfo,
   { uid = Deno.uid(), shared = false }: { uid?: number | null; shared?: boolean } = {},
 ): string | undefined {
-  // Systems without owners do not tell any.
+  // Systems without owners report none.
   if (owner === null) return undefined;
   if (owner !== 0 && owner !== uid) return `belongs to user ${owner}, not to you or root`;
   // Links have no permissions of their own.
@@ -50,10 +50,10 @@ export function foreignReason(
 }
 
 /**
- * Makes the folder `path` (absolute, or below the current folder) and what is missing above it, for
- * us alone; what is there is checked from the root down, links included. Throws a
- * `ForeignPathError` that names the part that is not ours or root's, or that others may write.
- * Shared folders such as `/tmp` may be on the way, and with `shared` at its end.
+ * Creates the folder `path` (absolute, or below the current folder) and any missing ones above it,
+ * private to us; existing parts are checked from the root down, links included. Throws a
+ * `ForeignPathError` that names the part that is not ours or root's, or that others may write to.
+ * Shared folders such as `/tmp` may be on the way, and with `shared` at the end.
  */
 export async function makeTrustedFolder(
   path: string,
@@ -90,7 +90,7 @@ export async function makeTrustedFolder(
     const info = await lstatOrMake(place, reader);
     const problem = info.isDirectory || info.isSymlink
       ? foreignReason(info, { uid, shared })
-      : "is no folder";
+      : "is not a folder";
     if (problem === undefined) return info;
     const where = place === wanted ? place : `${path} is not safe: ${place}`;
     throw new ForeignPathError(`${where} ${problem}`);
@@ -98,7 +98,7 @@ export async function makeTrustedFolder(
 }
 
 /**
- * Opens the file at `path`, and makes it with `create`, without following a link and only if it is
+ * Opens the file at `path`, or with `create` creates it, without following a link and only if it is
  * ours or root's alone. Throws a `ForeignPathError` if it is not.
  */
 export async function openOwnFile(
@@ -116,7 +116,7 @@ export async function openOwnFile(
         throw error;
       }
     }
-    const problem = before.isFile ? foreignReason(before) : "is no file";
+    const problem = before.isFile ? foreignReason(before) : "is not a file";
     if (problem !== undefined) throw new ForeignPathError(`${path} ${problem}`);
     const file = await Deno.open(path, how);
     const opened = await file.stat();

@@ -40,7 +40,7 @@ function unknownAction(
   before: ActionSpec | undefined,
 ): ConfigError {
   if (/^(help|h|bash-completion|config|c)$/i.test(name)) {
-    return new ConfigError(`${JSON.stringify(name)} is possible on the command line only`, {
+    return new ConfigError(`${JSON.stringify(name)} is only possible on the command line`, {
       position,
     });
   }

@@ -16,9 +16,9 @@ function expandJson(raw: RawValue, opening: "[" | "{", expected: string): RawVal
   }
 }
 
-const LIST_EXPECTED = "a list of texts";
+const LIST_EXPECTED = "a list of strings";
 
-/** A list of texts: a YAML list, a JSON list, or one text; repeated, they add up. */
+/** A list of strings: a YAML list, a JSON list, or one text; repeated, they add up. */
 export const strings: ValueType<readonly string[]> = {
   label: "string, may be repeated",
   read(raw) {

@@ -15,7 +15,7 @@ const SECTION_TITLES: Readonly<Record<Section, string>> = {
 const INTRODUCTION = `\
 Usage: receptor [--<action> [<param>=<value> ...] ...]
 
-Without arguments, ${DEFAULT_CONFIG_PATH} is read. The name of a parameter in
+Without arguments, ${DEFAULT_CONFIG_PATH} is read. A parameter name in
 brackets may be left out. A value that starts with [ or { is JSON.
 
    --help: Show this help

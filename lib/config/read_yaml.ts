@@ -76,7 +76,7 @@ function explain(
   const tab = /^[ -]*\t/m.exec(lines) ?? (/indentation/.test(message) ? /\t/.exec(lines) : null);
   if (tab !== null) {
     return {
-      reason: "found character that cannot start any token: a tab, where YAML wants spaces",
+      reason: "found character that cannot start any token: a tab, where YAML requires spaces",
       offset: lineBefore + tab.index,
     };
   }

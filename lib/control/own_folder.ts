@@ -18,7 +18,7 @@ export async function makeOwnFolder(path: string, uid: number | null = Deno.uid(
     throw new Error(`${path} ${problem}: only you may own the folder of your control socket`);
   };
   if (found.isSymlink) refuse("is a link");
-  if (!found.isDirectory) refuse("is no folder");
+  if (!found.isDirectory) refuse("is not a folder");
   if (found.uid !== uid) refuse(`belongs to user ${found.uid}`);
   const mode = (found.mode ?? 0) & 0o777;
   if ((mode & OTHERS) !== 0) refuse(`is open to others (mode 0${mode.toString(8)}, not 0700)`);

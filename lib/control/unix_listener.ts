@@ -132,7 +132,7 @@ async function checkFree(path: string): Promise<void> {
   });
   if (found === undefined) return;
   if (!found.isSocket) {
-    throw new Error(`cannot create control socket ${path}: there is a file that is no socket`);
+    throw new Error(`cannot create control socket ${path}: a file that is not a socket is there`);
   }
   try {
     closeQuietly(await Deno.connect({ transport: "unix", path }));

@@ -28,7 +28,7 @@ const GREETING_TIMEOUT_MS = 30_000;
 function silentServer(): CtlError {
   const seconds = GREETING_TIMEOUT_MS / 1000;
   return new CtlError(
-    `No greeting of a control service came within ${seconds} s: something else listens there, or ` +
+    `No greeting from a control service within ${seconds} s: something else listens there, or ` +
       "the node hangs",
   );
 }

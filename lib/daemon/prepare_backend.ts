@@ -32,13 +32,13 @@ export interface BackendDeps extends WebSocketPeerDeps, ListenerDeps {
 
 /** Rejects if a parameter is wrong: an unknown TLS configuration, a malformed address. */
 export const backendActions = new ActionHandlers<BackendDeps, Promise<PreparedBackend>>()
-  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(tcpListener, async (values, deps) => {
     const { bindaddr: bindAddress, port } = values;
     const tls = serverTls(values, deps);
     return listener(values, async () => await TcpListener.bind(deps, { bindAddress, port, tls }));
   })
-  // deno-lint-ignore require-await -- what it throws is to be a rejection
+  // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(tcpPeer, async (values, deps) => {
     const { address, redial } = values;
     return peer(values, new TcpPeer(deps, { address, redial, tls: clientTls(values, deps) }));

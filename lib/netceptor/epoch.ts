@@ -1,4 +1,4 @@
-/** What tells the runs of one node apart in its route messages: the later run has the higher epoch. */
+/** Tells the runs of one node apart in its route messages: the later run has the higher epoch. */
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 
@@ -7,7 +7,7 @@ const EPOCH_FRACTION_BITS = 24n;
 const EPOCH_RANDOM_BITS = 14n;
 
 /**
- * Grows with each start of a node, also with two in one second: others take a node with a lower
+ * Grows with each start of a node, even with two in one second: others take a node with a lower
  * epoch for an echo of its past. The original has 24 random bits where the milliseconds are.
  */
 export function newEpoch(clock: Clock, random: Random): bigint {

@@ -1,6 +1,6 @@
 /**
- * The last route message of each node, as it is passed on: what a neighbour that has just come
- * hears of the mesh, and would have to wait for until the next floods otherwise.
+ * The last route message of each node, as passed on: it tells a new neighbour about the mesh, which
+ * would otherwise have to wait for the next floods.
  */
 import { MAX_KNOWN_UPDATE_BYTES, MAX_TOLD_BYTES } from "./limits.ts";
 
@@ -8,7 +8,7 @@ export class KnownUpdates {
   readonly #messages = new Map<string, Uint8Array>();
   #bytes = 0;
 
-  /** Keeps `message`, which must not change any more, unless there is no room for it. */
+  /** Keeps `message`, which must not change any more, unless there is no room. */
   put(nodeId: string, message: Uint8Array): void {
     this.delete(nodeId);
     if (this.#bytes + message.length > MAX_KNOWN_UPDATE_BYTES) return;
@@ -23,7 +23,10 @@ export class KnownUpdates {
     this.#bytes -= message.length;
   }
 
-  /** What to tell `neighbour`: of others that can be reached, as many as it should take at once. */
+  /**
+   * What to tell `neighbour`: messages of others that can be reached, as many as it should get at
+   * once.
+   */
   *for(neighbour: string, reachable: { has(nodeId: string): boolean }): Generator<Uint8Array> {
     let bytes = 0;
     for (const [nodeId, message] of this.#messages) {

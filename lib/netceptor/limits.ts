@@ -78,7 +78,7 @@ export const FORGET_NODE_AFTER_MS = minute;
 export const MAX_KNOWN_UPDATE_BYTES = 16 * 1024 * KiB;
 /** What a new neighbour is told at once of other nodes, and of their services. */
 export const MAX_TOLD_BYTES = 1024 * KiB;
-/** After its start or a new link a node waits this long for a route before it says there is none. */
+/** How long after its start or a new link a node waits for a route before it reports none. */
 export const ROUTE_GRACE_MS = 3 * second;
 /** At least this many route messages are remembered; older ones may be forgotten early. */
 export const MAX_SEEN_UPDATES = 50_000;

@@ -358,7 +358,7 @@ function checkOptions(nodeId: string, maxIdleTimeoutMs: number): void {
   }
   if (!(maxIdleTimeoutMs >= MIN_IDLE_TIMEOUT_MS)) {
     throw new RangeError(
-      `maxidleconnectiontimeout of ${formatSeconds(maxIdleTimeoutMs)} is less than the least, ` +
+      `maxidleconnectiontimeout of ${formatSeconds(maxIdleTimeoutMs)} is below the minimum, ` +
         formatSeconds(MIN_IDLE_TIMEOUT_MS),
     );
   }

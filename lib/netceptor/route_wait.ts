@@ -8,8 +8,8 @@ export interface RouteWaitDeps {
 }
 
 /**
- * Resolves as soon as there is a route to `node`, and after `timeoutMs` or when one of `signals`
- * aborts anyway. Never rejects.
+ * Resolves as soon as there is a route to `node`, or after `timeoutMs` or when one of `signals`
+ * aborts in any case. Never rejects.
  */
 export async function waitForRoute(
   { clock, mesh }: RouteWaitDeps,

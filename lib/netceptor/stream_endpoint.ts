@@ -149,7 +149,7 @@ export class StreamEndpoint implements Disposable {
         onConnection: (connection) => acceptor.onConnection(connection),
         onIdentityRefused: ({ message }) =>
           this.#deps.log.warning(
-            `Service ${this.service} goes on with its earlier certificate: ${message}`,
+            `Service ${this.service} keeps its earlier certificate: ${message}`,
           ),
         onRefused: (_key, reason) =>
           this.#deps.drops.countLimit("stream refused", `service ${this.service}: ${reason}`),

@@ -37,7 +37,7 @@ export function rsaKeyFromOpenSsh(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const inner = new SshReader(outer.string());
   if (inner.uint32() !== inner.uint32()) throw new SyntaxError("is damaged: its checks differ");
   const type = decode(inner.string());
-  if (type !== "ssh-rsa") throw new SyntaxError(`holds a key of type ${type}, RSA is wanted`);
+  if (type !== "ssh-rsa") throw new SyntaxError(`holds a key of type ${type}, expected RSA`);
   const [n, e, d, inverse, p, q] = Array.from({ length: 6 }, () => toNumber(inner.string())) as [
     bigint,
     bigint,

@@ -58,6 +58,6 @@ export function checkKeyStrength(key: KeyObject): KeyObject {
   const bits = details?.modulusLength ?? 0;
   if (bits >= MIN_RSA_BITS) return key;
   throw new WeakKeyError(
-    `RSA key of ${bits} bits is too short: ${MIN_RSA_BITS} bits or more are wanted`,
+    `RSA key of ${bits} bits is too short: ${MIN_RSA_BITS} bits or more are required`,
   );
 }

@@ -145,6 +145,6 @@ function add<P extends { readonly name: string }>(
 }
 
 function unknown(name: string, known: readonly string[]): never {
-  const choice = known.length === 0 ? "there is none" : `known are ${known.join(", ")}`;
+  const choice = known.length === 0 ? "there is none" : `known names are ${known.join(", ")}`;
   throw new Error(`unknown TLS config ${name}: ${choice}`);
 }

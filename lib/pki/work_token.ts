@@ -168,7 +168,7 @@ function base64url(segment: string, what: string): Uint8Array {
 
 function rsaOnly(key: KeyObject, file: string): KeyObject {
   if (key.asymmetricKeyType === "rsa") return strongOnly(key, file);
-  throw new Error(`${file} holds a key of type ${key.asymmetricKeyType}, RSA is wanted`);
+  throw new Error(`${file} holds a key of type ${key.asymmetricKeyType}, expected RSA`);
 }
 
 function strongOnly(key: KeyObject, file: string): KeyObject {

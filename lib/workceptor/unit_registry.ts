@@ -171,7 +171,7 @@ export class UnitRegistry implements AsyncDisposable {
   ): Promise<{ unit: Unit; stdin: Deno.FsFile }> {
     // Checked here too, since somebody may have removed the folder of a unit that we have.
     if (this.#making.has(id) || this.#units.has(id)) {
-      throw new Deno.errors.AlreadyExists(`there is a work unit ${id}`);
+      throw new Deno.errors.AlreadyExists(`work unit ${id} already exists`);
     }
     const made = Promise.withResolvers<void>();
     this.#making.set(id, made.promise);
@@ -219,7 +219,7 @@ export class UnitRegistry implements AsyncDisposable {
         await unit[Symbol.asyncDispose]();
         await unit.ledger[Symbol.asyncDispose]();
       } catch (error) {
-        this.#deps.log.error(`Failed to take up work unit ${id}: ${error}`, { unit_id: id });
+        this.#deps.log.error(`Failed to load work unit ${id}: ${error}`, { unit_id: id });
       }
       return await this.#load(id, record);
     };

@@ -255,7 +255,7 @@ export class UnitStore implements Disposable {
     const folder = this.unitFolder(id);
     await writeStatus(place, record);
     // A rename would replace an empty folder.
-    if (await exists(folder)) throw new Deno.errors.AlreadyExists(`${folder} is there already`);
+    if (await exists(folder)) throw new Deno.errors.AlreadyExists(`${folder} already exists`);
     await Deno.rename(place, folder);
     try {
       await syncDirectory(this.folder);

@@ -30,7 +30,7 @@ export const refusals = {
   workTypeRegistered: (type: string) => `work type ${type} already registered`,
   cancelledBeforeStart: (id: string) => `work unit ${id} was cancelled before it could start`,
   releasedBeforeStart: (id: string) => `work unit ${id} was released before it could start`,
-  startedAlready: (id: string) => `work unit ${id} was started already`,
+  startedAlready: (id: string) => `work unit ${id} has already been started`,
   notRemoved: (id: string, problem: string) => `could not remove work unit ${id}: ${problem}`,
   outputLost: (id: string) =>
     `the output of work unit ${id} was lost: its file was removed or cut short`,

@@ -123,8 +123,18 @@ const violations: [what: string, code: number, bytes: number[], text: RegExp][] 
   ["a long ping", CloseCode.protocolError, [0x89, 126, 0, 200], /too long/],
   ["a continuation of nothing", CloseCode.protocolError, [0x80, 1, 5], /out of order/],
   ["a message within a message", CloseCode.protocolError, [0x02, 1, 5, 0x82, 1, 5], /out of order/],
-  ["2^63 bytes", CloseCode.tooBig, [0x82, 127, 128, 0, 0, 0, 0, 0, 0, 0], /65535 is the most/],
-  ["65,536 bytes", CloseCode.tooBig, [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0], /65535 is the most/],
+  [
+    "2^63 bytes",
+    CloseCode.tooBig,
+    [0x82, 127, 128, 0, 0, 0, 0, 0, 0, 0],
+    /at most 65535 are allowed/,
+  ],
+  [
+    "65,536 bytes",
+    CloseCode.tooBig,
+    [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0],
+    /at most 65535 are allowed/,
+  ],
 ];
 for (const [what, code, bytes, text] of violations) {
   Deno.test(`a peer that sends ${what} breaks the protocol`, () => {
@@ -145,7 +155,10 @@ Deno.test("a client that does not mask breaks the protocol", () => {
 Deno.test("parts that add up to more than a message may have are refused", () => {
   const part = [0x00, 126, 0xff, 0xff, ...new Uint8Array(0xffff)];
   const bytes = Uint8Array.from([0x02, 1, 5, ...part]);
-  throws(() => readAll(new WebSocketReader({ masked: false }), bytes, [9999]), /65535 is the most/);
+  throws(
+    () => readAll(new WebSocketReader({ masked: false }), bytes, [9999]),
+    /at most 65535 are allowed/,
+  );
 });
 
 Deno.test("a message in more parts than any peer makes is refused", () => {

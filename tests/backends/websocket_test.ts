@@ -246,7 +246,7 @@ const answers: [what: string, answer: string, log: RegExp][] = [
   [
     "a wrong key",
     "HTTP/1.1 101 X\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Accept: AAAA\n\n",
-    /the server's answer is not one of WebSocket$/,
+    /the server's answer is not a WebSocket handshake$/,
   ],
 ];
 for (const [what, answer, log] of answers) {

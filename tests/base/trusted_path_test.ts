@@ -131,7 +131,7 @@ Deno.test("links are followed if nobody else made them, and what they lead to is
 Deno.test("a file is not a folder", async () => {
   assert.equal(
     await verdict("/a/b", { "/a": { file: true } }),
-    "/a/b is not safe: /a is no folder",
+    "/a/b is not safe: /a is not a folder",
   );
 });
 
@@ -153,10 +153,10 @@ Deno.test("a file is opened or created, but nothing behind a link or of another 
   for (const name of ["link", "dangling"]) {
     await assert.rejects(
       openOwnFile(folder.join(name), { write: true, create: true }),
-      { name: "ForeignPathError", message: `${folder.join(name)} is no file` },
+      { name: "ForeignPathError", message: `${folder.join(name)} is not a file` },
     );
   }
-  await assert.rejects(openOwnFile(folder.path, { read: true }), /is no file$/);
+  await assert.rejects(openOwnFile(folder.path, { read: true }), /is not a file$/);
   assert.equal(await Deno.stat(folder.join("nothing")).catch(() => "absent"), "absent");
 
   await Deno.chmod(path, 0o666);

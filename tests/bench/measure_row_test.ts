@@ -1,11 +1,11 @@
-/** How contenders take turns, and what becomes of one that fails. */
+/** How contenders take turns, and what happens to one that fails. */
 import assert from "node:assert/strict";
 import { measureRow } from "../../bench/measure_row.ts";
 import { type Contender, type Kind, over, type Row, type Sample, warmUp } from "../../bench/row.ts";
 
 const never = new AbortController().signal;
 
-/** A row whose contenders do `run` and note in `log` what is asked of them. */
+/** A row whose contenders do `run` and record in `log` what they are asked to do. */
 function fakeRow(
   log: string[],
   run: (who: string, signal: AbortSignal) => Promise<Sample>,
@@ -55,7 +55,7 @@ Deno.test("contenders take turns, and each is set up once", async () => {
   ]);
 });
 
-Deno.test("a contender that fails is gone at once, with the reason, and the others go on", async () => {
+Deno.test("a contender that fails is dropped at once, with the reason, and the others go on", async () => {
   const log: string[] = [];
   const row = fakeRow(
     log,

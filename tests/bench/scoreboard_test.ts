@@ -1,4 +1,4 @@
-/** The scoreboard itself, with two rows that cost little, so that it cannot rot. */
+/** The scoreboard itself, with two cheap rows, so that it cannot rot. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { RowReport } from "../../bench/report.ts";

@@ -160,7 +160,7 @@ Deno.test("errors of a file name line, action, parameter and the nearest right n
     'leading 0, such as 0660, got "0888"',
     "receptor.yml:13: log-level: level: loud is not a valid log level name: expected one of Error, " +
     'Warning, Info, Debug, got "loud"',
-    'receptor.yml:14: "help" is possible on the command line only',
+    'receptor.yml:14: "help" is only possible on the command line',
   ]);
 });
 
@@ -248,7 +248,7 @@ Deno.test("a tab where spaces belong is named, with its line", async () => {
   for (const [at, yaml] of files.entries()) {
     assert.deepEqual(await errorsOf(configOfYaml(yaml)), [
       `receptor.yml:${lines[at]}: error loading config file: yaml: found character that cannot ` +
-      "start any token: a tab, where YAML wants spaces",
+      "start any token: a tab, where YAML requires spaces",
     ], yaml);
   }
 });
@@ -271,7 +271,7 @@ Deno.test("a file cannot make the reader hang or run out of memory", async () =>
   // Each level refers to the previous one ten times: 10^50 values, if they were all built.
   let bomb = "- tcp-peer:\n    address: x\n    allowedpeers: [&a0 [x]";
   for (let i = 1; i < 50; i++) bomb += `, &a${i} [${`*a${i - 1},`.repeat(10)}]`;
-  assert.match((await errorsOf(configOfYaml(`${bomb}]`))).join(), /expected a list of texts/);
+  assert.match((await errorsOf(configOfYaml(`${bomb}]`))).join(), /expected a list of strings/);
   assert.match(
     (await errorsOf(configOfYaml("[".repeat(100_000)))).join(),
     /error loading config file: yaml: /,

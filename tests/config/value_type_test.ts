@@ -107,7 +107,7 @@ Deno.test("a node id has the original's characters and is not localhost", () => 
   ]);
 });
 
-Deno.test("a list of texts is a list, a JSON list or one text", () => {
+Deno.test("a list of strings is a list, a JSON list or one text", () => {
   accepts(strings, [
     [["a", "b"], ["a", "b"]],
     ['["a", 1]', ["a", "1"]],

@@ -21,7 +21,7 @@ Deno.test("a folder that others made, or may enter, is refused", async () => {
   await Deno.symlink(folder.join("nowhere"), folder.join("dangling"));
   await assert.rejects(makeOwnFolder(folder.join("dangling")), /dangling is a link/);
   await Deno.writeTextFile(folder.join("file"), "");
-  await assert.rejects(makeOwnFolder(folder.join("file")), /file is no folder/);
+  await assert.rejects(makeOwnFolder(folder.join("file")), /file is not a folder/);
   for (const mode of [0o710, 0o701, 0o777]) {
     await Deno.chmod(path, mode);
     await assert.rejects(makeOwnFolder(path), /own is open to others \(mode 07\d\d, not 0700\)/);

@@ -74,7 +74,7 @@ Deno.test("status shows certificates close to expiry, in text and as JSON", asyn
   });
   assert.match(
     (await on(node)("status")).stdout,
-    /\n\nCertificates close to their end\n2026-12-01T00:00:00Z \/s\.crt \(tls-server s\)\n$/,
+    /\n\nCertificates close to expiry\n2026-12-01T00:00:00Z \/s\.crt \(tls-server s\)\n$/,
   );
   const { stdout } = await on(node)("status --json");
   assert.equal(JSON.parse(stdout).Certificates[0].Cert, "/s.crt");

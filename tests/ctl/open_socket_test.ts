@@ -150,5 +150,5 @@ Deno.test("a server that never greets is given up on", async () => {
   await clock.advance(30_000);
   const { code, stderr } = await running;
   assert.equal(code, 1);
-  assert.match(stderr, /^ERROR: No greeting of a control service came within 30 s: /);
+  assert.match(stderr, /^ERROR: No greeting from a control service within 30 s: /);
 });

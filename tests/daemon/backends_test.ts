@@ -48,7 +48,7 @@ class World {
     throw new Error(`${step} failed`);
   }
 
-  // deno-lint-ignore require-await -- what it throws shall be a rejection
+  // deno-lint-ignore require-await -- what it throws must be a rejection
   async #prepare(configured: AnyConfigured): Promise<PreparedBackend> {
     this.#failAt("prepare");
     const { port, tls } = configured.values as { port?: number; tls?: string };
@@ -102,7 +102,7 @@ class World {
     void backend.run(() => Promise.reject(new Error("no session expected")), stop.signal);
     return {
       ended: ended.promise,
-      // deno-lint-ignore require-await -- what it throws shall be a rejection
+      // deno-lint-ignore require-await -- what it throws must be a rejection
       [Symbol.asyncDispose]: async () => {
         this.stopped.push(configured);
         end();

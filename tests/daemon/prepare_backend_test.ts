@@ -5,7 +5,7 @@ import { systemRandom } from "../../lib/base/random.ts";
 import { backendActions, type BackendDeps } from "../../lib/daemon/prepare_backend.ts";
 import { configOfArguments } from "../config/support.ts";
 
-Deno.test("verifynodeid is refused where no certificate would be asked for", async () => {
+Deno.test("verifynodeid is refused if no certificate would be requested", async () => {
   const deps = {
     clock: systemClock,
     log: silentLog,

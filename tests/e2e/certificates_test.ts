@@ -116,7 +116,7 @@ meshTest(
 );
 
 meshTest(
-  "a certificate close to its end is warned about and shown by status",
+  "a certificate close to expiry causes a warning and is shown by status",
   { kinds: ["ours"] },
   async (mesh) => {
     const tls = await makeCertificates((await mesh.folder()).path, ["solo"]);
@@ -166,5 +166,5 @@ async function showsInStatus(node: TestNode, line: string): Promise<void> {
   assert.equal(code, 0, stdout);
   assert.match(stdout, /^Node ID: solo$/m);
   assert.match(stdout, /^solo +control +Stream /m);
-  assert.ok(stdout.includes(`\nCertificates close to their end\n${line}\n`), stdout);
+  assert.ok(stdout.includes(`\nCertificates close to expiry\n${line}\n`), stdout);
 }

@@ -1,4 +1,4 @@
-/** Links with `verifynodeid`: a neighbour is who its certificate says, or it is no neighbour. */
+/** Links with `verifynodeid`: a neighbour must be who its certificate says it is. */
 import assert from "node:assert/strict";
 import { type Certificates, makeCertificates } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";

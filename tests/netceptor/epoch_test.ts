@@ -7,7 +7,7 @@ function epochAt(wallTime: number, fill: number): bigint {
   return newEpoch(clock, { fill: (bytes) => bytes.fill(fill) });
 }
 
-Deno.test("a node that starts again a millisecond later has the higher epoch, whatever the chance", () => {
+Deno.test("a node that starts again a millisecond later has the higher epoch, whatever the random bits", () => {
   for (const start of [0, 1_700_000_000_000, 1_700_000_000_998, 1_700_000_000_999.7]) {
     ok(epochAt(start + 1, 0) > epochAt(start, 255), `${start}`);
   }

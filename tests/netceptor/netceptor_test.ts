@@ -20,7 +20,7 @@ Deno.test("Netceptor refuses invalid node ids", () => {
 });
 
 Deno.test("Netceptor refuses an idle timeout below 21 s", () => {
-  throws(() => make({ maxIdleTimeoutMs: 20_999 }), /20.999 s is less than the least, 21 s/);
+  throws(() => make({ maxIdleTimeoutMs: 20_999 }), /20.999 s is below the minimum, 21 s/);
   throws(() => make({ maxIdleTimeoutMs: NaN }), RangeError);
 });
 

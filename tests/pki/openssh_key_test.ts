@@ -65,7 +65,7 @@ sshTest("a key that cannot sign work says why", async (folder) => {
   const other = await makeKey(folder, "ed25519", "-t", "ed25519");
   assert.throws(() => loadSigningKey(other), {
     message:
-      `could not load signing key file: ${other} holds a key of type ssh-ed25519, RSA is wanted`,
+      `could not load signing key file: ${other} holds a key of type ssh-ed25519, expected RSA`,
   });
   const encrypted = folder.join("encrypted");
   assert.ok(await sshKeygen("-q", "-t", "rsa", "-N", "a passphrase", "-f", encrypted));

@@ -157,7 +157,10 @@ Deno.test("problems with the other parameters are reported too", async () => {
   ];
   for (const [action, expected] of faults) assert.match(message(folder, action), expected);
   profiles.addClient({ name: "c", cert: "", key: "" });
-  assert.equal(message(folder, () => profiles.client("x")), "unknown TLS config x: known are c");
+  assert.equal(
+    message(folder, () => profiles.client("x")),
+    "unknown TLS config x: known names are c",
+  );
 });
 
 Deno.test("pins that would never be checked cause a warning", async () => {

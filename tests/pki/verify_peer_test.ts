@@ -401,7 +401,7 @@ Deno.test("RSA keys that are too short are refused, of peers and of authorities"
   const below = await makeCertificate({ commonName: "foo", issuer: short, nodeIds: ["foo"] });
   refused(
     { chain: [below], roots: [short] },
-    /RSA key of 1024 bits is too short: 2048 bits or more are wanted" while trying to verify/,
+    /RSA key of 1024 bits is too short: 2048 bits or more are required" while trying to verify/,
     48,
   );
   const leaf = await makeCertificate({

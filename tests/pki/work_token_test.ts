@@ -158,7 +158,7 @@ Deno.test("keys are read in all usual forms, and faults named with the file", as
       () => loadSigningKey(folder.join("pub")),
       /could not load signing key file: no private key in/,
     ],
-    [() => loadSigningKey(ecKey), /could not load signing key file: .* of type ec, RSA is wanted/],
+    [() => loadSigningKey(ecKey), /could not load signing key file: .* of type ec, expected RSA/],
     [() => loadSigningKey(weakKey), /key file: .*weak: RSA key of 1024 bits is too short: 2048/],
     [() => loadVerifyingKey(weakPub), /key file: .*weakpub: RSA key of 1024 bits is too short/],
     [() => loadVerifyingKey(""), /could not verify signature: verifying key not specified$/],

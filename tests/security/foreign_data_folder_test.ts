@@ -1,4 +1,6 @@
-/** Another user of the machine is first where root's node would keep its units. */
+/**
+ * Another user of the machine is first to occupy the place where root's node would keep its units.
+ */
 import assert from "node:assert/strict";
 import { asTwoUsers, NOBODY, twoUsersTest } from "../support/two_users.ts";
 
@@ -32,7 +34,7 @@ cat /tmp/log
 echo "exit $code"
 `;
 
-/** What a node says that does not start, as it must not. */
+/** What a node says that rightly does not start. */
 async function refusal(preparation: string): Promise<string> {
   const { stdout, stderr } = await asTwoUsers(`${preparation}\n${START}`, { PLANTED });
   assert.match(stdout, /^exit 1$/m, stderr + stdout);
@@ -81,7 +83,7 @@ twoUsersTest("a lock file that another user made is refused", async () => {
   const said = await refusal(`
 mkdir -m 1777 /tmp/receptor
 $AS_NOBODY ln -s /tmp/root-only /tmp/receptor/.foo.lock`);
-  assert.match(said, /\/tmp\/receptor\/\.foo\.lock is no file: others could have jobs run/);
+  assert.match(said, /\/tmp\/receptor\/\.foo\.lock is not a file: others could have jobs run/);
 });
 
 twoUsersTest("a link in the place of a control socket's lock file is not followed", async () => {
@@ -90,7 +92,7 @@ $AS_NOBODY ln -s /tmp/made-by-root /tmp/foo.sock.lock
 ${START}
 ls /tmp/made-by-root || echo "nothing was made"`);
   assert.match(stdout, /^exit 1$/m);
-  assert.match(stdout, /cannot create control socket \/tmp\/foo\.sock: .*lock is no file/);
+  assert.match(stdout, /cannot create control socket \/tmp\/foo\.sock: .*lock is not a file/);
   assert.match(stdout, /^nothing was made$/m);
 });
 

@@ -15,7 +15,7 @@ const SUBMIT = `${
   })
 }\n`;
 
-/** The reply to a submit on a TLS port of the controller, with the certificate of `name`. */
+/** The reply to a submission on a TLS port of the controller, with the certificate of `name`. */
 async function submitOverTcp(
   port: number,
   tls: Awaited<ReturnType<typeof makeCertificates>>,

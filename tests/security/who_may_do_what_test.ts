@@ -21,7 +21,7 @@ const LINE_BYTES = 4096;
 /** The node that `signfor` names. */
 const PARTNER = "partner";
 
-/** What of a connection over the mesh tells who is there. */
+/** The part of a mesh connection that tells who is at the other end. */
 function fromMesh(options: { secure: boolean; certified: boolean }): Caller {
   const conn = { remoteNode: PARTNER, remoteService: "x", secure: options.secure } as MeshConn;
   return meshCaller(conn, options);
@@ -41,7 +41,7 @@ interface Row {
   command: string;
   about: string;
   how: string;
-  /** The command's line; units that it is about are made here. */
+  /** The command's line; creates the units that it is about. */
   line: (work: Workceptor) => Promise<string>;
 }
 
@@ -65,7 +65,7 @@ const queries = ["list", "status"].map((subcommand): Row => ({
   },
 }));
 
-/** Kinds of work, as a submit on the Unix socket asks for them. */
+/** Kinds of work, as submitted on the Unix socket. */
 const WORK = {
   "a work type": { workType: "plain" },
   "a work type with `verifysignature`": { workType: "verified" },
@@ -114,7 +114,7 @@ class OpenMesh extends FakeMesh {
   };
 }
 
-/** Whether `caller` may give the command: the first line of the reply says. */
+/** Whether `caller` may give the command, judged by the first line of the reply. */
 async function isAllowed(work: Workceptor, row: Row, caller: Caller): Promise<boolean> {
   const mesh = new OpenMesh() as unknown as ControlDeps["mesh"];
   const replaced = { work, mesh, reload: () => Promise.resolve() };
@@ -130,7 +130,7 @@ async function isAllowed(work: Workceptor, row: Row, caller: Caller): Promise<bo
   return !reply.startsWith("ERROR");
 }
 
-/** Each row's command, about, how, and an answer for each caller. */
+/** For each row: command, subject, manner, and an answer for each caller. */
 async function table(rows: readonly Row[]): Promise<string[][]> {
   await using folder = await temporaryFolder();
   const setup = (signFor: string[]) => ({
@@ -159,7 +159,7 @@ async function table(rows: readonly Row[]): Promise<string[][]> {
   return cells;
 }
 
-/** Commands of which all the same is true share a row. */
+/** Commands with the same answers share a row. */
 function joined(cells: readonly string[][]): string[][] {
   const rows = new Map<string, string[]>();
   for (const [command, ...rest] of cells) {
@@ -169,7 +169,7 @@ function joined(cells: readonly string[][]): string[][] {
   return [...rows].map(([key, commands]) => [commands.join(", "), ...key.split("|")]);
 }
 
-/** The cells of the first table behind a heading. */
+/** The cells of the first table after a heading. */
 function tableOf(markdown: string, heading: string): string[][] {
   const section = markdown.split(`## ${heading}\n`)[1] ?? "";
   const lines = /(?:^\|.*\n)+/m.exec(section)?.[0].trim().split("\n") ?? [];
@@ -186,7 +186,7 @@ Deno.test("who may do what is as the documentation says", async () => {
   assert.deepEqual(tableOf(markdown, "Who may do what"), expected, `it should be:\n${written}`);
 });
 
-Deno.test("a signature that is not good lets nobody in but the Unix socket", async () => {
+Deno.test("with an invalid signature only the Unix socket gets in", async () => {
   const rows = [...submits, ...onUnits]
     .filter(({ about, how }) => about.endsWith("`verifysignature`") && how === "signed")
     .map((row): Row => ({
@@ -199,7 +199,7 @@ Deno.test("a signature that is not good lets nobody in but the Unix socket", asy
   }
 });
 
-Deno.test("signfor counts for nobody but the node that the certificate names", async () => {
+Deno.test("signfor counts only for the node that the certificate names", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path, {
     nodeId: "foo",

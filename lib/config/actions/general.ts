@@ -105,7 +105,7 @@ export const logLevel = defineAction({
     },
     format: {
       type: choice("text", "json"),
-      description: "Lines of text, or one JSON object a line. Without it, the environment " +
+      description: "Lines of text, or one JSON object per line. Without it, the environment " +
         "variable RECEPTOR_LOG_FORMAT decides, else text.",
     },
   },

@@ -99,7 +99,7 @@ function renderStatus(reply: Status): string[] {
     ...table("Node", "Secure Work Types", workTypes(adverts, true)),
     ...(Certificates.length === 0 ? [] : [
       "",
-      "Certificates close to their end",
+      "Certificates close to expiry",
       ...Certificates.map(({ Kind, Name, Cert, NotAfter }) =>
         `${NotAfter} ${Cert} (${Kind} ${Name})`
       ),

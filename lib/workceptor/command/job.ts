@@ -58,7 +58,7 @@ export async function lookAgain(
       const outcome = await look();
       if (outcome !== undefined) return outcome;
     } catch (error) {
-      if (!told) log.error(`Cannot see how work unit ${id} does: ${error}`, { unit_id: id });
+      if (!told) log.error(`Cannot check on work unit ${id}: ${error}`, { unit_id: id });
       told = true;
     }
     await changes.past(version, { clock, timeoutMs: LIVENESS_INTERVAL_MS, signal });

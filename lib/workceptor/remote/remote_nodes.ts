@@ -24,7 +24,7 @@ export class RemoteNodes implements Disposable {
   }
 
   /** Runs a short exchange, safe to repeat, over a connection that is shared with others. */
-  // deno-lint-ignore require-await -- what it throws shall be a rejection
+  // deno-lint-ignore require-await -- what it throws must be a rejection
   async run<T>(
     target: RemoteTarget,
     exchange: (client: ControlClient) => Promise<T>,

@@ -143,7 +143,7 @@ class Far implements WorkService {
     };
     return Promise.resolve({
       unitId: workUnitId,
-      // deno-lint-ignore require-await -- what it throws shall be a rejection
+      // deno-lint-ignore require-await -- what it throws must be a rejection
       writePayload: async (chunk) => {
         check();
         bytes += chunk.length;
@@ -169,7 +169,7 @@ class Far implements WorkService {
 
   list = () => Promise.reject(new Error("not asked for"));
 
-  // deno-lint-ignore require-await -- what it throws shall be a rejection
+  // deno-lint-ignore require-await -- what it throws must be a rejection
   async status(id: string): Promise<UnitStatus> {
     const { state, detail, output } = this.#find(id);
     return {
