@@ -3,10 +3,10 @@ import { parseArgs } from "node:util";
 
 export const HELP = `Usage: deno task bench [options]
 
-  --only=ROW[,ROW]  these rows alone (--list names them)
+  --only=ROW[,ROW]  only these rows (--list names them)
   --list            print the rows' names and what they do
   --runs=N          runs of each contender in every row, instead of the row's own number
-  --quick           little of everything, to see that all rows work (under 4 minutes)
+  --quick           a little of everything, to check that all rows work (under 4 minutes)
   --json            print JSON instead of a table
   --markdown        print the table of docs/performance.md
   --from=FILE       measure nothing, print what an earlier --json wrote

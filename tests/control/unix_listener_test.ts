@@ -80,7 +80,7 @@ Deno.test("unix listener does not replace what is not a socket", async () => {
   await using folder = await TempFolder.create();
   const path = folder.join("precious");
   await Deno.writeTextFile(path, "data");
-  await assert.rejects(listenUnix(path, OWNER_ONLY), /no socket/);
+  await assert.rejects(listenUnix(path, OWNER_ONLY), /not a socket/);
   assert.equal(await Deno.readTextFile(path), "data");
 });
 
