@@ -80,7 +80,7 @@ export interface Mesh {
   ): Pick<MeshStatus, Field>;
   /**
    * One ping, which gives up after 10 s. `hops` bounds how far it goes (default 30). Throws an
-   * `Error` whose message is what the original's `ping` reports (`timeout`, `no route to node`, …).
+   * `Error` with the message that the original's `ping` reports (`timeout`, `no route to node`, …).
    */
   ping(node: string, options?: { hops?: number; signal?: AbortSignal }): Promise<PingReply>;
   traceroute(node: string, options?: { signal?: AbortSignal }): AsyncIterable<PingReply>;

@@ -1,6 +1,6 @@
 /**
- * Checks the signature on a certificate or a request. The algorithms are those that Go accepts: SHA-1 and
- * older digests are not among them.
+ * Checks the signature on a certificate or a request. The algorithms are those that Go accepts,
+ * which excludes SHA-1 and older digests.
  */
 import { Buffer } from "node:buffer";
 import { constants, type KeyObject, verify } from "node:crypto";
