@@ -26,6 +26,7 @@ export function brokenRecord(problem: unknown): UnitRecord {
 export class BrokenUnit implements Unit {
   readonly extraData = UNKNOWN_WORK_TYPE;
   readonly signWork = false;
+  readonly outputDue = false;
 
   constructor(readonly ledger: UnitLedger) {}
 

@@ -20,6 +20,8 @@ const SAFETY_INTERVAL_MS = 1_000;
 
 export interface OutputSource {
   readonly ledger: UnitLedger;
+  /** Whether there must be an output file by now, so that a missing one was removed. */
+  readonly outputDue: boolean;
   /** Makes the ledger report growth until disposed of. */
   watchOutput(): Disposable;
 }
@@ -49,6 +51,7 @@ export async function* readOutput(
     const { version } = ledger.changes;
     // Checked before the read: what a complete unit has written is there by now.
     const { complete } = ledger;
+    const isGone = file === undefined && await isOutputGone(source, position);
     if (file === undefined) {
       file = await openIfThere(ledger);
       if (file !== undefined) {
@@ -67,10 +70,7 @@ export async function* readOutput(
       continue;
     }
     // A file that somebody removed can still be read while it is open.
-    const isLost = complete
-      ? position < ledger.record.StdoutSize
-      : file === undefined && !await ledger.store.has(ledger.id);
-    if (isLost) {
+    if (isGone || complete && position < ledger.record.StdoutSize) {
       // A release takes the files away before it is announced.
       await ledger.idle();
       if (ledger.removed) return;
@@ -87,6 +87,16 @@ export async function* readOutput(
       await ledger.changes.past(version, { clock, timeoutMs: SAFETY_INTERVAL_MS, signal });
     }
   }
+}
+
+/** Whether somebody took the file away with the output from `startPos` on. */
+export async function isOutputGone(source: OutputSource, startPos: number): Promise<boolean> {
+  const { ledger, outputDue } = source;
+  const { complete, record } = ledger;
+  if (await ledger.store.hasStdout(ledger.id)) return false;
+  if (!complete) return outputDue || !await ledger.store.has(ledger.id);
+  // What was gone before the unit was complete is not counted.
+  return startPos < record.StdoutSize || outputDue && record.StdoutSize === 0;
 }
 
 async function openIfThere({ store, id }: UnitLedger): Promise<Deno.FsFile | undefined> {

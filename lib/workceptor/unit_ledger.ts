@@ -7,7 +7,6 @@ import type { Log } from "../base/log.ts";
 import { ChangeNotifier } from "./change_notifier.ts";
 import { encodeRecord, isComplete, stateName, type UnitRecord } from "./unit_record.ts";
 import type { UnitStore } from "./unit_store.ts";
-import { details } from "./work_texts.ts";
 
 /** Given the record as it is when the change's turn has come; `undefined` leaves it unchanged. */
 export type RecordChange =
@@ -42,8 +41,6 @@ export class UnitLedger implements AsyncDisposable {
   #saveDelayMs = FIRST_SAVE_DELAY_MS;
   #nextSave: Disposable | undefined;
   #disposed = false;
-  /** Somebody took the folder away while the unit was not complete. */
-  #filesLost = false;
 
   constructor(deps: UnitLedgerDeps, unit: { id: string; record: UnitRecord }) {
     this.id = unit.id;
@@ -147,36 +144,22 @@ export class UnitLedger implements AsyncDisposable {
     if (this.#removed) return;
     const changed = changeOf(this.#record, change);
     if (changed === undefined) return;
-    this.#publish(await this.#save({ ...this.#record, ...changed }));
+    const record = { ...this.#record, ...changed };
+    await this.#save(record);
+    this.#publish(record);
   }
 
-  /** Resolves to the record as it was written. */
-  async #save(record: UnitRecord): Promise<UnitRecord> {
-    let saved = await this.#told(record);
+  async #save(record: UnitRecord): Promise<void> {
     try {
-      await this.store.save(this.id, saved);
+      await this.store.save(this.id, record);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       // The unit goes on without its folder, and so must its record.
       this.#log("warning", `Folder of work unit ${this.id} was removed by somebody else`);
-      this.#filesLost = true;
-      saved = await this.#told(record);
-      await this.store.restore(this.id, saved);
+      await this.store.restore(this.id, record);
     }
     this.#unsaved = false;
     this.#saveDelayMs = FIRST_SAVE_DELAY_MS;
-    return saved;
-  }
-
-  /**
-   * The record with what users must know about lost files: only output that came later is there.
-   */
-  async #told(record: UnitRecord): Promise<UnitRecord> {
-    if (!this.#filesLost || !isComplete(record.State) || isComplete(this.#record.State)) {
-      return record;
-    }
-    if (await this.store.hasStdout(this.id)) return record;
-    return { ...record, Detail: details.outputLost(record.Detail) };
   }
 
   #saveLater(): void {

@@ -63,8 +63,11 @@ export const details = {
   noStatus: "Failed to restart: the unit has no status file",
   outputShort: (have: number, want: number) =>
     `Job is complete, but the remote node gives only ${have} of ${want} bytes of its output`,
+  payloadLost: (path: string) => `the payload was lost: ${path} was removed before it was sent`,
+  outputLostThere: (detail: string) =>
+    `Job is complete, but the remote node has lost its output: ${detail}`,
   outputLost: (detail: string) =>
-    `${detail}; its output was lost: its folder was removed while it was running`,
+    `${detail}; its output was lost: its file was removed while it was running`,
   secretsLost:
     "Node restarted before the unit was sent, and secret parameters are not kept on disk",
 } as const;

@@ -19,7 +19,7 @@ import type { AdvertisedWorkType } from "../netceptor/mesh.ts";
 import { Authorizer, type VerifySignature } from "./authorization.ts";
 import { EndGrace } from "./end_grace.ts";
 import type { WorkceptorObserver } from "./observer.ts";
-import { readOutput } from "./read_output.ts";
+import { isOutputGone, readOutput } from "./read_output.ts";
 import { Submission } from "./submission.ts";
 import type { Unit } from "./unit.ts";
 import { isComplete, stateName } from "./unit_record.ts";
@@ -143,6 +143,8 @@ export class Workceptor implements WorkService, AsyncDisposable {
   ): Promise<AsyncIterable<Uint8Array>> {
     const unit = await this.#find(unitId, request);
     const { startPos, signal } = request;
+    // Once the stream has begun, a client can no longer be told.
+    if (await isOutputGone(unit, startPos)) throw new ControlError(refusals.outputLost(unitId));
     const output = readOutput(unit, startPos, { clock: this.#deps.clock, signal });
     return this.#endGrace.follow(unit.ledger, output);
   }

@@ -100,28 +100,32 @@ Deno.test("results go on when the output file is removed", async () => {
   assert.equal(text, "line 1;line 2;");
 });
 
-Deno.test("results of a unit whose folder is removed report that output is lost", async () => {
-  await using folder = await temporaryFolder();
-  await using work = await startWorkceptor(folder.path);
-  const id = await submitScript(work, stepwise(folder.path, 2));
-  await Deno.writeTextFile(`${folder.path}/1`, "");
-  await eventually(async () => (await work.status(id)).StdoutSize === 7);
-  await Deno.remove(`${folder.path}/n1/${id}`, { recursive: true });
-  const lost = { name: "ControlError", message: /^the output of work unit \w+ was lost/ };
-  await assert.rejects(readText(work, id), lost);
-  await Deno.writeTextFile(`${folder.path}/2`, "");
-  const { StateName, Detail } = await ended(work, id);
-  assert.equal(StateName, "Succeeded");
-  assert.match(Detail, /^exit status 0; its output was lost: /);
-  assert.deepEqual(Object.keys(await work.list()), [id]);
-  await work[Symbol.asyncDispose]();
-  {
-    await using next = await startWorkceptor(folder.path);
-    assert.equal((await next.status(id)).Detail, Detail);
-    await next.release(id, { ...auth, force: false });
-    assert.deepEqual(await next.list(), {});
-  }
-});
+for (const [what, path] of [["folder", ""], ["output file", "/stdout"]] as const) {
+  Deno.test(`results of a unit whose ${what} is removed report that output is lost`, async () => {
+    await using folder = await temporaryFolder();
+    await using work = await startWorkceptor(folder.path);
+    const id = await submitScript(work, stepwise(folder.path, 2));
+    await Deno.writeTextFile(`${folder.path}/1`, "");
+    await eventually(async () => (await work.status(id)).StdoutSize === 7);
+    await Deno.remove(`${folder.path}/n1/${id}${path}`, { recursive: true });
+    const lost = { name: "ControlError", message: /^the output of work unit \w+ was lost/ };
+    await assert.rejects(readText(work, id), lost);
+    await Deno.writeTextFile(`${folder.path}/2`, "");
+    const { StateName, Detail } = await ended(work, id);
+    assert.equal(StateName, "Succeeded");
+    assert.match(Detail, /^exit status 0; its output was lost: /);
+    await assert.rejects(readText(work, id), lost);
+    assert.deepEqual(Object.keys(await work.list()), [id]);
+    await work[Symbol.asyncDispose]();
+    {
+      await using next = await startWorkceptor(folder.path);
+      assert.equal((await next.status(id)).Detail, Detail);
+      await assert.rejects(readText(next, id), lost);
+      await next.release(id, { ...auth, force: false });
+      assert.deepEqual(await next.list(), {});
+    }
+  });
+}
 
 Deno.test("results of a unit whose output was cut short report that output is lost", async () => {
   await using folder = await temporaryFolder();

@@ -89,11 +89,21 @@ export function recordRunning(
   );
 }
 
-/** The final entry of a unit. */
+/** The final entry of a unit. It says so if the output of a job was removed while it ran. */
 export async function recordEnd(
   ledger: UnitLedger,
   end: Pick<UnitRecord, "State" | "Detail">,
 ): Promise<void> {
   const StdoutSize = await ledger.store.stdoutSize(ledger.id);
-  await ledger.settle({ State: end.State, Detail: end.Detail, StdoutSize, ExtraData: null });
+  const isLost = hasOutputFile(ledger.record) && !await ledger.store.hasStdout(ledger.id);
+  const Detail = isLost ? details.outputLost(end.Detail) : end.Detail;
+  await ledger.settle({ State: end.State, Detail, StdoutSize, ExtraData: null });
+}
+
+/**
+ * Whether a command's unit must have a `stdout`, which is there before the job is, even if nothing
+ * is ever written to it. One that failed or was cancelled may never have had a job.
+ */
+export function hasOutputFile({ State }: Readonly<UnitRecord>): boolean {
+  return State === UnitState.Running || State === UnitState.Succeeded;
 }

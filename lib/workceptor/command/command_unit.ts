@@ -21,6 +21,7 @@ import {
   commandExtraData,
   type CommandWorkType,
   DEFAULT_CANCEL_GRACE_MS,
+  hasOutputFile,
   recordEnd,
   recordWish,
   wishOf,
@@ -71,6 +72,10 @@ export class CommandUnit implements Unit {
     if (this.ledger.complete) return null;
     const { Pid, Params } = commandExtraData(this.ledger.record);
     return { Pid, Params };
+  }
+
+  get outputDue(): boolean {
+    return this.#deps.workType !== undefined && hasOutputFile(this.ledger.record);
   }
 
   watchOutput(): Disposable {

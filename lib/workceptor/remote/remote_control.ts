@@ -69,6 +69,12 @@ export class RemoteControl {
       error.message === refusals.unknownUnit(this.#deps.ledger.extra.RemoteUnitID);
   }
 
+  /** Whether the remote node has answered that it has the unit, but not its output. */
+  isOutputLost(error: unknown): error is ControlError {
+    return error instanceof ControlError &&
+      error.message === refusals.outputLost(this.#deps.ledger.extra.RemoteUnitID);
+  }
+
   #command(
     subcommand: "status" | "cancel" | "release",
     signed: Signed,

@@ -29,24 +29,33 @@ export interface RemoteFollowDeps {
   onProgress(): void;
 }
 
+export interface RemoteEnd {
+  readonly status: RemoteStatus;
+  /** The remote node no longer has the output. */
+  readonly outputLost: boolean;
+}
+
 /**
- * Resolves to the last status once the unit is complete and its results stream has ended, or to
+ * Resolves to the end of the unit once it is complete and its results stream has ended, or to
  * `undefined` if the remote node does not know the unit. Rejects if it has to be tried again;
  * output that arrived is kept, and the next try continues after it.
  */
 export async function followRemote(
   deps: RemoteFollowDeps,
   signal: AbortSignal,
-): Promise<RemoteStatus | undefined> {
+): Promise<RemoteEnd | undefined> {
   const stop = new Error("the other half has ended");
   const over = new AbortController();
   const both = AbortSignal.any([signal, over.signal]);
   const outputEnded = new AbortController();
   const output = followOutput(deps, both).finally(() => outputEnded.abort());
   const states = followState(deps, both, outputEnded.signal);
-  // The final state ends both, and a failure of either ends the other.
+  // The final state ends both, and a failure of either ends the other, except that the state of a
+  // unit without output is still worth knowing.
   states.finally(() => over.abort(stop)).catch(() => {});
-  output.catch(() => over.abort(stop));
+  output.catch((error) => {
+    if (!deps.control.isOutputLost(error)) over.abort(stop);
+  });
   const [fetched, watched] = await Promise.allSettled([output, states]);
   signal.throwIfAborted();
 
@@ -57,10 +66,14 @@ export async function followRemote(
   if (watched.status === "rejected") throw failures[0] ?? watched.reason;
   const status = watched.value;
   if (!isComplete(status.State)) throw new Error("results ended before the unit did");
-  if (fetched.status === "rejected" && !isFetched(status, await deps.ledger.stdoutSize())) {
+  const outputLost = fetched.status === "rejected" && deps.control.isOutputLost(fetched.reason);
+  if (
+    fetched.status === "rejected" && !outputLost &&
+    !isFetched(status, await deps.ledger.stdoutSize())
+  ) {
     throw fetched.reason;
   }
-  return status;
+  return { status, outputLost };
 }
 
 async function followOutput(

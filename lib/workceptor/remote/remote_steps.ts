@@ -103,13 +103,15 @@ export class RemoteSteps {
   async #follow(attempt: Attempt, signal: AbortSignal): Promise<void> {
     const { ledger } = this.#deps;
     const onProgress = () => void (attempt.progress = true);
-    const status = await followRemote({ ...this.#deps, onProgress }, signal);
-    if (status === undefined) return await this.#failAsGone();
+    const end = await followRemote({ ...this.#deps, onProgress }, signal);
+    if (end === undefined) return await this.#failAsGone();
+    const { status, outputLost } = end;
     const bytes = await ledger.stdoutSize();
     if (isNeverRun(status) && !ledger.extra.LocalCancelled) {
       await ledger.update({ RemoteStarted: false });
       throw new Error(`it was lost there before it ran: ${status.Detail}`);
     }
+    if (outputLost) return await ledger.fail(details.outputLostThere(status.Detail));
     if (isFetched(status, bytes)) return await this.#complete(status, bytes);
     this.#shortRounds = attempt.progress ? 0 : this.#shortRounds + 1;
     if (this.#shortRounds < MAX_SHORT_ROUNDS) throw new Error("results ended too early");

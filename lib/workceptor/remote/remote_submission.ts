@@ -71,7 +71,7 @@ export class RemoteSubmission {
     }
     using client = await control.connect(signal);
     const signed = await control.signature();
-    using payload = await unit.store.readStdin(unit.id);
+    using payload = await this.#openPayload();
     const { size } = await payload.stat();
     const isSmall = size <= SMALL_PAYLOAD_BYTES;
     const workUnitId = extra.RemoteUnitID || unit.id;
@@ -126,6 +126,16 @@ export class RemoteSubmission {
     }
     await ledger.replaceId(newUnitId(nodeId, random));
     this.#mayBeSent = true;
+  }
+
+  async #openPayload(): Promise<Deno.FsFile> {
+    const { store, id } = this.#deps.ledger.unit;
+    try {
+      return await store.readStdin(id);
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+      throw new SubmitRefusedError(details.payloadLost(store.stdinPath(id)), { cause });
+    }
   }
 
   async *#read(

@@ -83,6 +83,11 @@ export class RemoteUnit implements Unit {
     return this.#record.extra.SignWork;
   }
 
+  get outputDue(): boolean {
+    // What is missing here is fetched again.
+    return false;
+  }
+
   watchOutput(): Disposable {
     // The ledger is told where the output is written.
     return { [Symbol.dispose]() {} };

@@ -7,6 +7,7 @@ import {
   auth,
   completed,
   emptyRequest,
+  ended,
   eventually,
   fastClock,
   quoted,
@@ -227,6 +228,21 @@ Deno.test("a payload that was never complete fails at restart and is not sent", 
   assert.equal(status.StateName, "Failed");
   assert.match(status.Detail, /^Error reading input data: the node restarted/);
   assert.deepEqual(await pair.far.list(), {});
+});
+
+Deno.test("a unit whose payload was removed before it was sent fails and says so", async () => {
+  for (const removed of ["", "/stdin"]) {
+    await using pair = await startPair();
+    const { near, network, path } = pair;
+    network.setUp(false);
+    const id = await submit(near, { node: "far", workType: "cat" }, "payload");
+    await Deno.remove(`${path}/near/${id}${removed}`, { recursive: true });
+    network.setUp(true);
+    const { Detail, StateName } = await ended(near, id);
+    assert.equal(StateName, "Failed");
+    assert.match(Detail, /^Error starting worker: the payload was lost: .*\/stdin was removed/);
+    assert.deepEqual(await pair.far.list(), {});
+  }
 });
 
 Deno.test("a unit that is not started in time expires", async () => {
@@ -802,6 +818,21 @@ Deno.test("output that was lost in a crash of the machine is fetched again", asy
   pair.near = await startNode(network, path, "near");
   assert.equal(await readText(pair.near, id), "0123456789");
   assert.equal((await completed(pair.near, id)).StateName, "Succeeded");
+});
+
+Deno.test("a unit whose output was removed on its node before it arrived fails and says so", async () => {
+  await using pair = await startPair();
+  const { near, far, network, path } = pair;
+  const id = await submitScript(near, `printf abc; ${awaitGo(path)}`, { node: "far" });
+  await eventually(async () => (await far.status(id)).StdoutSize === 3);
+  network.serve("far", undefined);
+  await Deno.remove(`${path}/far/${id}/stdout`);
+  await Deno.remove(`${path}/near/${id}/stdout`);
+  network.serve("far", far);
+  await go(path);
+  const { Detail, StateName } = await ended(near, id);
+  assert.equal(StateName, "Failed");
+  assert.match(Detail, /^Job is complete, but the remote node has lost its output: exit status 0;/);
 });
 
 Deno.test("many units to one node at once all succeed", async () => {
