@@ -50,6 +50,8 @@ export interface ActionSpec {
   readonly reloadable?: true;
   /** Understood, but this version cannot do it yet. */
   readonly planned?: true;
+  /** Why no node starts with it, and what to use instead. Neither help nor completion shows it. */
+  readonly retired?: string;
 }
 
 type ValueOf<P> = P extends { type: ValueType<infer T> }

@@ -7,7 +7,7 @@ const REPLY_FILES = 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -
 
 /** Completes actions, then the parameters of the last action, then known values. */
 export function bashCompletionScript(): string {
-  const actions = actionTable.filter((action) => !action.planned);
+  const actions = actionTable.filter((action) => !action.planned && !action.retired);
   const words = [
     "--help",
     "--config",

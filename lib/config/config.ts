@@ -34,6 +34,10 @@ export class Config {
 export function refuseUnsupported(config: Config): void {
   const errors: ConfigError[] = [];
   for (const { action, values, position } of config.actions) {
+    if (action.retired !== undefined) {
+      errors.push(new ConfigError(action.retired, { action: action.name, position }));
+      continue;
+    }
     if (action.planned) {
       errors.push(
         new ConfigError("not supported yet by this version", { action: action.name, position }),

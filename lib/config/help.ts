@@ -28,7 +28,7 @@ brackets may be left out. A value that starts with [ or { is JSON.
 
 /** Lists every action that works in this version, and names those that do not work yet. */
 export function helpText(): string {
-  const working = actionTable.filter((action) => !action.planned);
+  const working = actionTable.filter((action) => !action.planned && !action.retired);
   const parts = [INTRODUCTION];
   for (const [section, title] of Object.entries(SECTION_TITLES)) {
     const actions = working.filter((action) => action.section === section);

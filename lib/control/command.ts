@@ -3,7 +3,7 @@ import type { LineReader } from "../base/line_reader.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Mesh } from "../netceptor/mesh.ts";
-import type { ClientTls } from "../quic/tls.ts";
+import type { LoadClientTls } from "../quic/tls.ts";
 import type { Caller, WorkService } from "./work_service.ts";
 
 /** The members of a JSON command; names and values are the client's. */
@@ -50,7 +50,7 @@ export interface ControlDeps {
   /** Reads the configuration again; throws a `ReloadError`. Absent if there is no file. */
   readonly reload?: (() => Promise<void>) | undefined;
   /** A `tls-client` config by its name, `undefined` if there is none. */
-  readonly clientTls?: ((name: string) => ClientTls | undefined) | undefined;
+  readonly clientTls?: ((name: string) => LoadClientTls | undefined) | undefined;
   readonly expiringCertificates?: (() => readonly ExpiringCertificate[]) | undefined;
   readonly clock: Clock;
   readonly log: Log;

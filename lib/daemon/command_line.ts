@@ -96,7 +96,10 @@ async function runNode(config: Config, { args, host, log, startNode }: NodeRun):
   for (const warning of config.warnings) log.warning(warning);
   if (!hasBackend(config)) {
     log.warning("Nothing to do - no backends are running.");
-    log.warning("Run receptor --help for command line instructions.");
+    log.warning(
+      "Add a tcp-peer to reach another node, a tcp-listener for others to reach this one, or " +
+        "local-only for a node by itself. Run receptor --help for command line instructions.",
+    );
     return 1;
   }
   const readConfig = async () => {

@@ -38,10 +38,9 @@ export const backendActions = new ActionHandlers<BackendDeps, Promise<PreparedBa
     const tls = serverTls(values, deps);
     return listener(values, async () => await TcpListener.bind(deps, { bindAddress, port, tls }));
   })
-  // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(tcpPeer, async (values, deps) => {
     const { address, redial } = values;
-    return peer(values, new TcpPeer(deps, { address, redial, tls: clientTls(values, deps) }));
+    return peer(values, new TcpPeer(deps, { address, redial, tls: await clientTls(values, deps) }));
   })
   .on(udpListener, async (values, deps) => {
     const { bindaddr: bindAddress, port } = values;
@@ -63,7 +62,7 @@ export const backendActions = new ActionHandlers<BackendDeps, Promise<PreparedBa
   .on(wsPeer, async (values, deps) => {
     const { address, redial, extraheader: extraHeader } = values;
     const { WebSocketPeer } = await import("../backends/websocket.ts");
-    const tls = clientTls(values, deps);
+    const tls = await clientTls(values, deps);
     return peer(values, new WebSocketPeer(deps, { address, redial, extraHeader, tls }));
   });
 
@@ -104,7 +103,7 @@ function serverTls({ tls, verifynodeid }: TlsValues, { security }: BackendDeps) 
   return profile;
 }
 
-function clientTls({ tls, verifynodeid }: TlsValues, { security }: BackendDeps) {
+async function clientTls({ tls, verifynodeid }: TlsValues, { security }: BackendDeps) {
   if (verifynodeid && tls === undefined) throw new Error("verifynodeid needs a tls-client");
-  return tls === undefined ? undefined : security.client(tls);
+  return tls === undefined ? undefined : await security.client(tls);
 }

@@ -1,7 +1,7 @@
 /**
  * What a configuration says about TLS and signed work, ready to use. The PKI room and the runtime's
- * own TLS are loaded only if the configuration mentions either: they take longer to load than the
- * rest of the node.
+ * own TLS are loaded only if the configuration mentions either, or once something uses the client
+ * profile that always exists: they take longer to load than the rest of the node.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/default_socket.ts";
@@ -18,7 +18,8 @@ import type {
   TlsProfileStatus,
   TlsServerProfile,
 } from "../pki/mod.ts";
-import type { ClientTls } from "../quic/tls.ts";
+import { DEFAULT_CLIENT } from "../pki/default_client.ts";
+import type { LoadClientTls } from "../quic/tls.ts";
 import { failedAction } from "./failed_action.ts";
 
 type Pki = typeof import("../pki/mod.ts");
@@ -36,9 +37,14 @@ export class Security implements Disposable {
   /** Rejects with a `ControlError`; absent without `work-verification`. */
   readonly verifySignature: ((signature: string) => Promise<void>) | undefined;
   readonly #profiles: TlsProfiles | undefined;
+  /** In a node without `#profiles`; loads them at the first use. */
+  readonly #loadEmptyProfiles: () => Promise<TlsProfiles>;
   readonly #expiryWatch: Disposable | undefined;
 
   private constructor(config: Config, deps: SecurityDeps, pki: Pki | undefined) {
+    let empty: Promise<TlsProfiles> | undefined;
+    this.#loadEmptyProfiles = () =>
+      empty ??= import("../pki/mod.ts").then((loaded) => loadProfiles(config, deps, loaded));
     if (pki === undefined) return;
     this.#profiles = loadProfiles(config, deps, pki);
     this.#expiryWatch = this.#profiles.watchExpiry();
@@ -58,18 +64,17 @@ export class Security implements Disposable {
     return this.#known().server(name);
   }
 
-  /** For diallers. Throws an `Error` if there is no `tls-client` of that name. */
-  client(name: string): TlsClientProfile {
-    return this.#known().client(name);
+  /** For diallers. Rejects with an `Error` if there is no `tls-client` of that name. */
+  async client(name: string): Promise<TlsClientProfile> {
+    const onlyDefault = this.#profiles === undefined && name === DEFAULT_CLIENT;
+    const profiles = onlyDefault ? await this.#loadEmptyProfiles() : this.#known();
+    return profiles.client(name);
   }
 
   /** For streams over the mesh; `undefined` if there is no `tls-client` of that name. */
-  clientTls(name: string): ClientTls | undefined {
-    try {
-      return this.client(name).mesh;
-    } catch {
-      return undefined;
-    }
+  clientTls(name: string): LoadClientTls | undefined {
+    const exists = name === DEFAULT_CLIENT || this.#profiles?.hasClient(name);
+    return exists ? async () => (await this.client(name)).mesh : undefined;
   }
 
   /** Our own certificates that are close to expiry, or past it. */

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import { guardObserver } from "../base/observer.ts";
+import { DEFAULT_CLIENT } from "./default_client.ts";
 import { describeExpiry, EXPIRY_WARNING_MS, nearTheirEnd } from "./expiry.ts";
 import { pkiEvents, type PkiObserver } from "./observer.ts";
 import { formatTime } from "./time.ts";
@@ -12,8 +13,6 @@ import type { ProfileDeps } from "./tls_profile_parts.ts";
 import { TlsServerProfile } from "./tls_server_profile.ts";
 import { TrustStore } from "./trust_store.ts";
 
-/** The client profile that always exists: system trust, no certificate of our own, TLS 1.2. */
-const DEFAULT_CLIENT = "default";
 const hourMs = 60 * 60 * 1000;
 /** How often to warn about certificates close to expiry, in milliseconds. */
 const EXPIRY_CHECK_MS = 12 * hourMs;
@@ -65,6 +64,11 @@ export class TlsProfiles {
   /** Throws an `Error` if there is no such profile. */
   server(name: string): TlsServerProfile {
     return this.#servers.get(name) ?? unknown(name, [...this.#servers.keys()]);
+  }
+
+  /** Whether `addClient` has made a profile of that name. */
+  hasClient(name: string): boolean {
+    return this.#clients.has(name);
   }
 
   /** Throws an `Error` if there is no such profile; `default` always exists. */

@@ -22,6 +22,9 @@ export interface ClientTls {
   readonly verifyServer: VerifyPeer;
 }
 
+/** TLS that is configured, and is loaded when a connection needs it. */
+export type LoadClientTls = () => Promise<ClientTls>;
+
 export interface ServerTls {
   /** Without one, the core makes a self-signed certificate with the well-known insecure name. */
   readonly identity?: Identity | undefined;

@@ -106,6 +106,18 @@ Deno.test("what has no effect yet is refused, with its name and position", async
   ]);
 });
 
+Deno.test("work-python is refused, as by the original, with what to use instead", async () => {
+  const config = await configOfYaml(
+    "- local-only\n- work-python: {worktype: w, plugin: p, function: f}\n",
+    "h",
+  );
+  const refused = (() => refuseUnsupported(config)) as () => never;
+  assert.deepEqual(await errorsOf(Promise.resolve().then(refused)), [
+    "receptor.yml:2: work-python: 'work-python' option is not currently being used: like Receptor " +
+    "1.6.9, this version does not start with it; run the plugin as the command of a work-command",
+  ]);
+});
+
 Deno.test("what works is accepted", async () => {
   refuseUnsupported(await configOfArguments(["--node", "id=foo", "--local-only", "--trace"]));
 });

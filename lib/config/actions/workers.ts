@@ -153,8 +153,10 @@ export const workKubernetes = defineAction({
 export const workPython = defineAction({
   name: "work-python",
   section: "workers",
-  description: "Run a worker using a Python plugin (deprecated by the original)",
-  planned: true,
+  description: "Run a worker using a Python plugin",
+  // The original's own text, with which it exits since it has deprecated this action.
+  retired: "'work-python' option is not currently being used: like Receptor 1.6.9, this version " +
+    "does not start with it; run the plugin as the command of a work-command",
   parameters: {
     worktype: workTypeParameter,
     plugin: {

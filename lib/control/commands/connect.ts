@@ -39,10 +39,11 @@ export const connect: CommandType = {
 
 function connectTo(node: string, service: string, tlsClient: string): CommandRun {
   return async ({ deps, conn, caller, signal }: CommandContext) => {
-    const tls = tlsClient === "" ? undefined : deps.clientTls?.(tlsClient);
-    if (tlsClient !== "" && tls === undefined) {
+    const loadTls = tlsClient === "" ? undefined : deps.clientTls?.(tlsClient);
+    if (tlsClient !== "" && loadTls === undefined) {
       throw new ControlError(refusals.unknownTls(tlsClient));
     }
+    const tls = await loadTls?.();
     const stream = await deps.mesh.dial(node, service, { tls, signal });
     try {
       await writeAll(conn, new TextEncoder().encode(`${connecting}\n`));

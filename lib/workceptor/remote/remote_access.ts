@@ -5,7 +5,7 @@ import type { Random } from "../../base/random.ts";
 import { ControlClient } from "../../control/client.ts";
 import type { Mesh, MeshConn } from "../../netceptor/mesh.ts";
 import { QuicError } from "../../quic/quic_error.ts";
-import { CertificateRefused, type ClientTls } from "../../quic/tls.ts";
+import { CertificateRefused, type LoadClientTls } from "../../quic/tls.ts";
 import type { RemoteExtraData } from "./remote_extra_data.ts";
 import { refusals } from "../work_texts.ts";
 
@@ -14,8 +14,8 @@ export interface RemoteAccess {
   readonly mesh: Pick<Mesh, "dial" | "hasRoute" | "onRoutesChanged">;
   readonly clock: Clock;
   readonly random: Random;
-  /** A `tls-client` config by its name. */
-  tlsClient(name: string): ClientTls | undefined;
+  /** A `tls-client` config by its name, `undefined` if there is none. */
+  tlsClient(name: string): LoadClientTls | undefined;
   /** Makes the signature (JWT) for a command to `node`. Absent if no signing key is configured. */
   readonly signWork?: ((node: string) => Promise<string>) | undefined;
 }
@@ -51,8 +51,9 @@ export async function connectToRemote(
   { RemoteNode, TLSClient }: RemoteTarget,
   signal: AbortSignal,
 ): Promise<ControlClient> {
-  const tls = TLSClient === "" ? undefined : access.tlsClient(TLSClient);
-  if (TLSClient !== "" && tls === undefined) throw new Error(refusals.unknownTls(TLSClient));
+  const loadTls = TLSClient === "" ? undefined : access.tlsClient(TLSClient);
+  if (TLSClient !== "" && loadTls === undefined) throw new Error(refusals.unknownTls(TLSClient));
+  const tls = await loadTls?.();
   const timeout = new AbortController();
   using _timer = access.clock.after(
     CONNECT_TIMEOUT_MS,

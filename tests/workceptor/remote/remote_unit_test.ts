@@ -515,7 +515,7 @@ Deno.test("secret parameters are sent, and neither written nor shown", async () 
   );
   const tls = { verifyServer() {} };
   await using near = await startNode(network, path, "near", {
-    parts: { tlsClient: (name) => name === "tls" ? tls : undefined },
+    parts: { tlsClient: (name) => name === "tls" ? () => Promise.resolve(tls) : undefined },
   });
   const params = { secret_kube: "hush", Secret_Two: "hush", open: "yes" };
   const id = await submit(near, { node: "far", workType: "cat", tlsClient: "tls", params });
@@ -530,7 +530,7 @@ Deno.test("secret parameters are sent, and neither written nor shown", async () 
   const waiting = await submit(near, { node: "far", workType: "cat", tlsClient: "tls", params });
   await stopNode(network, "near", near);
   await using again = await startNode(network, path, "near", {
-    parts: { tlsClient: (name) => name === "tls" ? tls : undefined },
+    parts: { tlsClient: (name) => name === "tls" ? () => Promise.resolve(tls) : undefined },
   });
   network.setUp(true);
   assert.match((await completed(again, waiting)).Detail, /secret parameters are not kept on disk/);
