@@ -55,7 +55,7 @@ export class SourceLog {
     const { log, clock } = this.#deps;
     const now = clock.now();
     if (now < this.#periodEndsAt) return;
-    if (this.#leftOut > 0) log.warning(`${this.#leftOut} more lines about connections left out`);
+    if (this.#leftOut > 0) log.warning(`${this.#leftOut} more such lines were left out`);
     this.#lines.clear();
     this.#taken = this.#leftOut = 0;
     this.#periodEndsAt = now + PERIOD_MS;

@@ -116,8 +116,11 @@ export class Advertisements implements Disposable {
     if (this.#hadLink && this.#own.size > 0) this.#sending.request();
   }
 
-  /** A new neighbour hears at once of all services, ours first; `send` reaches it. */
-  linkUp(neighbour: string, send: (message: Uint8Array) => void): void {
+  /** A new neighbour hears at once of our services by `send`, and of all others by `tell`. */
+  linkUp(
+    neighbour: string,
+    { send, tell }: Record<"send" | "tell", (message: Uint8Array) => void>,
+  ): void {
     this.#hadLink = true;
     this.#sending.begin();
     this.#sendOwn(send);
@@ -125,7 +128,7 @@ export class Advertisements implements Disposable {
     for (const message of this.#table.offered(neighbour)) {
       bytes += message.length;
       if (bytes > MAX_TOLD_BYTES) return;
-      send(message);
+      tell(message);
     }
   }
 

@@ -34,6 +34,8 @@ export const SEEN_FLOOD_MS = 60 * minute;
 
 /** A link with nothing received for this long is dropped; may be configured higher. */
 export const MIN_IDLE_TIMEOUT_MS = 2 * ROUTE_INTERVAL_MS + second;
+/** A link that was busy for so long lets others have a turn of the event loop. */
+export const MAX_BUSY_MS = 20;
 /** How often links are checked for that. */
 export const IDLE_CHECK_MS = 5 * second;
 /** Until the neighbour answers, a new link sends a route message at this interval … */
@@ -65,6 +67,13 @@ export const MAX_UNCHECKED_ADDRESSES = 1024;
 export const MAX_HELD_BYTES = 16 * KiB;
 /** Our links as listed in our route message, which must fit into a message of 65,535 bytes. */
 export const MAX_LISTED_BYTES = 60 * KiB;
+/**
+ * Links that are up from one host (of IPv6: a /64). Behind a proxy or a translated address there
+ * are many neighbours; each costs its buffers, and a copy of each flood.
+ */
+export const MAX_LINKS_PER_HOST = 512;
+/** What may wait for all links from one host together. */
+export const MAX_GUEST_QUEUE_BYTES = 64 * 1024 * KiB;
 /** Nodes whose links are remembered. */
 export const MAX_NODES = 10_000;
 /** Links of all those nodes together. */
@@ -78,6 +87,8 @@ export const FORGET_NODE_AFTER_MS = minute;
 export const MAX_KNOWN_UPDATE_BYTES = 16 * 1024 * KiB;
 /** What a new neighbour is told at once of other nodes, and of their services. */
 export const MAX_TOLD_BYTES = 1024 * KiB;
+/** The same for all new neighbours in a second. */
+export const MAX_TOLD_BYTES_PER_SECOND = 8 * 1024 * KiB;
 /** How long after its start or a new link a node waits for a route before it reports none. */
 export const ROUTE_GRACE_MS = 3 * second;
 /** At least this many route messages are remembered; older ones may be forgotten early. */
@@ -85,14 +96,10 @@ export const MAX_SEEN_UPDATES = 50_000;
 /** At least this many advertisements are remembered: more than the links' queues hold in a ring. */
 export const MAX_SEEN_ADVERTISEMENTS = 20_000;
 /** Advertisements of other nodes, as they came, with the overhead of keeping them. */
-export const MAX_ADVERTISEMENT_BYTES = 16 * 1024 * KiB;
+export const MAX_ADVERTISEMENT_BYTES = 8 * 1024 * KiB;
 /** Estimate of what an advertisement takes in addition to its own bytes. */
 export const ADVERTISEMENT_OVERHEAD_BYTES = 512;
 /** Services of one node, recently withdrawn ones included. */
 export const MAX_ADVERTISEMENTS_PER_NODE = 64;
 /** Unreachable messages that this node sends per second. */
 export const MAX_UNREACHABLES_PER_SECOND = 1000;
-/** Log lines per second about nodes with the same id. */
-export const MAX_DUPLICATE_LINES_PER_SECOND = 5;
-/** Log lines per second about received unreachable messages. */
-export const MAX_UNREACHABLE_LINES_PER_SECOND = 50;

@@ -12,7 +12,8 @@ import {
   type RouteMessage,
 } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
-import { REJECT_LINGER_MS, SETUP_INTERVAL_MS, SETUP_MESSAGES } from "./limits.ts";
+import { MAX_BUSY_MS, REJECT_LINGER_MS, SETUP_INTERVAL_MS, SETUP_MESSAGES } from "./limits.ts";
+import type { GuestHost } from "./guest_hosts.ts";
 import { LinkQueue } from "./link_queue.ts";
 import { decideRoute, type LinkPhase } from "./link_setup.ts";
 import type { NextHop } from "./node_table.ts";
@@ -55,6 +56,8 @@ export interface LinkDeps {
   readonly clock: Clock;
   readonly drops: DropLog;
   readonly host: LinkHost;
+  /** Shared by all links from one host; undefined for one that we dialled. */
+  readonly guest?: GuestHost | undefined;
 }
 
 /** Ends a link; the message is what the original logs. */
@@ -70,6 +73,8 @@ export class Link implements NextHop {
   readonly #session: Session;
   readonly #policy: LinkPolicy;
   readonly #queue: LinkQueue;
+  /** See `LinkDeps`. */
+  readonly guest: GuestHost | undefined;
   #phase: LinkPhase = { kind: "unidentified" };
   #setupTimer: Disposable | undefined;
   #lastReceivedMs: number;
@@ -85,12 +90,13 @@ export class Link implements NextHop {
     this.#host = deps.host;
     this.#session = session;
     this.#policy = policy;
+    this.guest = deps.guest;
     this.#lastReceivedMs = deps.clock.now();
     this.#queue = new LinkQueue({
       send: (frames) => session.send(frames),
       onError: (error) => this.#onSendError(error),
       onWritable: () => this.#host.linkWritable(this),
-    });
+    }, deps.guest);
   }
 
   /** Node id of the neighbour; "" until it has said what it is. */
@@ -196,10 +202,11 @@ export class Link implements NextHop {
   }
 
   async #receive(): Promise<void> {
+    let busyMs = 0;
     for (;;) {
       const messages = await this.#session.receive();
       if (messages === null || this.#ended) return;
-      this.#lastReceivedMs = this.#clock.now();
+      const startMs = this.#lastReceivedMs = this.#clock.now();
       for (const message of messages) {
         if (message[0] === MessageType.Data && this.#phase.kind === "up") {
           this.#host.receivePacket(message, this);
@@ -212,6 +219,12 @@ export class Link implements NextHop {
         }
         if (this.#ended) return;
       }
+      busyMs += this.#clock.now() - startMs;
+      if (busyMs < MAX_BUSY_MS) continue;
+      // The next batch is often there already: a neighbour that sends without end would keep timers
+      // and other sockets waiting.
+      busyMs = 0;
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

@@ -3,7 +3,7 @@
  * sent as one batch per turn of the event loop, control messages first. Both buffers are bounded,
  * so a neighbour that does not read costs a fixed amount of memory.
  */
-import { FrameBatch } from "../wire/mod.ts";
+import { FRAME_HEADER_BYTES, FrameBatch } from "../wire/mod.ts";
 import {
   MAX_QUEUED_CONTROL_BYTES,
   MAX_QUEUED_DATA_BYTES,
@@ -19,8 +19,17 @@ export interface LinkQueueEvents {
   readonly onWritable: () => void;
 }
 
+/** What several queues share. */
+export interface QueueBudget {
+  takeQueue(bytes: number): boolean;
+  giveQueue(bytes: number): void;
+}
+
+const UNLIMITED: QueueBudget = { takeQueue: () => true, giveQueue() {} };
+
 export class LinkQueue {
   readonly #events: LinkQueueEvents;
+  readonly #budget: QueueBudget;
   #control = new FrameBatch(MAX_QUEUED_CONTROL_BYTES);
   #data = new FrameBatch(MAX_QUEUED_DATA_BYTES);
   /** Batches are swapped with these while they are being sent. */
@@ -32,13 +41,14 @@ export class LinkQueue {
   #droppedData = 0;
   #droppedControl = 0;
 
-  constructor(events: LinkQueueEvents) {
+  constructor(events: LinkQueueEvents, budget = UNLIMITED) {
     this.#events = events;
+    this.#budget = budget;
   }
 
   /** Queues a copy of a route message, advertisement or reject; false if it was dropped. */
   sendControl(message: Uint8Array): boolean {
-    if (this.#closed || !this.#control.append(message)) {
+    if (!this.#append(this.#control, message)) {
       this.#droppedControl++;
       return false;
     }
@@ -48,7 +58,7 @@ export class LinkQueue {
 
   /** Queues a copy of `head` and `tail` as one data packet; false if it was dropped. */
   sendData(head: Uint8Array, tail?: Uint8Array): boolean {
-    if (this.#closed || !this.#data.append(head, tail)) {
+    if (!this.#append(this.#data, head, tail)) {
       this.#droppedData++;
       return false;
     }
@@ -76,8 +86,28 @@ export class LinkQueue {
   /** Drops what waits. */
   close(): void {
     this.#closed = true;
-    this.#control.clear();
-    this.#data.clear();
+    for (const batch of [this.#control, this.#data]) {
+      this.#budget.giveQueue(batch.length);
+      batch.clear();
+    }
+  }
+
+  #append(batch: FrameBatch, head: Uint8Array, tail?: Uint8Array): boolean {
+    const bytes = FRAME_HEADER_BYTES + head.length + (tail?.length ?? 0);
+    if (this.#closed || !this.#budget.takeQueue(bytes)) return false;
+    if (batch.append(head, tail)) return true;
+    this.#budget.giveQueue(bytes);
+    return false;
+  }
+
+  /** Sends a batch and empties it. */
+  async #send(batch: FrameBatch): Promise<void> {
+    try {
+      await this.#events.send(batch.frames);
+    } finally {
+      this.#budget.giveQueue(batch.length);
+      batch.clear();
+    }
   }
 
   #flush(): void {
@@ -93,19 +123,17 @@ export class LinkQueue {
           const batch = this.#control;
           this.#control = this.#spareControl;
           this.#spareControl = batch;
-          await this.#events.send(batch.frames);
-          batch.clear();
+          await this.#send(batch);
         } else {
           const batch = this.#data;
           this.#data = this.#spareData;
           this.#spareData = batch;
-          const sent = this.#events.send(batch.frames);
+          const sent = this.#send(batch);
           if (this.#askedToWait) {
             this.#askedToWait = false;
             this.#events.onWritable();
           }
           await sent;
-          batch.clear();
         }
       }
     } catch (error) {

@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import { Shares } from "../base/shares.ts";
 import { SourceLog } from "../base/source_log.ts";
 import type { RouteMessage } from "../wire/mod.ts";
+import { GuestHosts } from "./guest_hosts.ts";
 import { checkAddress } from "./address_check.ts";
 import type { DropLog } from "./drop_log.ts";
 import {
@@ -57,6 +58,7 @@ export class LinkTable implements LinkHost, Disposable {
    * bytes.
    */
   readonly #guests = new Shares<Link>();
+  readonly #hosts = new GuestHosts();
   /** Where each link that is not up yet is counted. */
   readonly #doorOf = new Map<Link, Door>();
   readonly #idleCheck: PeriodicTask;
@@ -108,11 +110,11 @@ export class LinkTable implements LinkHost, Disposable {
   ): Promise<{ established: boolean }> {
     const { clock, drops } = this.#deps;
     const { acceptedFrom } = session;
+    const from = acceptedFrom === undefined ? undefined : networkOf(acceptedFrom);
     // Strangers, who may connect as often as they like, must not fill the log.
-    const log = acceptedFrom === undefined
-      ? this.#deps.log
-      : this.#strangers.of(networkOf(acceptedFrom));
-    const link = new Link({ log, clock, drops, host: this }, session, door.policy);
+    const log = from === undefined ? this.#deps.log : this.#strangers.of(from);
+    const guest = from === undefined ? undefined : this.#hosts.enter(from);
+    const link = new Link({ log, clock, drops, host: this, guest }, session, door.policy);
     this.#doorOf.set(link, door);
     this.#enter(link, session, door, MAX_UNIDENTIFIED_LINKS);
     const onAbort = () => link.close();
@@ -122,6 +124,7 @@ export class LinkTable implements LinkHost, Disposable {
     } finally {
       signal.removeEventListener("abort", onAbort);
       this.#leaveDoor(link);
+      if (from !== undefined) this.#hosts.leave(from);
     }
   }
 
@@ -189,7 +192,11 @@ export class LinkTable implements LinkHost, Disposable {
   hasRoomFor(link: Link, nodeId: string, cost: number): boolean {
     const { drops } = this.#deps;
     const bytes = entryBytes(nodeId, cost);
-    const { acceptedFrom } = link;
+    const { acceptedFrom, guest } = link;
+    if (guest?.mayLink === false) {
+      drops.countLimit("connection refused: too many links from one address", nodeId);
+      return false;
+    }
     const host = acceptedFrom === undefined ? undefined : networkOf(acceptedFrom);
     while (this.#listedBytes + bytes > MAX_LISTED_BYTES) {
       const largest = this.#guests.oldestOfLargest();
@@ -213,7 +220,8 @@ export class LinkTable implements LinkHost, Disposable {
     this.#up.set(link.remoteNode, link);
     const bytes = entryBytes(link.remoteNode, link.cost);
     this.#listedBytes += bytes;
-    const { acceptedFrom } = link;
+    const { acceptedFrom, guest } = link;
+    if (guest !== undefined) guest.up++;
     if (acceptedFrom !== undefined) this.#guests.put(link, networkOf(acceptedFrom), bytes);
     this.#idleCheck.begin();
     this.#deps.events.linkUp(link);
@@ -222,6 +230,7 @@ export class LinkTable implements LinkHost, Disposable {
   linkDown(link: Link, reason: string): void {
     this.#up.delete(link.remoteNode);
     this.#guests.delete(link);
+    if (link.guest !== undefined) link.guest.up--;
     this.#listedBytes -= entryBytes(link.remoteNode, link.cost);
     this.#deps.events.linkDown(link, reason);
   }

@@ -10,7 +10,12 @@ import { Advertisements } from "./advertisements.ts";
 import { type DatagramHandler, DatagramPort } from "./datagram_port.ts";
 import { DropLog } from "./drop_log.ts";
 import { compileFirewall, type FirewallRule } from "./firewall.ts";
-import { MIN_IDLE_TIMEOUT_MS, REJECT_LINGER_MS, ROUTE_GRACE_MS } from "./limits.ts";
+import {
+  MAX_TOLD_BYTES_PER_SECOND,
+  MIN_IDLE_TIMEOUT_MS,
+  REJECT_LINGER_MS,
+  ROUTE_GRACE_MS,
+} from "./limits.ts";
 import type { Link } from "./link.ts";
 import { type Door, LinkTable } from "./link_table.ts";
 import { Loopback } from "./loopback.ts";
@@ -28,6 +33,7 @@ import { NodeTable } from "./node_table.ts";
 import { type LinkEvent, netceptorEvents, type NetceptorObserver } from "./observer.ts";
 import { PacketSwitch } from "./packet_switch.ts";
 import { ping, type PingDeps, type PingOptions, traceroute } from "./ping.ts";
+import { RateLimit } from "./rate_limit.ts";
 import { registerReservedServices } from "./reserved_services.ts";
 import { waitForRoute } from "./route_wait.ts";
 import { Router } from "./router.ts";
@@ -79,6 +85,8 @@ export class Netceptor implements Mesh, AsyncDisposable {
   readonly #streams: Streams;
   readonly #shutdown = new AbortController();
   readonly #backends = new Set<RunningBackend>();
+  /** Bytes that new neighbours are told. */
+  readonly #told: RateLimit;
   readonly #routeListeners = new Set<() => void>();
   /** Or when the node started, in monotonic time. */
   #lastLinkUpMs: number;
@@ -94,6 +102,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
     this.#log = log;
     this.#clock = clock;
     this.#lastLinkUpMs = clock.now();
+    this.#told = new RateLimit(clock, MAX_TOLD_BYTES_PER_SECOND);
     const observer = this.#observer = guardObserver(deps.observer ?? {}, netceptorEvents, {
       log,
       what: "the mesh",
@@ -297,9 +306,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
         linkUp: (link) => {
           this.#lastLinkUpMs = this.#clock.now();
           this.#router.linkUp(link);
-          const send = (message: Uint8Array) => this.#links.sendControl(message, link);
-          for (const update of this.#router.updatesFor(link.remoteNode)) send(update);
-          this.#advertisements.linkUp(link.remoteNode, send);
+          this.#introduceOthers(link);
           this.#observer.linkUp(describeLink(link));
         },
         linkDown: (link, reason) => {
@@ -317,6 +324,16 @@ export class Netceptor implements Mesh, AsyncDisposable {
           this.#advertisements.receive(message, link.remoteNode),
       },
     }, { maxIdleMs });
+  }
+
+  /** Tells a new neighbour of what it would hear with the next floods. */
+  #introduceOthers(link: Link): void {
+    const send = (message: Uint8Array) => this.#links.sendControl(message, link);
+    const tell = (message: Uint8Array) => {
+      if (this.#told.take(message.length)) send(message);
+    };
+    for (const update of this.#router.updatesFor(link.remoteNode)) tell(update);
+    this.#advertisements.linkUp(link.remoteNode, { send, tell });
   }
 
   get #pingDeps(): PingDeps {

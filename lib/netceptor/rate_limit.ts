@@ -12,15 +12,15 @@ export class RateLimit {
     this.#perSecond = perSecond;
   }
 
-  /** Whether one more is allowed now; counts it if so. */
-  take(): boolean {
+  /** Whether `count` more are allowed now; counts them if so. */
+  take(count = 1): boolean {
     const second = Math.floor(this.#clock.now() / 1000);
     if (second !== this.#second) {
       this.#second = second;
       this.#taken = 0;
     }
-    if (this.#taken >= this.#perSecond) return false;
-    this.#taken++;
+    if (this.#taken + count > this.#perSecond) return false;
+    this.#taken += count;
     return true;
   }
 }

@@ -1,6 +1,7 @@
 /** The services that every node has: `ping` answers, `unreach` is told what became of packets. */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { SourceLog } from "../base/source_log.ts";
 import {
   decodeUnreachable,
   MalformedMessage,
@@ -12,10 +13,7 @@ import {
   type Unreachable,
 } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
-import { MAX_UNREACHABLE_LINES_PER_SECOND } from "./limits.ts";
-import type { MeshNode } from "./node_table.ts";
 import { type PacketSwitch, PING_SERVICE, UNREACHABLE_SERVICE } from "./packet_switch.ts";
-import { RateLimit } from "./rate_limit.ts";
 import type { PacketHandler, ServiceRegistry } from "./service_registry.ts";
 
 export interface ReservedServicesDeps {
@@ -46,7 +44,7 @@ function pingHandler({ packets }: ReservedServicesDeps): PacketHandler {
 }
 
 function unreachableHandler(deps: ReservedServicesDeps): PacketHandler {
-  const lines = new RateLimit(deps.clock, MAX_UNREACHABLE_LINES_PER_SECOND);
+  const lines = new SourceLog(deps);
   return {
     receive(packet, from) {
       let notice: Unreachable;
@@ -57,7 +55,10 @@ function unreachableHandler(deps: ReservedServicesDeps): PacketHandler {
         deps.drops.count("Error handling message data", error.message);
         return;
       }
-      if (lines.take()) logNotice(deps, notice, from, packetHops(packet));
+      logNotice(lines.of(from.id), deps.selfId, notice, {
+        from: from.id,
+        hops: packetHops(packet),
+      });
       if (notice.fromNode !== deps.selfId) return;
       const service = serviceFromText(notice.fromService);
       const sender = service === undefined ? undefined : deps.services.get(service);
@@ -67,10 +68,10 @@ function unreachableHandler(deps: ReservedServicesDeps): PacketHandler {
 }
 
 function logNotice(
-  { log, selfId }: ReservedServicesDeps,
+  log: Log,
+  selfId: string,
   { problem }: Unreachable,
-  { id: from }: MeshNode,
-  hops: number,
+  { from, hops }: { readonly from: string; readonly hops: number },
 ): void {
   log.warning(
     `Received unreachable message from ${from} (service ${UNREACHABLE_SERVICE}) to ${selfId} ` +

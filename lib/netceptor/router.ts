@@ -4,12 +4,12 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type Random, randomText } from "../base/random.ts";
+import { SourceLog } from "../base/source_log.ts";
 import { encodeRouteMessage, type RouteMessage } from "../wire/mod.ts";
 import type { DropLog } from "./drop_log.ts";
 import { newEpoch } from "./epoch.ts";
 import {
   DUPLICATE_TOLD_WITHIN_MS,
-  MAX_DUPLICATE_LINES_PER_SECOND,
   MAX_SEEN_UPDATES,
   RECALCULATION_MIN_GAP_MS,
   ROUTE_INTERVAL_MS,
@@ -19,7 +19,6 @@ import { KnownUpdates } from "./known_updates.ts";
 import { LinkStateTable } from "./link_state_table.ts";
 import type { NextHop, NodeTable } from "./node_table.ts";
 import { PeriodicTask } from "./periodic_task.ts";
-import { RateLimit } from "./rate_limit.ts";
 import { RouteLog } from "./route_log.ts";
 import { SeenFloods } from "./seen_floods.ts";
 import { type ConnectionCosts, shortestPaths } from "./shortest_paths.ts";
@@ -64,7 +63,7 @@ export class Router implements Disposable {
   readonly #flooding: PeriodicTask;
   readonly #recalculation: PeriodicTask;
   readonly #routeLog: RouteLog;
-  readonly #duplicateLines: RateLimit;
+  readonly #duplicateLines: SourceLog;
   /** When the first link came up, in monotonic time. */
   #joinedMs: number | undefined;
   #routes = new Map<string, string>();
@@ -87,7 +86,7 @@ export class Router implements Disposable {
       () => this.#recalculate(),
     );
     this.#routeLog = new RouteLog({ log: deps.log, clock: deps.clock, tables: this });
-    this.#duplicateLines = new RateLimit(deps.clock, MAX_DUPLICATE_LINES_PER_SECOND);
+    this.#duplicateLines = new SourceLog(deps);
   }
 
   /** The neighbour to go through, for each node that can be reached. */
@@ -132,12 +131,10 @@ export class Router implements Disposable {
     if (update.nodeId === this.#self) return this.#receiveOurs(update, via);
     if (!this.#seen.add(update.updateId, clock.now())) return;
     if (update.suspectedDuplicate !== 0n) {
-      if (this.#duplicateLines.take()) {
-        log.warning(
-          `Node ${update.nodeId} with epoch ${update.epoch} sent update ${update.updateId} ` +
-            `suspecting a duplicate node with epoch ${update.suspectedDuplicate}`,
-        );
-      }
+      this.#duplicateLines.of(via).warning(
+        `Node ${update.nodeId} with epoch ${update.epoch} sent update ${update.updateId} ` +
+          `suspecting a duplicate node with epoch ${update.suspectedDuplicate}`,
+      );
       this.#linkState.applySuspicion(update);
       this.#known.delete(update.nodeId);
     } else {
@@ -212,9 +209,7 @@ export class Router implements Disposable {
     }
     if (update.epoch > this.#epoch) {
       // If clocks agree, the node that started later is the duplicate.
-      if (this.#duplicateLines.take()) {
-        log.error(`Duplicate node ID ${this.#self} detected via ${via}`);
-      }
+      this.#duplicateLines.of(via).error(`Duplicate node ID ${this.#self} detected via ${via}`);
       this.#suspectDuplicate(update.epoch);
     }
   }
@@ -243,7 +238,8 @@ export class Router implements Disposable {
     if (links.size === 0) return;
     if (suspect !== 0n) {
       const notification = this.#makeUpdate(suspect);
-      log.warning(`Sending duplicate node notification ${describeUpdate(notification)}`);
+      this.#duplicateLines.of(this.#self)
+        .warning(`Sending duplicate node notification ${describeUpdate(notification)}`);
       flood(encodeRouteMessage(notification));
     }
     const update = this.#makeUpdate(0n);

@@ -82,6 +82,8 @@ export class FrameReader {
 
 /** Buffer that a batch begins with, when its first message comes. */
 const INITIAL_BATCH_BYTES = 16 * 1024;
+/** Buffer that an empty batch keeps at most. */
+const MAX_KEPT_BATCH_BYTES = 512 * 1024;
 
 /** Collects messages into one buffer of frames, up to a given number of bytes. */
 export class FrameBatch {
@@ -122,6 +124,8 @@ export class FrameBatch {
 
   clear(): void {
     this.#length = 0;
+    // One burst should not cost its memory from then on.
+    if (this.#buffer.length > MAX_KEPT_BATCH_BYTES) this.#buffer = new Uint8Array(0);
   }
 
   #grow(atLeast: number): void {

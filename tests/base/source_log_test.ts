@@ -14,7 +14,7 @@ Deno.test("SourceLog takes a few lines about each source and counts the rest", a
   await clock.advance(10_000);
   sources.of("a").info("again");
   deepEqual(log.lines.slice(11), [
-    "WARNING 990 more lines about connections left out",
+    "WARNING 990 more such lines were left out",
     "INFO again",
   ]);
 });

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import { connect, type Socket as TcpSocket } from "node:net";
+import { encodeRouteMessage, frameOf } from "../../lib/wire/mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
@@ -19,19 +20,29 @@ const ELSEWHERE = "127.0.0.9";
 const SECONDS_MS = 20_000;
 const MAX_FLOOD_SOCKETS = 300;
 
-/** TCP connections from one address, which send what they are told to and read nothing. */
+interface StrangerOptions {
+  /** What each says. */
+  readonly hello?: (index: number) => Uint8Array;
+  readonly from?: string;
+  /** Whether they take what the node sends. */
+  readonly reads?: boolean;
+}
+
+/** TCP connections from one address. */
 class Strangers implements Disposable {
   readonly sockets: TcpSocket[] = [];
 
   /** Resolves when all are connected. */
-  async connect(port: number, count: number, hello?: Uint8Array, from = ELSEWHERE): Promise<void> {
-    await Promise.all(Array.from({ length: count }, () =>
+  async connect(port: number, count: number, options: StrangerOptions = {}): Promise<void> {
+    const { hello, from = ELSEWHERE, reads = true } = options;
+    await Promise.all(Array.from({ length: count }, (_, index) =>
       new Promise<void>((resolve) => {
         const socket = connect({ host: "127.0.0.1", port, localAddress: from }, () => {
-          if (hello !== undefined) socket.write(hello);
+          if (hello !== undefined) socket.write(hello(index));
           resolve();
         });
-        socket.on("error", () => resolve()).resume();
+        socket.on("error", () => resolve());
+        if (reads) socket.resume();
         this.sockets.push(socket);
       })));
   }
@@ -142,7 +153,7 @@ meshTest(
     await getsIn(mesh, "over-udp", { "udp-peer": { address: `127.0.0.1:${udp}` } });
     await getsIn(mesh, "over-ws", { "ws-peer": { address: `ws://127.0.0.1:${ws}/` } });
     // From the honest ones' address: the newest still gets in.
-    await strangers.connect(tcp, 500, undefined, "127.0.0.1");
+    await strangers.connect(tcp, 500, { from: "127.0.0.1" });
     await getsIn(mesh, "same-address", { "tcp-peer": { address: `127.0.0.1:${tcp}` } });
     await mesh.node({
       kind: "ours",
@@ -188,7 +199,7 @@ meshTest(
       ...oneByteFragments(65_000),
     ]);
     using strangers = new Strangers();
-    await strangers.connect(ws, 250, hello);
+    await strangers.connect(ws, 250, { hello: () => hello });
     await strangers.gone();
     await getsIn(mesh, "honest", { "ws-peer": { address: `ws://127.0.0.1:${ws}/` } });
     assertGrownBy(victim, before, 250);
@@ -205,10 +216,46 @@ meshTest(
     const header = `X: ${"x".repeat(8_000)}\r\n`;
     const hello = new TextEncoder().encode(`GET / HTTP/1.1\r\n${header.repeat(99)}`);
     using strangers = new Strangers();
-    await strangers.connect(ws, 600, hello);
+    await strangers.connect(ws, 600, { hello: () => hello });
     await strangers.gone();
     await getsIn(mesh, "honest", { "ws-peer": { address: `ws://127.0.0.1:${ws}/` } });
     assertGrownBy(victim, before, 250);
+    assertQuiet(victim);
+  },
+);
+
+/** A route message with which a node of that name introduces itself, in its frame. */
+function introduction(nodeId: string): Uint8Array {
+  return frameOf(encodeRouteMessage({
+    nodeId,
+    updateId: nodeId.slice(0, 60),
+    epoch: 1n,
+    sequence: 1n,
+    connections: new Map([[VICTIM, 1]]),
+    forwardingNode: nodeId,
+    suspectedDuplicate: 0n,
+  }));
+}
+
+meshTest(
+  "links under invented names that read nothing cost little memory and keep nobody out",
+  { kinds: ["ours"] },
+  async (mesh) => {
+    const { victim, tcp } = await victimWithDoors(mesh);
+    const before = residentBytes(victim.pid);
+    using strangers = new Strangers();
+    const name = (index: number) => `${index}-${"x".repeat(40)}`;
+    for (let round = 0; round < 5; round++) {
+      const hello = (index: number) => introduction(name(1_000 * round + index));
+      await strangers.connect(tcp, 300, { hello, reads: false });
+      const honest = await getsIn(mesh, `honest${round}`, {
+        "tcp-peer": { address: `127.0.0.1:${tcp}` },
+      });
+      await honest.stop();
+    }
+    const { Connections } = await victim.status();
+    assert.ok(Connections!.length <= 512 + 5, `${Connections!.length} links`);
+    assertGrownBy(victim, before, 350);
     assertQuiet(victim);
   },
 );

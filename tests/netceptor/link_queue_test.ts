@@ -1,6 +1,8 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { GuestHost } from "../../lib/netceptor/guest_hosts.ts";
 import { LinkQueue } from "../../lib/netceptor/link_queue.ts";
 import {
+  MAX_GUEST_QUEUE_BYTES,
   MAX_QUEUED_CONTROL_BYTES,
   MAX_QUEUED_DATA_BYTES,
   QUEUE_HIGH_WATER_BYTES,
@@ -125,4 +127,38 @@ Deno.test("a closed queue sends nothing more", async () => {
   queue.close();
   await queue.drained();
   deepEqual(batches, []);
+});
+
+Deno.test("queues of one host hold no more than its part together", () => {
+  const host = new GuestHost();
+  const events = { onError() {}, onWritable() {} };
+  const never = new Promise<void>(() => {});
+  const queues = Array.from(
+    { length: 40 },
+    () => new LinkQueue({ ...events, send: () => never }, host),
+  );
+  const message = new Uint8Array(60_000);
+  let queued = 0;
+  for (const queue of queues) while (queue.sendControl(message)) queued += message.length;
+  equal(queued <= MAX_GUEST_QUEUE_BYTES, true);
+  equal(queued > 0.99 * MAX_GUEST_QUEUE_BYTES, true);
+  equal(queues.at(-1)!.sendControl(message), false);
+  const other = new LinkQueue({ ...events, send: () => never }, new GuestHost());
+  equal(other.sendControl(message), true);
+});
+
+Deno.test("a queue gives its host's part back when it has sent, failed or closed", async () => {
+  const host = new GuestHost();
+  const events = { onError() {}, onWritable() {} };
+  const message = new Uint8Array(60_000);
+  for (const send of [() => Promise.resolve(), () => Promise.reject(new Error("broken"))]) {
+    for (let round = 0; round < 2 * MAX_GUEST_QUEUE_BYTES / message.length / 50; round++) {
+      const queue = new LinkQueue({ ...events, send }, host);
+      for (let count = 0; count < 50; count++) equal(queue.sendControl(message), true);
+      await queue.drained();
+      queue.sendControl(message);
+      queue.close();
+    }
+  }
+  equal(host.takeQueue(MAX_GUEST_QUEUE_BYTES), true);
 });

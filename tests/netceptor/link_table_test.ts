@@ -1,6 +1,10 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { MemoryBackend, memorySessionPair, type Session } from "../../lib/backends/mod.ts";
-import { MAX_UNIDENTIFIED_LINKS } from "../../lib/netceptor/limits.ts";
+import { systemClock } from "../../lib/base/clock.ts";
+import { silentLog } from "../../lib/base/log.ts";
+import { systemRandom } from "../../lib/base/random.ts";
+import { MAX_LINKS_PER_HOST, MAX_UNIDENTIFIED_LINKS } from "../../lib/netceptor/limits.ts";
+import { Netceptor } from "../../lib/netceptor/mod.ts";
 import { encodeRouteMessage, frameOf } from "../../lib/wire/mod.ts";
 import { DEFAULT_POLICY, SimMesh } from "../sim/sim_mesh.ts";
 import { settle } from "../sim/virtual_clock.ts";
@@ -86,4 +90,48 @@ Deno.test("links under invented names make room for one from another address", a
   equal(links().includes(name(0)), false);
   equal(links().includes(name(1)), false);
   equal(links().includes(name(2)), true);
+});
+
+Deno.test("one address has no more links than its part", async () => {
+  await using mesh = new SimMesh();
+  const { connect, links } = nodeWithListener(mesh);
+  for (let index = 0; index < MAX_LINKS_PER_HOST; index++) {
+    await introduce(connect("192.0.2.1"), `n${index}`);
+  }
+  await settle();
+  equal(links().length, MAX_LINKS_PER_HOST);
+  const refused = connect("192.0.2.1");
+  await introduce(refused, "refused");
+  await introduce(connect("198.51.100.1"), "honest");
+  await introduce(connect(), "dialled");
+  await settle();
+  deepEqual(links().slice(MAX_LINKS_PER_HOST), ["honest", "dialled"]);
+  equal(await isClosed(refused), true);
+});
+
+Deno.test("a neighbour that sends without end does not keep timers waiting", async () => {
+  const backend = new MemoryBackend();
+  await using netceptor = new Netceptor(
+    { log: silentLog, clock: systemClock, random: systemRandom },
+    { nodeId: VICTIM },
+  );
+  netceptor.addBackend(backend, DEFAULT_POLICY);
+  const nonsense = Array.from({ length: 1000 }, () => Uint8Array.of(255));
+  let batches = 0;
+  let timerFired = false;
+  setTimeout(() => timerFired = true);
+  const over = Promise.withResolvers<void>();
+  backend.offer({
+    description: "endless",
+    // There is always more, and never a wait for it.
+    receive() {
+      if (!timerFired && ++batches < 20_000) return Promise.resolve(nonsense);
+      over.resolve();
+      return Promise.resolve(null);
+    },
+    send: () => Promise.resolve(),
+    close() {},
+  });
+  await over.promise;
+  equal(timerFired, true);
 });
