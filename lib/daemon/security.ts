@@ -33,9 +33,9 @@ export interface SecurityDeps {
 
 export class Security implements Disposable {
   /** Makes the signature for a command to a node; absent without `work-signing`. */
-  readonly signWork: ((node: string) => Promise<string>) | undefined;
+  readonly signWork: ((node: string, command: string) => Promise<string>) | undefined;
   /** Rejects with a `ControlError`; absent without `work-verification`. */
-  readonly verifySignature: ((signature: string) => Promise<void>) | undefined;
+  readonly verifySignature: ((signature: string, command: string) => Promise<void>) | undefined;
   readonly #profiles: TlsProfiles | undefined;
   /** In a node without `#profiles`; loads them at the first use. */
   readonly #loadEmptyProfiles: () => Promise<TlsProfiles>;
@@ -138,10 +138,10 @@ function signerOf(config: Config, { clock }: SecurityDeps, pki: Pki): Security["
   if (configured === undefined) return undefined;
   const { privatekey = "", tokenexpiration } = configured.values;
   const key = atPosition(configured, () => pki.loadSigningKey(privatekey));
-  return (audience) =>
-    Promise.resolve(
-      pki.signWorkToken(key, { audience, expiresAt: clock.wallTime() + tokenexpiration }),
-    );
+  return (audience, command) => {
+    const expiresAt = clock.wallTime() + tokenexpiration;
+    return Promise.resolve(pki.signWorkToken(key, { audience, command, expiresAt }));
+  };
 }
 
 function verifierOf(
@@ -151,11 +151,12 @@ function verifierOf(
 ): Security["verifySignature"] {
   const configured = config.find(workVerification);
   if (configured === undefined) return undefined;
-  const { publickey = "" } = configured.values;
+  const { publickey = "", boundonly: boundOnly } = configured.values;
   const key = atPosition(configured, () => pki.loadVerifyingKey(publickey));
-  return (token) => {
+  return (token, command) => {
+    const expected = { nodeId: config.nodeId, now: clock.wallTime(), command, boundOnly };
     try {
-      pki.verifyWorkToken(token, key, { nodeId: config.nodeId, now: clock.wallTime() });
+      pki.verifyWorkToken(token, key, expected);
       return Promise.resolve();
     } catch (cause) {
       if (!(cause instanceof pki.WorkTokenError)) return Promise.reject(cause);

@@ -18,30 +18,51 @@ const DIGEST = "RSA-SHA512";
 /** Ours have some 500 characters; nobody has a reason to send one longer than this. */
 const MAX_TOKEN_LENGTH = 16 * 1024;
 const NS_PER_MS = 1e6;
+/** Not the original's, which ignores claims that it does not know. */
+const COMMAND_CLAIM = "receptor_command";
 
 /** Why a token is not valid; the message goes to the client that sent it. */
 export class WorkTokenError extends Error {
   override readonly name = "WorkTokenError";
 }
 
-/** Makes a token for commands to `audience`, a node id, that is valid until `expiresAt` (ms). */
+/**
+ * Makes a token for one command to `audience`, a node id, that is valid until `expiresAt` (ms).
+ * Nodes of the original take it for any command.
+ */
 export function signWorkToken(
   key: KeyObject,
-  { audience, expiresAt }: { readonly audience: string; readonly expiresAt: number },
+  { audience, command, expiresAt }: {
+    readonly audience: string;
+    /** Absent: it is good for any. */
+    readonly command?: string | undefined;
+    readonly expiresAt: number;
+  },
 ): string {
-  const claims = { aud: [audience], exp: Math.floor(expiresAt / 1000) };
+  const claims = {
+    aud: [audience],
+    exp: Math.floor(expiresAt / 1000),
+    [COMMAND_CLAIM]: command,
+  };
   const body = `${encode({ alg: ALGORITHM, typ: "JWT" })}.${encode(claims)}`;
   return `${body}.${sign(DIGEST, Buffer.from(body), key).toString("base64url")}`;
 }
 
-/**
- * Checks a token that came with a command to `nodeId`; `now` in milliseconds since 1970. Throws a
- * `WorkTokenError` in the original's words.
- */
+export interface ExpectedToken {
+  readonly nodeId: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** The command that the token came with. */
+  readonly command: string;
+  /** Refuse tokens that are good for any command, as those of the original are. */
+  readonly boundOnly?: boolean | undefined;
+}
+
+/** Checks a token that came with a command. Throws a `WorkTokenError` in the original's words. */
 export function verifyWorkToken(
   token: string,
   key: KeyObject,
-  { nodeId, now }: { readonly nodeId: string; readonly now: number },
+  { nodeId, now, command, boundOnly }: ExpectedToken,
 ): void {
   if (token === "") refuse("signature is empty");
   if (token.length > MAX_TOKEN_LENGTH) refuse(`token of ${token.length} characters is too long`);
@@ -62,6 +83,7 @@ export function verifyWorkToken(
   }
   checkTimes(claims, now);
   checkAudience(claims, nodeId);
+  checkCommand(claims, command, boundOnly);
 }
 
 /** The key of `work-signing`. Throws an `Error` that says what is wrong with the file. */
@@ -127,6 +149,21 @@ function checkAudience({ aud }: Record<string, unknown>, nodeId: string): void {
   const actual = audience.length === 0 ? "nobody" : printableList(audience);
   throw new WorkTokenError(
     `token audience did not match node ID: it is for ${actual}, this node is ${nodeId}`,
+  );
+}
+
+function checkCommand(
+  { [COMMAND_CLAIM]: bound }: Record<string, unknown>,
+  command: string,
+  boundOnly = false,
+): void {
+  if (bound === command || (bound === undefined && !boundOnly)) return;
+  refuse(
+    bound === undefined
+      ? "token is good for any command, and boundonly of work-verification refuses such tokens"
+      : `token is for the command ${printable(JSON.stringify(bound))}, not for "${
+        printable(command)
+      }"`,
   );
 }
 

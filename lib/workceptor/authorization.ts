@@ -4,14 +4,19 @@ import type { Authorization, Caller } from "../control/work_service.ts";
 import { refusals } from "./work_texts.ts";
 import type { WorkTypes } from "./work_types.ts";
 
-/** Rejects with a `ControlError` if a signature is not valid. */
-export type VerifySignature = (signature: string) => Promise<void>;
+/**
+ * Rejects with a `ControlError` if a signature is not valid for `command`, as `signed_command.ts`
+ * writes it.
+ */
+export type VerifySignature = (signature: string, command: string) => Promise<void>;
 
 /** What a command is about. */
 export interface AuthorizedWork {
   readonly workType: string;
   /** Whether the submitter asked for signatures. */
   readonly signWork: boolean;
+  /** As `signed_command.ts` writes it. */
+  readonly command: string;
 }
 
 export interface AuthorizerDeps {
@@ -54,6 +59,6 @@ export class Authorizer {
     if (caller.via === "unix") return;
     if (signature === "") throw new ControlError(refusals.emptySignature);
     if (this.#verify === undefined) throw new ControlError(refusals.noVerifyingKey);
-    await this.#verify(signature);
+    await this.#verify(signature, work.command);
   }
 }

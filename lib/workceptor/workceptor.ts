@@ -20,6 +20,7 @@ import { Authorizer, type VerifySignature } from "./authorization.ts";
 import { EndGrace } from "./end_grace.ts";
 import type { WorkceptorObserver } from "./observer.ts";
 import { isOutputGone, readOutput } from "./read_output.ts";
+import { submitCommand, unitCommand } from "./signed_command.ts";
 import { Submission } from "./submission.ts";
 import type { Unit } from "./unit.ts";
 import { isComplete, stateName } from "./unit_record.ts";
@@ -99,8 +100,10 @@ export class Workceptor implements WorkService, AsyncDisposable {
 
   async submit(request: SubmitRequest, caller: Caller): Promise<PendingUnit> {
     const { submission } = this.#started;
-    await this.#authorizer.check(request, { caller, signature: request.signature });
-    if (request.signWork && !submission.isHere(request)) this.#authorizer.checkSigning(caller);
+    const { workType, signWork, signature, workUnitId } = request;
+    const command = submitCommand(workUnitId, request);
+    await this.#authorizer.check({ workType, signWork, command }, { caller, signature });
+    if (signWork && !submission.isHere(request)) this.#authorizer.checkSigning(caller);
     return submission.submit(request);
   }
 
@@ -119,7 +122,7 @@ export class Workceptor implements WorkService, AsyncDisposable {
   }
 
   async cancel(unitId: string, auth: Authorization): Promise<{ pending: boolean }> {
-    const unit = await this.#find(unitId, auth);
+    const unit = await this.#find("cancel", unitId, auth);
     return unit.cancel();
   }
 
@@ -127,7 +130,7 @@ export class Workceptor implements WorkService, AsyncDisposable {
     unitId: string,
     auth: Authorization & { force: boolean },
   ): Promise<{ pending: boolean }> {
-    const unit = await this.#find(unitId, auth);
+    const unit = await this.#find("release", unitId, auth);
     try {
       return await unit.release({ force: auth.force });
     } catch (error) {
@@ -141,7 +144,7 @@ export class Workceptor implements WorkService, AsyncDisposable {
     unitId: string,
     request: Authorization & { startPos: number; signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array>> {
-    const unit = await this.#find(unitId, request);
+    const unit = await this.#find("results", unitId, request);
     const { startPos, signal } = request;
     // Once the stream has begun, a client can no longer be told.
     if (await isOutputGone(unit, startPos)) throw new ControlError(refusals.outputLost(unitId));
@@ -162,10 +165,15 @@ export class Workceptor implements WorkService, AsyncDisposable {
   }
 
   /** The unit that a command is about, if the command is allowed. */
-  async #find(unitId: string, auth: Authorization): Promise<Unit> {
+  async #find(
+    subcommand: Parameters<typeof unitCommand>[0],
+    unitId: string,
+    auth: Authorization,
+  ): Promise<Unit> {
     const unit = await this.#started.registry.find(unitId);
     const { ledger, signWork } = unit;
-    await this.#authorizer.check({ workType: ledger.record.WorkType, signWork }, auth);
+    const command = unitCommand(subcommand, unitId);
+    await this.#authorizer.check({ workType: ledger.record.WorkType, signWork, command }, auth);
     return unit;
   }
 }

@@ -55,7 +55,7 @@ meshTest("a Go node and we judge signatures alike", { kinds: ["go"] }, async (me
 
 function judge(signature: string, publicKey: KeyObject): string {
   try {
-    verifyWorkToken(signature, publicKey, { nodeId: "foo", now: Date.now() });
+    verifyWorkToken(signature, publicKey, { nodeId: "foo", now: Date.now(), command: "" });
     return "counts";
   } catch (error) {
     assert.ok(error instanceof Error);

@@ -36,7 +36,7 @@ const CLAIMS = { aud: ["foo"], exp: SECONDS + 60 };
 
 function verdict(text: string, now = NOW): string {
   try {
-    verifyWorkToken(text, publicKey, { nodeId: "foo", now });
+    verifyWorkToken(text, publicKey, { nodeId: "foo", now, command: "cancel x" });
     return "counts";
   } catch (error) {
     assert.ok(error instanceof Error && error.name === "WorkTokenError");
@@ -45,7 +45,11 @@ function verdict(text: string, now = NOW): string {
 }
 
 Deno.test("a token is valid for its node until it expires", () => {
-  const signed = signWorkToken(privateKey, { audience: "foo", expiresAt: NOW + 300_000 });
+  const signed = signWorkToken(privateKey, {
+    audience: "foo",
+    command: "cancel x",
+    expiresAt: NOW + 300_000,
+  });
   assert.equal(verdict(signed), "counts");
   assert.equal(verdict(signed, NOW + 299_999), "counts");
   assert.equal(
@@ -56,7 +60,7 @@ Deno.test("a token is valid for its node until it expires", () => {
     Buffer.from(part, "base64url").toString()
   );
   assert.equal(header, '{"alg":"RS512","typ":"JWT"}');
-  assert.equal(claims, `{"aud":["foo"],"exp":${SECONDS + 300}}`);
+  assert.equal(claims, `{"aud":["foo"],"exp":${SECONDS + 300},"receptor_command":"cancel x"}`);
 });
 
 Deno.test("an invalid token is refused in the original's words", () => {
@@ -128,9 +132,13 @@ Deno.test("keys are read in all usual forms, and faults named with the file", as
   const ec = generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey;
   for (const text of [pkcs8, pkcs1]) {
     const key = loadSigningKey(await write("key", text));
-    const signed = signWorkToken(key, { audience: "foo", expiresAt: NOW + 1000 });
+    const signed = signWorkToken(key, {
+      audience: "foo",
+      command: "cancel x",
+      expiresAt: NOW + 1000,
+    });
     const verifying = loadVerifyingKey(await write("pub", spki));
-    verifyWorkToken(signed, verifying, { nodeId: "foo", now: NOW });
+    verifyWorkToken(signed, verifying, { nodeId: "foo", now: NOW, command: "cancel x" });
   }
   const ecKey = await write("ec", ec.export({ format: "pem", type: "pkcs8" }).toString());
   const ecPub = await write(
@@ -176,4 +184,29 @@ Deno.test("keys are read in all usual forms, and faults named with the file", as
     ],
   ];
   for (const [action, expected] of faults) assert.throws(action, expected);
+});
+
+Deno.test("a token of ours counts for one command, one of the original's for any", () => {
+  const bound = signWorkToken(privateKey, {
+    audience: "foo",
+    command: "submit abc 00",
+    expiresAt: NOW + 1000,
+  });
+  const check = (text: string, command: string, boundOnly?: boolean) =>
+    verifyWorkToken(text, publicKey, { nodeId: "foo", now: NOW, command, boundOnly });
+  check(bound, "submit abc 00");
+  check(bound, "submit abc 00", true);
+  for (const command of ["submit abc 01", "submit abd 00", "cancel abc", ""]) {
+    assert.throws(() => check(bound, command), {
+      name: "WorkTokenError",
+      message: /^could not verify signature: token is for the command "submit abc 00", not for "/,
+    });
+  }
+  const original = token(HEADER, CLAIMS);
+  check(original, "cancel abc");
+  assert.throws(() => check(original, "cancel abc", true), /token is good for any command/);
+  for (const claim of [null, 1, ["cancel abc"], {}]) {
+    const odd = token(HEADER, { ...CLAIMS, receptor_command: claim });
+    assert.throws(() => check(odd, "cancel abc"), /token is for the command/);
+  }
 });

@@ -83,6 +83,11 @@ export const workVerification = defineAction({
       bare: true,
       description: "Public key to verify signed work submissions",
     },
+    boundonly: {
+      type: bool,
+      default: false,
+      description: "Refuse signatures that are good for any command, as those of Go nodes are",
+    },
   },
 });
 

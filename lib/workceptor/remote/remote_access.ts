@@ -16,8 +16,11 @@ export interface RemoteAccess {
   readonly random: Random;
   /** A `tls-client` config by its name, `undefined` if there is none. */
   tlsClient(name: string): LoadClientTls | undefined;
-  /** Makes the signature (JWT) for a command to `node`. Absent if no signing key is configured. */
-  readonly signWork?: ((node: string) => Promise<string>) | undefined;
+  /**
+   * Makes the signature (JWT) for `command`, as `signed_command.ts` writes it, to `node`. Absent if
+   * no signing key is configured.
+   */
+  readonly signWork?: ((node: string, command: string) => Promise<string>) | undefined;
 }
 
 /**

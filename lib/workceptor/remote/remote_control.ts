@@ -5,6 +5,7 @@ import type { RemoteAccess } from "./remote_access.ts";
 import { readRemoteStatus, type RemoteStatus } from "./remote_decision.ts";
 import type { RemoteLedger } from "./remote_ledger.ts";
 import type { RemoteNodes } from "./remote_nodes.ts";
+import { unitCommand } from "../signed_command.ts";
 import { refusals } from "../work_texts.ts";
 
 /**
@@ -32,13 +33,16 @@ export class RemoteControl {
     return this.#deps.nodes.connect(this.#deps.ledger.extra, signal);
   }
 
-  /** A fresh signature as a member of a command; none unless the submitter asked for signed work. */
-  async signature(): Promise<Signed> {
+  /**
+   * A fresh signature for `command`, as `signed_command.ts` writes it, as a member of that command;
+   * none unless the submitter asked for signed work.
+   */
+  async signature(command: string): Promise<Signed> {
     const { ledger, signWork } = this.#deps;
     const { SignWork, RemoteNode } = ledger.extra;
     if (!SignWork) return {};
     if (signWork === undefined) throw new Error(refusals.noSigningKey);
-    return { signature: await signWork(RemoteNode) };
+    return { signature: await signWork(RemoteNode, command) };
   }
 
   async status(signal: AbortSignal): Promise<RemoteStatus> {
@@ -47,15 +51,16 @@ export class RemoteControl {
 
   /** Cancels or releases the unit there. */
   async tell(wish: "cancel" | "release", signal: AbortSignal): Promise<void> {
-    await this.#command(wish, await this.signature(), signal);
+    const { RemoteUnitID } = this.#deps.ledger.extra;
+    await this.#command(wish, await this.signature(unitCommand(wish, RemoteUnitID)), signal);
   }
 
   /** The unit's output from byte `startPos` on. The caller closes the stream. */
   async results(startPos: number, signal: AbortSignal): Promise<ResultsStream> {
     const client = await this.connect(signal);
     try {
-      const signed = await this.signature();
       const { RemoteUnitID } = this.#deps.ledger.extra;
+      const signed = await this.signature(unitCommand("results", RemoteUnitID));
       return await client.results(RemoteUnitID, startPos, { ...signed, signal });
     } catch (error) {
       client.close();

@@ -9,6 +9,7 @@ import type { RemoteControl } from "./remote_control.ts";
 import { judgeSubmission, type RemoteStatus } from "./remote_decision.ts";
 import { visibleRemoteExtraData } from "./remote_extra_data.ts";
 import type { RemoteLedger } from "./remote_ledger.ts";
+import { submitCommand } from "../signed_command.ts";
 import { newUnitId } from "../unit_id.ts";
 import { details, refusals } from "../work_texts.ts";
 
@@ -70,20 +71,22 @@ export class RemoteSubmission {
       throw new SubmitRefusedError(details.secretsLost);
     }
     using client = await control.connect(signal);
-    const signed = await control.signature();
+    const workType = extra.RemoteWorkType;
+    const params = { ...(this.#params ?? extra.RemoteParams) };
+    const workUnitId = extra.RemoteUnitID || unit.id;
+    const signed = await control.signature(submitCommand(workUnitId, { workType, params }));
     using payload = await this.#openPayload();
     const { size } = await payload.stat();
     const isSmall = size <= SMALL_PAYLOAD_BYTES;
-    const workUnitId = extra.RemoteUnitID || unit.id;
     await ledger.update({ RemoteUnitID: workUnitId, ...(isSmall ? { PayloadSent: true } : {}) });
     signal.throwIfAborted();
     this.#mayBeSent = false;
     let isCreated = false;
     const request = {
       node: extra.RemoteNode,
-      workType: extra.RemoteWorkType,
+      workType,
       workUnitId,
-      params: { ...(this.#params ?? extra.RemoteParams) },
+      params,
       ...signed,
     };
     const onCreated = async (unitId: string) => {

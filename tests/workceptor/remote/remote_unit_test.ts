@@ -536,29 +536,32 @@ Deno.test("secret parameters are sent, and neither written nor shown", async () 
   assert.match((await completed(again, waiting)).Detail, /secret parameters are not kept on disk/);
 });
 
-Deno.test("signed work carries a fresh signature with each command", async () => {
+Deno.test("signed work carries a fresh signature for each command", async () => {
   await using folder = await temporaryFolder();
   await using network = new Network();
   const { path } = folder;
   let made = 0;
   const good = new Set<string>();
   await using far = await startNode(network, path, "far", {
-    types: { cat: { command: "cat", verifySignature: true } },
+    types: { cat: { command: "cat", allowRuntimeParams: true, verifySignature: true } },
     parts: {
-      verifySignature: (signature) =>
-        good.delete(signature) ? Promise.resolve() : Promise.reject(new ControlError("bad")),
+      verifySignature: (signature, command) =>
+        good.delete(signature) && signature.endsWith(` ${command}`)
+          ? Promise.resolve()
+          : Promise.reject(new ControlError("bad")),
     },
   });
   await using near = await startNode(network, path, "near", {
     parts: {
-      signWork: (node) => {
-        const signature = `${node}-${++made}`;
+      signWork: (node, command) => {
+        const signature = `${node}-${++made} ${command}`;
         good.add(signature);
         return Promise.resolve(signature);
       },
     },
   });
-  const id = await submit(near, { node: "far", workType: "cat", signWork: true }, "signed");
+  const request = { node: "far", workType: "cat", signWork: true, params: { params: "-u" } };
+  const id = await submit(near, request, "signed");
   assert.equal(await readText(near, id), "signed");
   await near.release(id, { ...auth, force: false });
   assert.deepEqual(await far.list(), {});
