@@ -57,7 +57,11 @@ for (const bits of ["2048", "3072"]) {
     const spki = createPublicKey(theirs).export({ format: "pem", type: "spki" });
     await Deno.writeTextFile(publicFile, spki as string);
     const token = signWorkToken(loadSigningKey(file), { audience: "foo", expiresAt: 2000 });
-    verifyWorkToken(token, loadVerifyingKey(publicFile), { nodeId: "foo", now: 1000 });
+    verifyWorkToken(token, loadVerifyingKey(publicFile), {
+      nodeId: "foo",
+      now: 1000,
+      command: "cancel x",
+    });
   });
 }
 
