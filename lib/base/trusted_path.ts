@@ -88,9 +88,10 @@ export async function makeTrustedFolder(
 
   async function checkFolder(place: string, shared: boolean): Promise<PathInfo> {
     const info = await lstatOrMake(place, reader);
-    const problem = info.isDirectory || info.isSymlink
-      ? foreignReason(info, { uid, shared })
-      : "is not a folder";
+    if (!info.isDirectory && !info.isSymlink) {
+      throw new Deno.errors.NotADirectory(`Not a directory: ${place}`);
+    }
+    const problem = foreignReason(info, { uid, shared });
     if (problem === undefined) return info;
     const where = place === wanted ? place : `${path} is not safe: ${place}`;
     throw new ForeignPathError(`${where} ${problem}`);

@@ -129,10 +129,11 @@ Deno.test("links are followed if nobody else made them, and what they lead to is
 });
 
 Deno.test("a file is not a folder", async () => {
-  assert.equal(
-    await verdict("/a/b", { "/a": { file: true } }),
-    "/a/b is not safe: /a is not a folder",
-  );
+  const reader = new FakePaths({ "/a": { file: true } });
+  await assert.rejects(makeTrustedFolder("/a/b", { uid: ME, reader }), {
+    name: "NotADirectory",
+    message: "Not a directory: /a",
+  });
 });
 
 Deno.test("a file is opened or created, but nothing behind a link or of another kind", async () => {
