@@ -24,7 +24,7 @@ export async function describeMachine(kinds: readonly Kind[]): Promise<Machine> 
     cpu: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
     memoryGB: Math.round(totalmem() / 1e9),
-    kernel: release(),
+    kernel: release().split("-")[0]!,
     deno: Deno.version.deno,
     daemons,
     ours: runsFromSource() ? "source" : "dist/receptor",

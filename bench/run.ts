@@ -12,7 +12,7 @@ import { HELP, type Options, readOptions } from "./options.ts";
 import { reportRow, type RowReport } from "./report.ts";
 import { type Kind, type Row, scaleOf } from "./row.ts";
 import { selectRows } from "./rows.ts";
-import { markdownTable, textHead, textRow } from "./table.ts";
+import { loadLine, markdownTable, textHead, textRow } from "./table.ts";
 
 const USAGE_EXIT_CODE = 2;
 
@@ -94,7 +94,7 @@ if (options.from === undefined) {
 }
 if (options.print === "json") say(JSON.stringify(board, null, 2));
 if (options.print === "markdown") {
-  say(`${machineLine(board.machine)}.\n\n${markdownTable(board.rows)}`);
+  say(`${machineLine(board.machine)}; ${loadLine(board.rows)}.\n\n${markdownTable(board.rows)}`);
 }
 if (board.rows.some(({ errors }) => "ours" in errors)) Deno.exitCode = 1;
 Deno.exit();

@@ -28,6 +28,12 @@ export function textHead(): string {
     `  ${titles[4]}`;
 }
 
+/** How busy the machine was; a load above its number of cores says that figures are noisy. */
+export function loadLine(rows: readonly RowReport[]): string {
+  const loads = rows.flatMap(({ load }) => load);
+  return `load ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
+}
+
 /** All rows as one table, formatted as `deno fmt` would. */
 export function markdownTable(rows: readonly RowReport[]): string {
   const body = rows.flatMap((row) => [

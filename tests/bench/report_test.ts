@@ -4,7 +4,7 @@ import type { Outcome } from "../../bench/measure_row.ts";
 import { reportRow } from "../../bench/report.ts";
 import type { Row } from "../../bench/row.ts";
 import { longest, median, percentile } from "../../bench/statistics.ts";
-import { markdownTable, textRow } from "../../bench/table.ts";
+import { loadLine, markdownTable, textRow } from "../../bench/table.ts";
 
 const ROW: Row = {
   name: "fake",
@@ -65,4 +65,9 @@ Deno.test("the Markdown table is formatted as the docs are", () => {
 | rate         | MB/s | 10    | 100  | 10     | 3,000 (bare copy) |
 `.trim(),
   );
+});
+
+Deno.test("how busy the machine was is told over all rows", () => {
+  const rows = [reportRow(ROW, [], TIMES), reportRow(ROW, [], { load: [7.25, 3], seconds: 1 })];
+  assert.equal(loadLine(rows), "load 0.5 to 7.3");
 });
