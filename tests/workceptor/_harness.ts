@@ -36,12 +36,34 @@ export const shellType: CommandWorkType = {
   allowRuntimeParams: true,
 };
 
+/** A folder for a test, at whose end the jobs in it have ended too. */
 export async function temporaryFolder(): Promise<AsyncDisposable & { path: string }> {
   const path = await Deno.makeTempDir({ prefix: "workceptor-test-" });
   return {
     path,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }).catch(() => {}),
+    async [Symbol.asyncDispose]() {
+      await Deno.remove(path, { recursive: true }).catch(() => {});
+      await eventually(() => !hasSupervisor(path), "end of the jobs' supervisors");
+    },
   };
+}
+
+/**
+ * Whether a supervisor in `folder`, or one that has ended and was not waited for yet, is a child of
+ * this process. A disposed workceptor does not wait for its jobs, but the runtime does.
+ */
+function hasSupervisor(folder: string): boolean {
+  return [...Deno.readDirSync("/proc")].some(({ name }) => {
+    try {
+      const [, state, parent] = /^\d+ \(sh\) (.) (\d+)/.exec(
+        Deno.readTextFileSync(`/proc/${name}/stat`),
+      )!;
+      if (Number(parent) !== Deno.pid) return false;
+      return state === "Z" || Deno.readTextFileSync(`/proc/${name}/cmdline`).includes(folder);
+    } catch {
+      return false;
+    }
+  });
 }
 
 export interface WorkceptorSetup {

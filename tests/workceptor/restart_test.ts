@@ -170,9 +170,13 @@ Deno.test("a pid that now belongs to another process is neither believed nor sig
   const boot = (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
   await putUnit(path, "old", {
     status: statusLine({}),
+    stdout: "",
     supervisor: `${boot}\n${stat.join(" ")}\n${stat.join(" ")}\n`,
   });
-  await putUnit(path, "go", { status: statusLine({ ExtraData: { Pid: bystander.pid } }) });
+  await putUnit(path, "go", {
+    status: statusLine({ ExtraData: { Pid: bystander.pid } }),
+    stdout: "",
+  });
   {
     await using work = await startWorkceptor(path);
     for (const id of ["old", "go"]) {

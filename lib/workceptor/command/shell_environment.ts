@@ -17,7 +17,7 @@ const SHELLS_OWN = /^(IFS|OPTIND|PPID|LINENO|PS1|UID|EUID|SHELLOPTS|BASHOPTS|BAS
 const CORRECTED = ["PWD", "OLDPWD", "SHLVL"];
 
 /** Takes entries that cannot be variables as arguments; every system has it at this path. */
-const ENV_PROGRAM = "/usr/bin/env";
+export const ENV_PROGRAM = "/usr/bin/env";
 
 /**
  * Makes the last lines of a script that runs the words in `"$@"` with exactly `environment`, which

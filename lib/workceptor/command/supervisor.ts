@@ -5,7 +5,7 @@
  */
 import { SET_MARK_SCRIPT } from "./job_mark.ts";
 import { parseStatLine, type ProcessIdentity, readProcess } from "./process_identity.ts";
-import { pastShell } from "./shell_environment.ts";
+import { ENV_PROGRAM, pastShell } from "./shell_environment.ts";
 import { type JobEnd, readJobEnd, readSupervisorRecord } from "./supervisor_files.ts";
 
 /**
@@ -37,7 +37,8 @@ const READ_START = `read -r ${"receptor_skipped ".repeat(21)}receptor_start rece
  *   `sh` is bash, it has to leave its POSIX mode, in which it does not report this.
  * - Stdout is the daemon's pipe and gets the command's identity; it may be gone by then.
  * - If the exec fails, what the shell says about it, under the name it was given, is all there is
- *   where the command's output belongs, and is moved away from there.
+ *   where the command's output belongs, and is moved away from there. So is what `env` says of the
+ *   command, if that runs it; of a missing interpreter it says the same, but names that.
  * - The daemon syncs its own record of the end; only without a daemon must the file be synced here.
  */
 const scriptFor = (execCommand: string) => `
@@ -75,7 +76,7 @@ case $receptor_status in
   126 | 127)
     read -r receptor_line <"$receptor_folder/stdout"
     case $receptor_line in
-      "$0: "*)
+      "$0: "* | "${ENV_PROGRAM}: "*"$1"*)
         : >"$receptor_folder/stdout"
         printf 'fork/exec %s: %s\\n' "$1" "\${receptor_line##*: }" \\
           >>"$receptor_folder/supervisor.log"

@@ -68,17 +68,21 @@ Deno.test("a failure of the shell itself is told apart from the command's own fa
   assert.match((end as { problem: string }).problem, /stdin/);
 });
 
-Deno.test("a command that cannot be run after all leaves the reason, and nothing in its output", async () => {
-  for (const reason of ["no such file or directory", "permission denied"]) {
-    await using folder = await unitFolder();
-    const command = reason === "permission denied" ? folder.path : `${folder.path}/gone`;
-    assert.deepEqual(await startSupervisor(folder.path, [command]).ended, {
-      kind: "not run",
-      problem: `fork/exec ${command}: ${reason}`,
-    });
-    assert.equal(await Deno.readTextFile(`${folder.path}/stdout`), "");
-  }
-});
+for (const name of ["SOME_NAME", "NO.SHELL'S"]) {
+  Deno.test(`a command that cannot be run after all leaves the reason, with ${name} set`, async () => {
+    Deno.env.set(name, "1");
+    using _restored = { [Symbol.dispose]: () => Deno.env.delete(name) };
+    for (const reason of ["no such file or directory", "permission denied"]) {
+      await using folder = await unitFolder();
+      const command = reason === "permission denied" ? folder.path : `${folder.path}/gone`;
+      assert.deepEqual(await startSupervisor(folder.path, [command]).ended, {
+        kind: "not run",
+        problem: `fork/exec ${command}: ${reason}`,
+      });
+      assert.equal(await Deno.readTextFile(`${folder.path}/stdout`), "");
+    }
+  });
+}
 
 Deno.test("words reach the command as they are", async () => {
   await using folder = await unitFolder();
