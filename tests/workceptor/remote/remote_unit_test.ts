@@ -827,7 +827,9 @@ Deno.test("a unit whose output was removed on its node before it arrived fails a
   await using pair = await startPair();
   const { near, far, network, path } = pair;
   const id = await submitScript(near, `printf abc; ${awaitGo(path)}`, { node: "far" });
-  await eventually(async () => (await far.status(id)).StdoutSize === 3);
+  for (const work of [far, near]) {
+    await eventually(async () => (await work.status(id)).StdoutSize === 3);
+  }
   network.serve("far", undefined);
   await Deno.remove(`${path}/far/${id}/stdout`);
   await Deno.remove(`${path}/near/${id}/stdout`);
