@@ -5,7 +5,7 @@
 import { afresh, type Limit } from "../row.ts";
 import type { Copy } from "./_tcp_copy.ts";
 
-const PROGRAM = new URL("./_tcp_copy.ts", import.meta.url).pathname;
+const PROGRAM = new URL("./_tcp_copy.ts", import.meta.url).href;
 
 /** `sender` and `receiver` are the row's keys for the CPU of the nodes in these roles. */
 export function tcpCopy(
