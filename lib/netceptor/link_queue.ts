@@ -1,7 +1,8 @@
 /**
  * What waits to be sent over one link: control messages and data are each copied into a buffer and
- * sent as one batch per turn of the event loop, control messages first. Both buffers are bounded,
- * so a neighbour that does not read costs a fixed amount of memory.
+ * sent as one batch per turn of the event loop, control messages first. When both go on coming, they
+ * take turns. Both buffers are bounded, so a neighbour that does not read costs a fixed amount of
+ * memory.
  */
 import { FRAME_HEADER_BYTES, FrameBatch } from "../wire/mod.ts";
 import {
@@ -118,13 +119,16 @@ export class LinkQueue {
     // Whatever else arrives in this turn should leave in the same batch.
     await undefined;
     try {
+      let isDataNext = false;
       while (!this.#closed && this.#control.length + this.#data.length > 0) {
-        if (this.#control.length > 0) {
+        if (this.#control.length > 0 && !(isDataNext && this.#data.length > 0)) {
+          isDataNext = true;
           const batch = this.#control;
           this.#control = this.#spareControl;
           this.#spareControl = batch;
           await this.#send(batch);
         } else {
+          isDataNext = false;
           const batch = this.#data;
           this.#data = this.#spareData;
           this.#spareData = batch;

@@ -59,6 +59,19 @@ Deno.test("what comes while a batch is being sent makes up the next one", async 
   deepEqual(carrier.batches, [[1], [10], [2]]);
 });
 
+Deno.test("control messages without end do not keep data waiting", async () => {
+  const carrier = new Carrier();
+  carrier.held = true;
+  carrier.queue.sendControl(message(10));
+  carrier.queue.sendData(message(1));
+  for (let round = 0; round < 3; round++) {
+    await settle();
+    carrier.queue.sendControl(message(11));
+    await carrier.release();
+  }
+  deepEqual(carrier.batches.slice(0, 3), [[10], [1], [11, 11]]);
+});
+
 Deno.test("no message is left behind, whenever it comes", async () => {
   for (let delay = 0; delay < 20; delay++) {
     const { queue, batches } = new Carrier();
