@@ -42,6 +42,11 @@ export interface ActionSpec {
   readonly section: Section;
   readonly description: string;
   readonly parameters: Readonly<Record<string, AnyParameter>>;
+  /**
+   * Its keys in the map form of a configuration, the preferred one first, if they are not its name
+   * (for an action of which there is one at most) or its name and an `s`.
+   */
+  readonly mapKeys?: readonly string[];
   /** At most one in a configuration. */
   readonly once?: true;
   /** Stands alone: it does its work and the program exits. */

@@ -64,6 +64,24 @@ export const actionTable: readonly ActionSpec[] = [
   certMesh,
 ];
 
+/** What a key of the map form stands for. */
+export interface MapKey {
+  readonly action: ActionSpec;
+  /** Whether it takes a list, an action for each item. */
+  readonly several: boolean;
+}
+
+/** By the keys of the map form, all in lower case. `version` is a key of another kind there. */
+export const actionsByMapKey: ReadonlyMap<string, MapKey> = new Map(
+  actionTable.filter((action) => action !== version).flatMap((action) =>
+    mapKeysOf(action).map((key) => [key, { action, several: !action.once }] as const)
+  ),
+);
+
+function mapKeysOf({ name, once, mapKeys }: ActionSpec): readonly string[] {
+  return mapKeys ?? [once ? name : `${name}s`];
+}
+
 const actionsByName = new Map(actionTable.map((action) => [action.name, action]));
 
 /** The action of that name, in any case. */

@@ -11,6 +11,7 @@ export function bashCompletionScript(): string {
   const words = [
     "--help",
     "--config",
+    "--config-v2",
     "--bash-completion",
     ...actions.map(({ name }) => `--${name}`),
   ];

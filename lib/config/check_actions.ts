@@ -9,15 +9,16 @@ import { actionTable, findAction } from "./action_table.ts";
 import { ConfigError, InvalidConfigError } from "./config_error.ts";
 import { didYouMean } from "./nearest_name.ts";
 import { describePosition, type Position } from "./position.ts";
-import type { RawAction, RawParameter, RawValue } from "./raw_action.ts";
+import type { ConfigForm, RawAction, RawParameter, RawValue } from "./raw_action.ts";
 import { ValueMismatch } from "./value_type.ts";
 
 /** Longest value that an error quotes. */
 const MAX_SHOWN_LENGTH = 60;
 
-/** Throws an `InvalidConfigError`. */
+/** `form` is that of the files that they are from. Throws an `InvalidConfigError`. */
 export function checkActions(
   written: readonly RawAction[],
+  form: ConfigForm = "list",
 ): { actions: Configured<ActionSpec>[]; warnings: string[] } {
   const errors: ConfigError[] = [];
   const warnings: string[] = [];
@@ -30,6 +31,8 @@ export function checkActions(
     before = action ?? before;
   }
   checkTogether(actions, errors);
+  // A map may have certificates made and then run the node that uses them, as in the original.
+  if (form === "list") checkExclusive(actions, errors);
   if (errors.length > 0) throw new InvalidConfigError(errors);
   return { actions, warnings };
 }
@@ -39,7 +42,7 @@ function unknownAction(
   { name, position }: RawAction,
   before: ActionSpec | undefined,
 ): ConfigError {
-  if (/^(help|h|bash-completion|config|c)$/i.test(name)) {
+  if (/^(help|h|bash-completion|config|config-v2|c)$/i.test(name)) {
     return new ConfigError(`${JSON.stringify(name)} is only possible on the command line`, {
       position,
     });
@@ -178,6 +181,15 @@ function checkVerification(
   }
 }
 
+function checkExclusive(actions: readonly Configured<ActionSpec>[], errors: ConfigError[]): void {
+  if (actions.length < 2) return;
+  for (const { action, position } of actions) {
+    if (!action.exclusive) continue;
+    const options = { action: action.name, position };
+    errors.push(new ConfigError("cannot be combined with other actions", options));
+  }
+}
+
 /** Checks that involve several actions. */
 function checkTogether(actions: readonly Configured<ActionSpec>[], errors: ConfigError[]): void {
   checkVerification(actions, errors);
@@ -196,9 +208,6 @@ function checkTogether(actions: readonly Configured<ActionSpec>[], errors: Confi
       );
     }
     if (!first) once.set(action, position);
-    if (action.exclusive && actions.length > 1) {
-      errors.push(new ConfigError("cannot be combined with other actions", options));
-    }
     for (const [parameter, spec] of Object.entries(action.parameters)) {
       const value = values[parameter];
       if (spec.unique === undefined || value === undefined || value === "") continue;

@@ -22,6 +22,10 @@ brackets may be left out. A value that starts with [ or { is JSON.
 
    --config <filename>: Load additional config options from a YAML file
 
+   --config-v2: The file is a map (node: ..., tcp-peers: [...]), is watched, and
+         changes of its backends are applied as it is written. Without --config
+         it is $HOME/receptor.yaml.
+
    --bash-completion: Generate a completion script for the bash shell
          Run ". <(receptor --bash-completion)" to activate now
 `;

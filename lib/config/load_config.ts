@@ -8,29 +8,40 @@ import { checkActions } from "./check_actions.ts";
 import { Config } from "./config.ts";
 import { ConfigError, InvalidConfigError } from "./config_error.ts";
 import { decodeText, UnreadableText } from "./decode_text.ts";
-import type { RawAction } from "./raw_action.ts";
+import type { ConfigForm, RawAction } from "./raw_action.ts";
 import { type ConfigFile, readArguments } from "./read_arguments.ts";
 import { nodeId } from "./value_type.ts";
 
 /** Read when there are no arguments at all, if it exists. */
 export const DEFAULT_CONFIG_PATH = "/etc/receptor/receptor.conf";
 
+/** Read with `--config-v2` if no file is named, in the user's home folder. */
+const DEFAULT_MAP_FILE = "receptor.yaml";
+
 /** What the program was asked to do. */
 export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "bash-completion" }
   | { readonly kind: "version" }
-  | { readonly kind: "run"; readonly config: Config };
+  | {
+    readonly kind: "run";
+    readonly config: Config;
+    /** Files to reload after a change, with the text that was read, by path. */
+    readonly watched: ReadonlyMap<string, string>;
+  };
 
 /** The machine, as far as a configuration needs it; tests replace it. */
 export interface ConfigHost {
   readFile(path: string): Promise<Uint8Array>;
   hostname(): string;
+  /** The user's home folder, if there is one. */
+  home(): string | undefined;
 }
 
 export const systemConfigHost: ConfigHost = {
   readFile: (path) => Deno.readFile(path),
   hostname: () => Deno.hostname(),
+  home: () => Deno.env.get("HOME"),
 };
 
 /**
@@ -44,12 +55,15 @@ export async function loadCommand(
 ): Promise<Command> {
   const written: RawAction[] = [];
   const warnings: string[] = [];
+  const watched = new Map<string, string>();
+  let form: ConfigForm = "list";
   const read = async (file: Pick<ConfigFile, "path"> & Partial<ConfigFile>) => {
-    const content = await readFile(file, host);
+    const content = await readConfigFile(file, host);
     if (content === undefined) return false;
+    if (form === "map") watched.set(file.path, content);
     // The YAML reader and its library are loaded only when there is something to read.
     const { readYaml } = await import("./read_yaml.ts");
-    const found = await readYaml(content, file.path);
+    const found = await readYaml(content, file.path, form);
     written.push(...found.actions);
     warnings.push(...found.warnings);
     return true;
@@ -60,26 +74,50 @@ export async function loadCommand(
   } else {
     const request = readArguments(args);
     if (request.kind !== "actions") return request;
+    form = request.form;
     for (const item of request.items) {
       if ("path" in item) await read(item);
       else written.push(item);
     }
+    const fileNamed = request.items.some((item) => "path" in item);
+    if (form === "map" && !fileNamed && !await read({ path: defaultMapPath(host) })) {
+      throw noDefaultMap();
+    }
   }
 
-  const checked = checkActions(written);
+  const checked = checkActions(written, form);
   if (checked.actions[0]?.action === version) return { kind: "version" };
   const config = new Config(
     checked.actions,
-    checked.actions.some(({ action }) => action.exclusive) ? "" : nodeIdOf(checked.actions, host),
+    checked.actions.length > 0 && checked.actions.every(({ action }) => action.exclusive)
+      ? ""
+      : nodeIdOf(checked.actions, host),
     [...warnings, ...checked.warnings],
   );
-  return { kind: "run", config };
+  return { kind: "run", config, watched };
 }
 
-/** Undefined if a file that nobody asked for does not exist. */
-async function readFile(
+function defaultMapPath(host: ConfigHost): string {
+  const home = host.home();
+  if (home === undefined || home === "") throw noDefaultMap();
+  return `${home}/${DEFAULT_MAP_FILE}`;
+}
+
+function noDefaultMap(): InvalidConfigError {
+  return new InvalidConfigError([
+    new ConfigError(
+      `Could not locate config file (default is $HOME/${DEFAULT_MAP_FILE}): name one with --config`,
+    ),
+  ]);
+}
+
+/**
+ * The text of a configuration file, or undefined if it was not asked for (has no position) and does
+ * not exist. Throws an `InvalidConfigError`.
+ */
+export async function readConfigFile(
   { path, position }: Pick<ConfigFile, "path"> & Partial<ConfigFile>,
-  host: ConfigHost,
+  host: ConfigHost = systemConfigHost,
 ): Promise<string | undefined> {
   try {
     return decodeText(await host.readFile(path));

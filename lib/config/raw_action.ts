@@ -10,6 +10,12 @@ import type { Position } from "./position.ts";
  */
 export type RawValue = string | null | readonly RawValue[] | ReadonlyMap<string, RawValue>;
 
+/**
+ * The two forms of a file: a list of actions, or (version 2 in the original, `--config-v2`) a map
+ * from kinds of actions to their parameters.
+ */
+export type ConfigForm = "list" | "map";
+
 export interface RawParameter {
   /** Undefined for a bare value, as in `--log-level debug`. */
   readonly name: string | undefined;

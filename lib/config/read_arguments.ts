@@ -1,13 +1,19 @@
 /** Reads the command line: actions, their parameters, and which files hold more of them. */
 import { ConfigError, InvalidConfigError } from "./config_error.ts";
 import type { Position } from "./position.ts";
-import type { RawAction, RawParameter } from "./raw_action.ts";
+import type { ConfigForm, RawAction, RawParameter } from "./raw_action.ts";
 
 export type Request =
   | { readonly kind: "help" }
   | { readonly kind: "bash-completion" }
+  | { readonly kind: "version" }
   /** Items in the order in which they take effect. */
-  | { readonly kind: "actions"; readonly items: readonly (RawAction | ConfigFile)[] };
+  | {
+    readonly kind: "actions";
+    readonly items: readonly (RawAction | ConfigFile)[];
+    /** The form of the files. */
+    readonly form: ConfigForm;
+  };
 
 /** A file whose actions replace a `--config`. */
 export interface ConfigFile {
@@ -29,11 +35,12 @@ export function readArguments(args: readonly string[]): Request {
   const items: (RawAction | ConfigFile)[] = [];
   const errors: ConfigError[] = [];
   // What the next value belongs to.
-  let current: OpenAction | { readonly configFrom: Position } | undefined;
+  let current: OpenAction | { readonly configFrom: Position } | "config-v2" | undefined;
+  let form: ConfigForm = "list";
   let loneDashes = false;
 
   const endCurrent = () => {
-    if (current && "configFrom" in current) {
+    if (typeof current === "object" && "configFrom" in current) {
       errors.push(
         new ConfigError("--config needs the name of a file", { position: current.configFrom }),
       );
@@ -48,6 +55,10 @@ export function readArguments(args: readonly string[]): Request {
             "(actions start with --, see --help)",
           { position },
         ),
+      );
+    } else if (current === "config-v2") {
+      errors.push(
+        new ConfigError("--config-v2 takes no value: name the file with --config", { position }),
       );
     } else if ("configFrom" in current) {
       items.push({ path: written, position });
@@ -80,9 +91,8 @@ export function readArguments(args: readonly string[]): Request {
     if (name === "config" || name === "c") {
       current = { configFrom: position };
     } else if (name === "config-v2") {
-      errors.push(
-        new ConfigError("configuration version 2 is not supported by this version", { position }),
-      );
+      form = "map";
+      current = "config-v2";
     } else {
       current = { name, position, parameters: [] };
       items.push(current);
@@ -91,7 +101,11 @@ export function readArguments(args: readonly string[]): Request {
   }
   endCurrent();
   if (errors.length > 0) throw new InvalidConfigError(errors);
-  return { kind: "actions", items };
+  // The original has this option beside those for the file, which are then of no account.
+  if (form === "map" && items.some((item) => "name" in item && item.name === "version")) {
+    return { kind: "version" };
+  }
+  return { kind: "actions", items, form };
 }
 
 function readParameter(written: string, position: Position): RawParameter {

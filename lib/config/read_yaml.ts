@@ -1,7 +1,9 @@
-/** Reads actions from the text of a configuration file: a YAML list of them. */
+/** Reads actions from the text of a configuration file, in either form. */
 import { ConfigError, InvalidConfigError } from "./config_error.ts";
-import type { Position } from "./position.ts";
-import type { RawAction, RawParameter, RawValue } from "./raw_action.ts";
+import type { ConfigForm, RawAction } from "./raw_action.ts";
+import { readActionList } from "./read_action_list.ts";
+import { readActionMap } from "./read_action_map.ts";
+import type { PositionOf } from "./read_parameters.ts";
 import { parseYaml, type YamlNode, YamlSyntaxError } from "./yaml_node.ts";
 
 /**
@@ -11,6 +13,7 @@ import { parseYaml, type YamlNode, YamlSyntaxError } from "./yaml_node.ts";
 export async function readYaml(
   text: string,
   source: string,
+  form: ConfigForm = "list",
 ): Promise<{ actions: RawAction[]; warnings: string[] }> {
   const positionOf = positionsIn(text, source);
   let roots: YamlNode[];
@@ -37,30 +40,28 @@ export async function readYaml(
     warnings.push(message);
   }
   if (!root || (root.kind === "scalar" && root.value === null)) return { actions: [], warnings };
-  if (root.kind !== "sequence") {
-    throw new InvalidConfigError([
-      new ConfigError(
-        "expected a list of actions (- node: …)" +
-          (root.kind === "mapping"
-            ? ", got a map: configuration version 2 is not supported by this version"
-            : ""),
-        { position: positionOf(root.offset) },
-      ),
-    ]);
-  }
 
-  const actions: RawAction[] = [];
   const errors: ConfigError[] = [];
-  for (const item of root.items) {
-    try {
-      actions.push(readAction(item, positionOf));
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      errors.push(error);
-    }
+  const actions: RawAction[] = [];
+  if (form === "list" && root.kind === "sequence") {
+    actions.push(...readActionList(root, positionOf, errors));
+  } else if (form === "map" && root.kind === "mapping") {
+    actions.push(...readActionMap(root, positionOf, { errors, warnings }));
+  } else {
+    errors.push(new ConfigError(otherForm(root, form), { position: positionOf(root.offset) }));
   }
   if (errors.length > 0) throw new InvalidConfigError(errors);
   return { actions, warnings };
+}
+
+/** What is wrong with a file that does not have the form that was asked for. */
+function otherForm({ kind }: YamlNode, wanted: ConfigForm): string {
+  if (wanted === "list") {
+    return "expected a list of actions (- node: …)" +
+      (kind === "mapping" ? ", got a map, which is for version 2: add --config-v2" : "");
+  }
+  return "expected a map of actions (node: …)" +
+    (kind === "sequence" ? ", got a list, which is for version 1: leave out --config-v2" : "");
 }
 
 /** Better messages for mistakes whose own messages do not help. */
@@ -85,80 +86,6 @@ function explain(
     return { reason: `${message}: ${advice}`, offset };
   }
   return { reason: message, offset };
-}
-
-type PositionOf = (offset: number) => Position;
-
-function readAction(item: YamlNode, positionOf: PositionOf): RawAction {
-  const position = positionOf(item.offset);
-  if (item.kind === "scalar" && item.value !== null) {
-    return { name: item.value, position, parameters: [] };
-  }
-  if (item.kind !== "mapping") {
-    throw new ConfigError("expected an action, such as local-only or tcp-peer: {address: …}", {
-      position,
-    });
-  }
-  const [entry, second] = item.entries;
-  if (!entry) throw new ConfigError("expected an action, got an empty map", { position });
-  const name = readKey(entry.key, positionOf);
-  if (second) {
-    throw new ConfigError(
-      entry.value.kind === "scalar" && entry.value.value === null
-        ? `only one action is allowed in an item of the list: ` +
-          `indent the parameters of ${name} further, or start a new item`
-        : "only one action is allowed in an item of the list: start a new item",
-      { position: positionOf(second.key.offset), action: name },
-    );
-  }
-  return { name, position, parameters: readParameters(name, entry.value, positionOf) };
-}
-
-function readParameters(
-  action: string,
-  node: YamlNode,
-  positionOf: PositionOf,
-): readonly RawParameter[] {
-  const position = positionOf(node.offset);
-  switch (node.kind) {
-    case "scalar":
-      return node.value === null ? [] : [{ name: undefined, value: node.value, position }];
-    case "mapping":
-      return node.entries.map(({ key, value }) => ({
-        name: readKey(key, positionOf),
-        value: toRawValue(value, positionOf),
-        position: positionOf(key.offset),
-      }));
-    case "sequence":
-      throw new ConfigError("expected parameters (a map), got a list", { position, action });
-  }
-}
-
-function readKey(key: YamlNode, positionOf: PositionOf): string {
-  if (key.kind === "scalar" && key.value !== null) return key.value;
-  throw new ConfigError("expected a name", { position: positionOf(key.offset) });
-}
-
-/** `seen` keeps a value with many aliases from being built once for each. */
-function toRawValue(
-  node: YamlNode,
-  positionOf: PositionOf,
-  seen = new Map<YamlNode, RawValue>(),
-): RawValue {
-  if (node.kind === "scalar") return node.value;
-  let value = seen.get(node);
-  if (value === undefined) {
-    value = node.kind === "sequence"
-      ? node.items.map((item) => toRawValue(item, positionOf, seen))
-      : new Map(
-        node.entries.map(({ key, value }) => [
-          readKey(key, positionOf),
-          toRawValue(value, positionOf, seen),
-        ]),
-      );
-    seen.set(node, value);
-  }
-  return value;
 }
 
 /** Turns offsets in `text` into positions. */

@@ -2,7 +2,9 @@
 import { systemClock as clock } from "../base/clock.ts";
 import { systemRandom as random } from "../base/random.ts";
 import type { ActionSpec, Configured } from "../config/action.ts";
+import { actionTable } from "../config/action_table.ts";
 import { certInit, certMakeReq, certMesh, certSignReq } from "../config/actions/certificates.ts";
+import type { Config } from "../config/config.ts";
 import type { CommandDeps, CommandIo } from "../pki/mod.ts";
 import { ActionHandlers } from "./action_handlers.ts";
 import { failedAction } from "./failed_action.ts";
@@ -57,9 +59,11 @@ const commands = new ActionHandlers<CommandsDeps, Promise<void>>()
       notAfter: values.notafter,
     }));
 
-/** Whether an action is one of these. */
-export function isCertificateCommand(configured: Configured<ActionSpec>): boolean {
-  return commands.handles(configured);
+/** Those of a configuration, each after those whose files it may need. */
+export function certificateCommands({ actions }: Config): Configured<ActionSpec>[] {
+  const place = ({ action }: Configured<ActionSpec>) => actionTable.indexOf(action);
+  return actions.filter((configured) => commands.handles(configured))
+    .sort((a, b) => place(a) - place(b));
 }
 
 /** Throws a `ConfigError` that says which file or parameter is wrong. */

@@ -6,9 +6,10 @@ import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
 import { type Config, refuseUnsupported } from "../config/config.ts";
 import { type Command, loadCommand } from "../config/load_config.ts";
 import { hasBackend } from "./backends.ts";
-import { isCertificateCommand, runCertificateCommand } from "./certificate_commands.ts";
+import { certificateCommands, runCertificateCommand } from "./certificate_commands.ts";
 import { Daemon, type DaemonDeps } from "./daemon.ts";
 import { type DaemonLog, startLogging } from "./logging.ts";
+import { watchConfig } from "./watch_config.ts";
 import { UnexpectedErrors } from "./unexpected_errors.ts";
 import { VERSION } from "./version.ts";
 
@@ -42,16 +43,14 @@ export async function runReceptor(
   try {
     const command = await loadCommand(args);
     if (command.kind !== "run") return await answer(command, host);
-    const { config } = command;
+    const { config, watched } = command;
     refuseUnsupported(config);
-    const [first] = config.actions;
-    if (first !== undefined && isCertificateCommand(first)) {
-      await runCertificateCommand(first);
-      return 0;
-    }
+    const certificates = certificateCommands(config);
+    for (const configured of certificates) await runCertificateCommand(configured);
+    if (certificates.length > 0 && certificates.length === config.actions.length) return 0;
     using logging = startLogging(config);
     unexpected.log = logging.log;
-    return await runNode(config, { args, host, log: logging.log, startNode });
+    return await runNode(config, { args, watched, host, log: logging.log, startNode });
   } catch (error) {
     if (error instanceof InvalidConfigError || error instanceof ConfigError) {
       // On standard output, as in the original: that is where its users' scripts look.
@@ -87,12 +86,16 @@ async function answer(
 
 interface NodeRun {
   readonly args: readonly string[];
+  readonly watched: ReadonlyMap<string, string>;
   readonly host: Host;
   readonly log: DaemonLog;
   readonly startNode: (config: Config, deps: DaemonDeps) => Promise<RunningNode>;
 }
 
-async function runNode(config: Config, { args, host, log, startNode }: NodeRun): Promise<number> {
+async function runNode(
+  config: Config,
+  { args, watched, host, log, startNode }: NodeRun,
+): Promise<number> {
   for (const warning of config.warnings) log.warning(warning);
   if (!hasBackend(config)) {
     log.warning("Nothing to do - no backends are running.");
@@ -119,6 +122,8 @@ async function runNode(config: Config, { args, host, log, startNode }: NodeRun):
   });
   log.info("Initialization complete");
   started.resolve(node);
+  const reload = () => reloadWhen(started.promise, log);
+  await using _watch = await watchConfig(watched, { log, clock: systemClock, reload });
 
   const stopped = Promise.withResolvers<undefined>();
   const stop = () => stopped.resolve(undefined);

@@ -10,8 +10,8 @@ import { loadCommand } from "../../lib/config/load_config.ts";
 
 const configs = new URL("../../configs/", import.meta.url);
 
-async function load(path: string): Promise<Config> {
-  const command = await loadCommand(["--config", fileURLToPath(new URL(path, configs))]);
+async function load(path: string, options: string[] = ["--config"]): Promise<Config> {
+  const command = await loadCommand([...options, fileURLToPath(new URL(path, configs))]);
   assert.equal(command.kind, "run");
   assert.deepEqual(command.config.warnings, []);
   refuseUnsupported(command.config);
@@ -22,6 +22,17 @@ Deno.test("the demo's configurations load", async () => {
   const foo = await load("demo/foo.yml");
   const bar = await load("demo/bar.yml");
   assert.deepEqual([foo.nodeId, bar.nodeId], ["foo", "bar"]);
+});
+
+Deno.test("the demo's configurations mean the same as maps", async () => {
+  for (const name of ["foo", "bar"]) {
+    const list = await load(`demo/${name}.yml`);
+    const map = await load(`demo/${name}-v2.yaml`, ["--config-v2", "--config"]);
+    const meanings = ({ actions }: Config) =>
+      actions.map(({ action, values }) => ({ name: action.name, values }))
+        .sort((a, b) => a.name.localeCompare(b.name));
+    assert.deepEqual(meanings(map), meanings(list));
+  }
 });
 
 Deno.test("the reference loads", async () => {
@@ -39,7 +50,7 @@ Deno.test("the reference has everything that works, with its default", async () 
   const standsAlone = ({ name }: RawAction) => findAction(name)?.exclusive === true;
   const together = inFile.filter((raw) => !standsAlone(raw));
   const alone = inFile.filter(standsAlone);
-  const checked = [together, ...alone.map((raw) => [raw])].map(checkActions);
+  const checked = [together, ...alone.map((raw) => [raw])].map((part) => checkActions(part));
   assert.deepEqual(checked.flatMap(({ warnings }) => warnings), []);
   const written = [...together, ...alone];
   const actions = checked.flatMap((part) => part.actions);

@@ -112,6 +112,7 @@ Deno.test("a default file that cannot be read is an error, not help", async () =
   const host = {
     readFile: () => Promise.reject(new Deno.errors.PermissionDenied("no")),
     hostname: () => "host",
+    home: () => undefined,
   };
   assert.deepEqual(await errorsOf(loadCommand([], host)), [
     `error loading config file: open ${DEFAULT_CONFIG_PATH}: permission denied`,
@@ -156,9 +157,9 @@ Deno.test("arguments that belong to no action are errors", async () => {
     [["-c", "--node"], ["argument 1: --config needs the name of a file"]],
     [["-"], ["argument 1: unknown config type "]],
     [["--config-v2", "x"], [
-      "argument 1: configuration version 2 is not supported by this version",
-      'argument 2: parameter specified before command: "x" (actions start with --, see --help)',
+      "argument 2: --config-v2 takes no value: name the file with --config",
     ]],
+    [["--config-v2=x"], ["argument 1: --config-v2 takes no value: name the file with --config"]],
     [["--config", "none.yml"], [
       "argument 2: error loading config file: open none.yml: no such file or directory",
     ]],

@@ -5,7 +5,7 @@ import { tcpListener, tcpPeer } from "../../lib/config/actions/backends.ts";
 import { controlService } from "../../lib/config/actions/control_service.ts";
 import { logLevel, node } from "../../lib/config/actions/general.ts";
 import { workCommand } from "../../lib/config/actions/workers.ts";
-import { configOfYaml, errorsOf } from "./support.ts";
+import { configOfMap, configOfYaml, errorsOf } from "./support.ts";
 
 Deno.test("an action is a word, a null, a bare value or a map", async () => {
   const config = await configOfYaml(`\
@@ -200,8 +200,8 @@ Deno.test("what is allowed once is an error the second time", async () => {
 Deno.test("a file of another form says what was expected", async () => {
   const table: [string, string[]][] = [
     ["version: 2\nnode: {id: foo}", [
-      "receptor.yml:1: expected a list of actions (- node: …), got a map: " +
-      "configuration version 2 is not supported by this version",
+      "receptor.yml:1: expected a list of actions (- node: …), got a map, which is for " +
+      "version 2: add --config-v2",
     ]],
     ["just words", ["receptor.yml:1: expected a list of actions (- node: …)"]],
     ["- tcp-peer:\n  address: x:1\n", [
@@ -285,6 +285,7 @@ Deno.test("any text is either a configuration or a list of errors", async () => 
     "\n- ",
     "node",
     "tcp-peer: ",
+    "tcp-peers: ",
     "firewallrules",
     "<<: ",
     "*a",
@@ -292,9 +293,11 @@ Deno.test("any text is either a configuration or a list of errors", async () => 
   );
   await fc.assert(
     fc.asyncProperty(fc.array(words, { maxLength: 40 }), async (parts) => {
-      await configOfYaml(parts.join("")).catch((error) => {
-        assert(error instanceof InvalidConfigError, String(error));
-      });
+      for (const read of [configOfYaml, configOfMap]) {
+        await read(parts.join("")).catch((error) => {
+          assert(error instanceof InvalidConfigError, String(error));
+        });
+      }
     }),
     { numRuns: 2000 },
   );

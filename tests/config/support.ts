@@ -8,6 +8,7 @@ import { type ConfigHost, loadCommand } from "../../lib/config/load_config.ts";
 export function hostWith(
   files: Readonly<Record<string, string>>,
   hostname = "host.example",
+  home = "/home/me",
 ): ConfigHost {
   return {
     readFile: (path) =>
@@ -15,6 +16,7 @@ export function hostWith(
         ? Promise.resolve(new TextEncoder().encode(files[path]!))
         : Promise.reject(new Deno.errors.NotFound(path)),
     hostname: () => hostname,
+    home: () => home,
   };
 }
 
@@ -31,6 +33,14 @@ export async function configOfArguments(
 /** The configuration that a file gives, called `receptor.yml` in errors. */
 export function configOfYaml(yaml: string, hostname?: string): Promise<Config> {
   return configOfArguments(["-c", "receptor.yml"], hostWith({ "receptor.yml": yaml }, hostname));
+}
+
+/** The configuration that a file in the form of a map gives, called `receptor.yaml` in errors. */
+export function configOfMap(yaml: string, hostname?: string): Promise<Config> {
+  return configOfArguments(
+    ["--config-v2", "--config", "receptor.yaml"],
+    hostWith({ "receptor.yaml": yaml }, hostname),
+  );
 }
 
 /** The messages of all errors that reading gives. */

@@ -31,6 +31,8 @@ export interface TestNodeOptions {
   /** The `control-service` parameters other than `filename`; `false` for no control service. */
   control?: Record<string, unknown> | false;
   logLevel?: "error" | "warning" | "info" | "debug";
+  /** The form of the config file; `map` is that of `--config-v2`. By default, `list`. */
+  form?: "list" | "map";
   env?: Record<string, string>;
 }
 
@@ -55,6 +57,22 @@ export interface NodeStatus {
 }
 
 const BACKEND_ACTIONS = /^(local-only|(tcp|udp|ws)-(listener|peer))$/;
+
+const GIVEN_ONCE = /^(node|log-level|trace|local-only|work-signing|work-verification)$/;
+
+/** The same actions in the form of a map. */
+function asMap(actions: readonly Action[]): Record<string, unknown> {
+  const map: Record<string, unknown> = {};
+  for (const action of actions) {
+    // The Go daemon takes an empty `local-only` for none.
+    const [name, value] = typeof action === "string"
+      ? [action, { local: true }]
+      : Object.entries(action)[0]!;
+    if (GIVEN_ONCE.test(name)) map[name] = value;
+    else map[`${name}s`] = [...(map[`${name}s`] as unknown[] | undefined ?? []), value];
+  }
+  return map;
+}
 
 export class TestNode implements AsyncDisposable {
   readonly kind: NodeKind;
@@ -189,7 +207,9 @@ export class TestNode implements AsyncDisposable {
     this.#earlierLogs = this.log;
     await this.#writeConfig();
     const start = performance.now();
-    this.#program = Program.start([...daemonCommand(this.kind), "--config", this.configPath], {
+    const form = this.#options.form === "map" ? ["--config-v2"] : [];
+    const command = [...daemonCommand(this.kind), ...form, "--config", this.configPath];
+    this.#program = Program.start(command, {
       env: { ...this.#options.env, [MARK]: this.#mark },
       cwd: this.folder,
     });
@@ -303,8 +323,12 @@ export class TestNode implements AsyncDisposable {
 
   async #writeConfig(): Promise<void> {
     // One JSON value per line is also YAML.
-    const lines = this.actions.map((action) => `- ${JSON.stringify(action)}\n`);
-    await Deno.writeTextFile(this.configPath, lines.join(""));
+    const text = this.#options.form === "map"
+      ? Object.entries(asMap(this.actions)).map(([key, value]) =>
+        `${key}: ${JSON.stringify(value)}\n`
+      )
+      : this.actions.map((action) => `- ${JSON.stringify(action)}\n`);
+    await Deno.writeTextFile(this.configPath, text.join(""));
   }
 
   async #ready(program: Program): Promise<void> {

@@ -32,6 +32,7 @@ const validityParameters = {
 
 export const certInit = defineAction({
   name: "cert-init",
+  mapKeys: ["cert-init"],
   section: "certificates",
   description: "Initialize PKI CA",
   exclusive: true,
@@ -110,6 +111,7 @@ export const certSignReq = defineAction({
 
 export const certMesh = defineAction({
   name: "cert-mesh",
+  mapKeys: ["cert-mesh"],
   section: "certificates",
   description: "Create a CA and a certificate for each node, in one folder (not in the original)",
   exclusive: true,

@@ -37,6 +37,8 @@ export const commandService = defineAction({
 
 export const ipRouter = defineAction({
   name: "ip-router",
+  // The second is what the original happens to call it.
+  mapKeys: ["ip-routers", "iprouters"],
   section: "services",
   description: "Run an IP router using a tun interface",
   planned: true,

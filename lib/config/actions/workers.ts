@@ -115,6 +115,7 @@ export const workCommand = defineAction({
 
 export const workKubernetes = defineAction({
   name: "work-kubernetes",
+  mapKeys: ["work-kubernetes"],
   section: "workers",
   description: "Run a worker using Kubernetes",
   planned: true,
