@@ -1,4 +1,4 @@
-/** What happens to nodes and links: how it begins, what its middle is, and how it ends. */
+/** What happens to nodes and links: how each event starts, what counts as its middle, and how it ends. */
 import assert from "node:assert/strict";
 import { eventually, PATIENCE_MS, within } from "../support/eventually.ts";
 import type { Begun } from "./requests.ts";
@@ -8,12 +8,12 @@ export interface Disturbance {
   readonly name: string;
   /** The node that it strikes; a link counts as its dialler's. */
   readonly node: NodeName;
-  /** Whether the node's life ends with it. */
+  /** Whether it ends the daemon's run. */
   readonly ends: boolean;
-  /** In the middle of it the node has no life that could be asked anything. */
+  /** In its middle no daemon runs that could be asked anything. */
   readonly isDead: boolean;
   begin(mesh: StrainedMesh): Begun;
-  /** Looks, once the mesh is whole again, whether it did what it should. */
+  /** Checks, once the mesh is whole again, that it had its effect. */
   verify?(mesh: StrainedMesh): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export function reload(node: NodeName): Disturbance {
   };
 }
 
-/** A reload that cannot be done whole, and so must change nothing. */
+/** A reload that cannot be applied completely, and so must change nothing. */
 export function refusedReload(node: NodeName): Disturbance {
   return {
     name: `refused reload of ${node}`,
@@ -78,7 +78,7 @@ function beginReload(
       if (line !== null) assert.equal(JSON.parse(line).Success, success, line);
       else assert.ok(mesh.wasStopped(node) || node.pid !== pid, "the reload was not answered");
     } catch (error) {
-      // A daemon that is on its way out answers nobody.
+      // A daemon that is stopping answers nobody.
       if (!mesh.wasStopped(node)) throw error;
     } finally {
       middle.resolve();

@@ -10,16 +10,16 @@
  *
  * - Requests meet requests on one unit, or on two where the second is one that makes a unit.
  * - Each request meets each disturbance in each place, in both orders.
- * - Disturbances meet each other, each kind in the middle of each kind; the places go round.
+ * - Disturbances meet each other, each kind in the middle of each kind; the places take turns.
  *
- * Afterwards everything is mended, and then (`tracked_unit.ts`, `whole_mesh.ts`) every job has run at
- * most once, every unit has come to an end that is true, its output was right at every moment, what
- * was released is gone from both nodes, every route takes a shortest path, every daemon answers and
- * none is busy, holds more descriptors than before, or has logged a mistake of its code.
+ * Afterwards everything is repaired, and then (`tracked_unit.ts`, `whole_mesh.ts`) every job has run at
+ * most once, every unit is in a final state that matches what happened, its output was right at every
+ * moment, what was released is gone from both nodes, every route takes a shortest path, and every
+ * daemon answers, is idle, holds no more descriptors than before, and has logged no bug of its own.
  *
  * What cannot meet: a request strikes no daemon that is dead, nor does a second disturbance; a link
  * that is cut cannot be cut. A payload on its way to a daemon that dies is tried with each disturbance
- * alone only, for the broken stream is found out by its idle time of 30 s.
+ * alone only, since a broken stream may be noticed only after its idle time of 30 s.
  *
  * RECEPTOR_TEST_ROUND, a regular expression, picks rounds by their names.
  */

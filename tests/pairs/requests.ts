@@ -1,4 +1,4 @@
-/** What clients ask for: how each request is begun, what its middle is, and how it ends. */
+/** What clients ask for: how each request starts, what counts as its middle, and how it ends. */
 import { ControlRefusal, ControlSession } from "../support/control_session.ts";
 import { eventually } from "../support/eventually.ts";
 import type { UnitStatus } from "../support/test_node.ts";
@@ -6,9 +6,9 @@ import { isUnknownUnit, NOWHERE, type TrackedUnit } from "./tracked_unit.ts";
 
 /** Something under way. */
 export interface Begun {
-  /** Resolves when it is neither at its beginning nor through. */
+  /** Resolves when it has started and not ended. */
   readonly middle: Promise<void>;
-  /** Brings it to its end, over whatever was broken meanwhile. */
+  /** Completes it, whatever was broken in the meantime. */
   end(): Promise<void>;
 }
 

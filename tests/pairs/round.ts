@@ -9,7 +9,7 @@ import { checkWhole, logEnds } from "./whole_mesh.ts";
 /** What came of everything that a round tried, by name: `undefined` or what went wrong. */
 export type Findings = Map<string, unknown>;
 
-/** A round that hangs shall fail and not stop the others. */
+/** A round that hangs must fail and not stop the others. */
 const LIMIT_MS = 240_000;
 
 /** Pause between two looks at the lists of units. */
@@ -44,7 +44,7 @@ export class Round {
       } finally {
         await watch.end();
       }
-      // What is left of a trial that failed says nothing new.
+      // After a failed trial, the rest of it says nothing new.
       if (![...round.#findings.values()].some(isFault)) await checkWhole(mesh, before);
     });
     return round.#findings;

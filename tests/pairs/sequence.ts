@@ -61,7 +61,7 @@ export class Sequence implements Disposable {
     }
   }
 
-  /** In a mesh that is whole: every unit comes to an end that is true, and can be released. */
+  /** In a repaired mesh: every unit ends in a state that matches what happened, and can be released. */
   async verify(): Promise<void> {
     this.#note("the mesh is whole");
     for (const job of this.#jobs) job.held.letGo();

@@ -1,7 +1,7 @@
 /**
  * Random sequences of what clients ask and of what happens to nodes and links, in a ring whose time
  * runs fast: submits with and without a ttl, lists, statuses, results, cancels and releases at `a`;
- * links that are cut at any byte, nodes that stop with or without a word. What the daemon adds,
+ * links that are cut at any byte, nodes that stop with or without notice. What the daemon adds,
  * reloads and certificates, and kill -9, is for `pairs_test.ts`.
  *
  * A sequence is replayed from its seed, though not the turns that the machine takes in it:
@@ -16,7 +16,7 @@ import { Sequence } from "./sequence.ts";
 
 const SEEDS = 24;
 const AT_ONCE = 4;
-/** What ends a storm is the end of the test: it carries far more than this in that time. */
+/** A storm carries far more than this in that time. */
 const REST_MS = 20_000;
 const REST_BYTES = 1_000_000;
 const NODES = ["a", "b", "c", "d"];

@@ -1,6 +1,6 @@
 /**
  * A mesh with TLS on every link and every control service, whose nodes and links a test breaks and
- * mends again: `a` submits, `c` executes, `b` lies between them, and in the ring `d` is the detour.
+ * repairs: `a` submits, `c` executes, `b` lies between them, and in the ring `d` is the detour.
  */
 import { join } from "node:path";
 import { type Certificates, certificatesIn, makeCertificates } from "../support/certificates.ts";
@@ -19,7 +19,7 @@ export type NodeName = "a" | "b" | "c" | "d";
 const LISTENERS: Record<Shape, readonly NodeName[]> = { line: ["b"], ring: ["b", "d"] };
 const DIALLERS: readonly NodeName[] = ["a", "c"];
 
-/** The detour is the longer way, so that it is plain which way a route must take. */
+/** The detour is longer, so there is only one right route. */
 const COST: Partial<Record<NodeName, number>> = { b: 1, d: 2 };
 
 /** Neighbours through which a shortest path may lead, by source and destination. */
@@ -105,7 +105,7 @@ export class StrainedMesh implements AsyncDisposable {
     return certificatesIn(join(this.#certificates, `${set}`));
   }
 
-  /** Takes note that the present life of a node is going to end. */
+  /** Notes that the present life of a node is going to end. */
   noteStop(name: NodeName): void {
     this.#stopped.add(this.node(name).pid);
   }
@@ -115,7 +115,7 @@ export class StrainedMesh implements AsyncDisposable {
     return !node.program.running || this.#stopped.has(node.pid);
   }
 
-  /** Takes note that a node's certificate is about to be replaced. */
+  /** Notes that a node's certificate is about to be replaced. */
   noteRenewal(name: NodeName): void {
     const { pid, log } = this.node(name);
     this.#renewed.set(name, { pid, position: log.length });
@@ -149,7 +149,7 @@ export class StrainedMesh implements AsyncDisposable {
     await this.node(name).configure([...actions, ...more]);
   }
 
-  /** Mends whatever is broken; resolves when every route takes a shortest path. */
+  /** Repairs whatever is broken; resolves when every route takes a shortest path. */
   async restore(): Promise<void> {
     for (const link of this.#links.values()) link.heal();
     await Promise.all(

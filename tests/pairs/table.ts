@@ -27,7 +27,7 @@ export function allDisturbances(): Disturbance[] {
   return all.filter(({ name }, index) => all.findIndex((other) => other.name === name) === index);
 }
 
-/** Each kind with each kind; the places go round, and differ between the shapes. */
+/** Each kind with each kind; the places take turns, and differ between the shapes. */
 export function pairsOfDisturbances(shape: Shape): [Disturbance, Disturbance][] {
   const places = PLACES.flatMap((first) => PLACES.map((second) => [first, second] as const));
   let turn = shape === "line" ? 0 : 4;

@@ -1,6 +1,6 @@
 /**
  * One unit of work on its way from `a` to `c`: what clients asked for it, what they were told, and
- * whether all of that is true in the end.
+ * whether all of it was true in the end.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -111,7 +111,7 @@ export class TrackedUnit implements Disposable {
     });
   }
 
-  /** Takes note of what a client of `node`, which asked at `askedAt`, was shown. */
+  /** Notes what a client of `node`, which asked at `askedAt`, was shown. */
   observe(
     { StateName, Detail, StdoutSize }: UnitStatus,
     { node = "a", askedAt }: { node?: string; askedAt: number },
@@ -130,7 +130,7 @@ export class TrackedUnit implements Disposable {
     if (!isOwnAffair) this.#checkEnd(StateName, Detail);
   }
 
-  /** Takes note of output that a client got at `position`. */
+  /** Notes output that a client got at `position`. */
   observeOutput(position: number, bytes: Uint8Array): void {
     const expected = this.output.subarray(position, position + bytes.length);
     if (!Buffer.from(bytes).equals(expected)) {
@@ -138,24 +138,24 @@ export class TrackedUnit implements Disposable {
     }
   }
 
-  /** Takes note that a node which runs showed no such unit. */
+  /** Notes that a node which runs showed no such unit. */
   observeLoss(): void {
     if (!this.releaseAsked && this.submitted !== "perhaps") this.#fault("it was not listed");
   }
 
-  /** Takes note of a results stream that ended, after `size` bytes in all, before its unit did. */
+  /** Notes a results stream that ended, after `size` bytes in all, before its unit did. */
   observeEarlyEnd(size: number, { StateName, StdoutSize }: UnitStatus): void {
     this.#fault(`its results ended at ${size} of ${StdoutSize} bytes while it is ${StateName}`);
   }
 
-  /** Takes note of a refusal that nothing about the unit accounts for. */
+  /** Notes a refusal that nothing about the unit accounts for. */
   observeRefusal(command: string, refusal: ControlRefusal): void {
     if (!this.mesh.wasStopped(this.near)) {
       this.#fault(`${command} was refused: ${refusal.message}`);
     }
   }
 
-  /** Takes note of the reply to a cancel or a release. */
+  /** Notes the reply to a cancel or a release. */
   observeReply(wish: "cancel" | "release", reply: string): void {
     if (reply.startsWith("ERROR: unknown work unit ")) {
       if (!this.releaseAsked) this.#fault(`${wish} was answered: ${reply}`);
@@ -190,7 +190,7 @@ export class TrackedUnit implements Disposable {
     }
   }
 
-  /** Brings the unit to its end and releases it; throws when anything about it was not true. */
+  /** Completes the unit and releases it; throws if anything reported about it was not true. */
   async verify(): Promise<void> {
     this.letGo();
     if (this.#released && await this.status() !== undefined) {

@@ -1,4 +1,4 @@
-/** What holds of a mesh at rest: everybody answers, nothing is left over, nobody is busy. */
+/** What must hold for a mesh at rest: every node answers, nothing is left over, none is busy. */
 import assert from "node:assert/strict";
 import { eventually } from "../support/eventually.ts";
 import { markedProcesses, openDescriptors, usedTicks } from "../support/processes.ts";
@@ -13,7 +13,7 @@ const QUIET_LIMIT_MS = 20_000;
 /** Streams that linger for a moment, files being looked at. */
 const SPARE_DESCRIPTORS = 4;
 
-/** A mistake in our code, as it shows in the log of a daemon. */
+/** How a bug in our code shows in a daemon's log. */
 const MISTAKE =
   /^ +at .+:\d+:\d+\)?$|Unexpected error|Uncaught|\b(Type|Range|Reference|Assertion)Error\b|did not stop in time/m;
 
