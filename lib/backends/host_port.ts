@@ -1,7 +1,7 @@
 /** `host:port` addresses, with IPv6 hosts in brackets. */
 
 export interface HostPort {
-  /** Without brackets. */
+  /** Without brackets; empty if it was left out. */
   readonly host: string;
   /** 0 to 65535; 0 stands for any free port when listening. */
   readonly port: number;
@@ -11,7 +11,7 @@ const MAX_PORT = 65535;
 
 /** Splits `address`. Throws a `SyntaxError` that says what an address looks like. */
 export function parseHostPort(address: string): HostPort {
-  const match = /^(?:\[([^\[\]]+)\]|([^:\[\]\s]+)):(\d{1,5})$/.exec(address);
+  const match = /^(?:\[([^\[\]]+)\]|([^:\[\]\s]*)):(\d{1,5})$/.exec(address);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host === undefined || !(port <= MAX_PORT)) {
@@ -21,6 +21,19 @@ export function parseHostPort(address: string): HostPort {
     );
   }
   return { host, port };
+}
+
+/** What stands for this machine in an address to connect to, as in Go's `net`. */
+const THIS_MACHINE: Readonly<Record<string, string>> = {
+  "": "localhost",
+  "0.0.0.0": "127.0.0.1",
+  "::": "::1",
+};
+
+/** As `parseHostPort`, for an address to connect to. */
+export function parseDialAddress(address: string): HostPort {
+  const { host, port } = parseHostPort(address);
+  return { host: THIS_MACHINE[host] ?? host, port };
 }
 
 /** Turns an IPv4 address that a dual-stack socket reports in IPv6 notation into IPv4 notation. */

@@ -1,7 +1,7 @@
 /** Links over TCP, plain or secured by TLS: `tcp-listener` and `tcp-peer`. */
 import type { Backend, OnSession, Session } from "./backend.ts";
 import { FramedSession } from "./framed_session.ts";
-import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
+import { formatHostPort, type HostPort, parseDialAddress } from "./host_port.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
 import { type BindOptions, type ListenerDeps, SocketListener } from "./socket_listener.ts";
 import { connectTcp, hostPortOf } from "./tcp_conn.ts";
@@ -75,7 +75,7 @@ export class TcpPeer implements Backend {
   /** Throws a `SyntaxError` if `address` is not an address. */
   constructor(deps: DiallerDeps, { address, redial, tls }: TcpPeerOptions) {
     this.#deps = deps;
-    this.#address = parseHostPort(address);
+    this.#address = parseDialAddress(address);
     this.#redial = redial;
     this.#tls = tls;
     this.description = `tcp-peer ${address}`;

@@ -7,7 +7,7 @@ import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import { Shares } from "../base/shares.ts";
 import type { Backend, OnSession, Session } from "./backend.ts";
-import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
+import { formatHostPort, type HostPort, parseDialAddress } from "./host_port.ts";
 import { listenAddresses, ListenError } from "./listen_address.ts";
 import { networkOf } from "./network_of.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
@@ -176,7 +176,7 @@ export class UdpPeer implements Backend {
   constructor(deps: DiallerDeps, { address, redial }: UdpPeerOptions, resolve = resolveHost) {
     this.#deps = deps;
     this.#resolveHost = resolve;
-    this.#address = parseHostPort(address);
+    this.#address = parseDialAddress(address);
     this.#redial = redial;
     this.description = `udp-peer ${address}`;
   }

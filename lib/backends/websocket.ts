@@ -186,7 +186,9 @@ export class WebSocketPeer implements Backend {
 }
 
 function parseUrl(address: string): URL {
-  const url = URL.canParse(address) ? new URL(address) : undefined;
+  // Without a host it is this machine, as in `parseDialAddress`; a URL has no notation for that.
+  const complete = address.replace(/^(wss?:\/\/)(?=:\d)/i, "$1localhost");
+  const url = URL.canParse(complete) ? new URL(complete) : undefined;
   const known = url?.protocol === "ws:" || url?.protocol === "wss:";
   if (url === undefined || !known || url.username !== "" || url.password !== "") {
     // With a user name, it may contain a password.

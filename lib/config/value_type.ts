@@ -108,7 +108,10 @@ export const hostPort: ValueType<string> = {
     try {
       parseHostPort(address);
     } catch (cause) {
-      throw new ValueMismatch(expected, { cause });
+      const words = address.includes(":")
+        ? undefined
+        : `address ${printable(address)}: missing port in address`;
+      throw new ValueMismatch(expected, { words, cause });
     }
     return address;
   },

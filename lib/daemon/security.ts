@@ -61,13 +61,13 @@ export class Security implements Disposable {
 
   /** For listeners. Throws an `Error` if there is no `tls-server` of that name. */
   server(name: string): TlsServerProfile {
-    return this.#known().server(name);
+    return this.#known(name).server(name);
   }
 
   /** For diallers. Rejects with an `Error` if there is no `tls-client` of that name. */
   async client(name: string): Promise<TlsClientProfile> {
     const onlyDefault = this.#profiles === undefined && name === DEFAULT_CLIENT;
-    const profiles = onlyDefault ? await this.#loadEmptyProfiles() : this.#known();
+    const profiles = onlyDefault ? await this.#loadEmptyProfiles() : this.#known(name);
     return profiles.client(name);
   }
 
@@ -86,9 +86,11 @@ export class Security implements Disposable {
     this.#expiryWatch?.[Symbol.dispose]();
   }
 
-  #known(): TlsProfiles {
+  #known(name: string): TlsProfiles {
     if (this.#profiles) return this.#profiles;
-    throw new Error("no TLS config is defined: add a tls-server or tls-client of that name");
+    throw new Error(
+      `unknown TLS config ${name}: there is none, add a tls-server or tls-client of that name`,
+    );
   }
 }
 

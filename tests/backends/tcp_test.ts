@@ -52,6 +52,14 @@ async function connectTcp(bindAddress = "127.0.0.1", host?: string): Promise<Ses
 
 testSessionContract("tcp", () => connectTcp());
 
+for (const host of ["", "0.0.0.0", "::"]) {
+  Deno.test(`TcpPeer finds a listener of this machine at "${host}" and its port`, async () => {
+    await using pair = await connectTcp("", host);
+    await pair.near.send(framesOf([Uint8Array.of(9)]));
+    equal((await collect(pair.far, 1))[0]![0], 9);
+  });
+}
+
 Deno.test("TCP sessions work over IPv6", async () => {
   await using pair = await connectTcp("[::1]");
   await pair.near.send(framesOf([Uint8Array.of(9)]));

@@ -80,6 +80,19 @@ Deno.test("UdpPeer finds its listener by name", async () => {
   deepEqual(await collect(pair.far, 1), [hello]);
 });
 
+for (const host of ["", "0.0.0.0"]) {
+  Deno.test(`UdpPeer finds a listener of this machine at "${host}:port"`, async () => {
+    const listener = await UdpListener.bind(deps, { bindAddress: "", port: 0 });
+    const address = formatHostPort({ host, port: listener.address.port });
+    const peer = new UdpPeer(deps, { address, redial: true });
+    await using pair = await joinBackends(listener, peer, (near) => near.send(framesOf([hello])));
+    deepEqual(await collect(pair.far, 1), [hello]);
+    pair.far.confirmAddress!();
+    await pair.far.send(framesOf([Uint8Array.of(9)]));
+    deepEqual(await collect(pair.near, 1), [Uint8Array.of(9)]);
+  });
+}
+
 for (const [bindAddress, host] of [["0.0.0.0", "::1"], ["::", "127.0.0.1"]] as const) {
   Deno.test(`a UdpListener on ${bindAddress} answers ${host} too`, async () => {
     const listener = await UdpListener.bind(deps, { bindAddress, port: 0 });

@@ -40,6 +40,15 @@ function connectSecure(): Promise<SessionPair> {
 testSessionContract("ws", () => connectWebSocket());
 testSessionContract("wss", connectSecure);
 
+Deno.test("WebSocketPeer finds a listener of this machine by its port alone", async () => {
+  const listener = listen({ bindAddress: "" });
+  const address = `ws://:${listener.address.port}/`;
+  const peer = new WebSocketPeer(peerDeps, { address, redial: true });
+  await using pair = await joinBackends(listener, peer);
+  await pair.near.send(framesOf([Uint8Array.of(9)]));
+  deepEqual(await collect(pair.far, 1), [Uint8Array.of(9)]);
+});
+
 Deno.test("WebSocket sessions work over IPv6", async () => {
   await using pair = await connectWebSocket("[::1]");
   await pair.near.send(framesOf([Uint8Array.of(9)]));

@@ -172,7 +172,7 @@ Deno.test("a service name fits its field in a packet", () => {
 });
 
 Deno.test("an address has a host and a port", () => {
-  accepts(hostPort, [["a.example:1", "a.example:1"], ["[::1]:2222", "[::1]:2222"]], [
+  accepts(hostPort, [["a.example:1", "a.example:1"], ["[::1]:2222", "[::1]:2222"], [":1", ":1"]], [
     "a.example",
     "a:port",
     "::1:2222",
@@ -180,6 +180,10 @@ Deno.test("an address has a host and a port", () => {
     "",
     null,
   ]);
+  assert.throws(() => hostPort.read("a.example"), {
+    message: "address a.example: missing port in address: " +
+      "expected host:port, or [host]:port for IPv6",
+  });
 });
 
 Deno.test("a dictionary becomes plain objects and lists", () => {
