@@ -44,7 +44,7 @@ export interface ResultsOptions {
 export type ResultsStream = Pick<ByteConn, "read" | "close">;
 
 export interface ConnectOptions {
-  /** Bytes that one reply may have; default 64 MiB. */
+  /** Bytes that one reply may have; default 64 MiB. Never over 8 MiB after `connectControl`. */
   maxReplyBytes?: number | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -54,6 +54,11 @@ export interface ConnectOptions {
  * status of a large mesh, is one line.
  */
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+/**
+ * The same of a node that is only reached through ours, and that anybody may run: the units of ten
+ * thousand jobs.
+ */
+const MAX_FOREIGN_REPLY_BYTES = 8 * 1024 * 1024;
 const MAX_GREETING_BYTES = 4096;
 
 const GREETING_START = "Receptor Control, node ";
@@ -67,7 +72,7 @@ const ERROR_PREFIX = "ERROR:";
  */
 export class ControlClient implements Disposable {
   readonly #lines: LineReader;
-  readonly #maxReplyBytes: number;
+  #maxReplyBytes: number;
   #node: string;
 
   private constructor(lines: LineReader, node: string, maxReplyBytes: number) {
@@ -182,6 +187,7 @@ export class ControlClient implements Disposable {
   ): Promise<void> {
     await this.connectService(node, "control", tlsClient, options);
     this.#node = await readGreeting(this.#lines, options.signal);
+    this.#maxReplyBytes = Math.min(this.#maxReplyBytes, MAX_FOREIGN_REPLY_BYTES);
   }
 
   close(): void {

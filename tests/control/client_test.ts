@@ -106,6 +106,21 @@ Deno.test("client continues as a client of another node through connect", async 
   await served;
 });
 
+Deno.test("client refuses a huge reply of another node through connect", async () => {
+  const mesh = new FakeMesh();
+  const [near, far] = MemoryConn.pair();
+  mesh.onDial = () => asMeshConn(near);
+  const { client, served } = await clientOf({ mesh });
+  await writeAll(far, bytes("Receptor Control, node bar\n"));
+  await client.connectControl("bar");
+  const reply = writeAll(far, bytes("x".repeat(9 * 1024 * 1024))).catch(() => {});
+  await assert.rejects(client.command("work list"), /line is longer than 8388608 bytes/);
+  client.close();
+  far.close();
+  await reply;
+  await served;
+});
+
 Deno.test("client rejects what is not a control service", async () => {
   const [conn, far] = MemoryConn.pair();
   await writeAll(far, bytes("SSH-2.0-OpenSSH\r\n"));
