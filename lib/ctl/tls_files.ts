@@ -21,8 +21,16 @@ export async function readConfigFile(path: string): Promise<Record<string, unkno
     const why = messageOf(cause);
     throw new CtlError(`Cannot read config ${path}: ${why}`, undefined, { cause });
   }
-  if (!Array.isArray(actions)) throw new CtlError(`Config ${path} is not a list of actions`);
-  return actions;
+  if (Array.isArray(actions)) return actions;
+  if (typeof actions === "object" && actions !== null) return tlsClientsOf(actions);
+  throw new CtlError(`Config ${path} is neither a list nor a map of actions`);
+}
+
+/** The part of a map (`receptor --config-v2`) that is of interest here, as in a list. */
+function tlsClientsOf(map: object): Record<string, unknown>[] {
+  const [, clients] = Object.entries(map)
+    .find(([key]) => key.toLowerCase() === "tls-clients") ?? [];
+  return [clients ?? []].flat().map((client) => ({ "tls-client": client }));
 }
 
 /** The `tls-client` of that name in a node's configuration file, on top of `given`. */

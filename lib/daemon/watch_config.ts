@@ -31,7 +31,8 @@ export async function watchConfig(
   let watcher: Deno.FsWatcher;
   try {
     // Their folders, since an editor or a deployment replaces a file by another of its name.
-    watcher = Deno.watchFs(files.flatMap(({ folders }) => folders), { recursive: false });
+    const folders = new Set(files.flatMap(({ folders }) => folders));
+    watcher = Deno.watchFs([...folders], { recursive: false });
   } catch (error) {
     deps.log.warning(
       `Cannot watch the configuration: ${messageOf(error)}; use receptorctl reload after changes`,

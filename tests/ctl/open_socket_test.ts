@@ -111,6 +111,16 @@ Deno.test("options of a TLS socket are checked before anything else", async () =
     await run("--socket", "tls://127.0.0.1:1", "-c", config, "--tls-client", "t"),
     `ERROR: Config ${config} has no tls-client named t\n`,
   );
+  await Deno.writeTextFile(config, "node: {id: x}\ntls-clients: [{name: other}, ~]\n");
+  assert.equal(
+    await run("--socket", "tls://127.0.0.1:1", "-c", config, "--tls-client", "t"),
+    `ERROR: Config ${config} has no tls-client named t\n`,
+  );
+  await Deno.writeTextFile(config, "words\n");
+  assert.equal(
+    await run("--socket", "tls://127.0.0.1:1", "-c", config, "--tls-client", "t"),
+    `ERROR: Config ${config} is neither a list nor a map of actions\n`,
+  );
 });
 
 /** What `receptorctl status` says to a TCP server that sends `hello` and then nothing. */

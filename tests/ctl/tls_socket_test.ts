@@ -90,6 +90,8 @@ Deno.test({
     };
     await Deno.writeTextFile(config, `- ${JSON.stringify({ "tls-client": tlsClient })}\n`);
     assert.equal((await run("localhost", `-c ${config} --tls-client t version`)).code, 0);
+    await Deno.writeTextFile(config, `tls-clients: [${JSON.stringify(tlsClient)}]\n`);
+    assert.equal((await run("localhost", `-c ${config} --tls-client t version`)).code, 0);
 
     listener.close();
     await serving.catch(() => {});

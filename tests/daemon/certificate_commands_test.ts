@@ -43,6 +43,43 @@ async function request(folder: TempFolder): Promise<string[]> {
   ];
 }
 
+Deno.test("a map has an authority, requests and certificates made, in this order", async () => {
+  await using folder = await TempFolder.create();
+  const file = (name: string) => folder.join(name);
+  const key = { keytype: "ec", bits: 256 };
+  const map = {
+    "cert-signreqs": [
+      {
+        ...{ req: file("foo.req"), cacert: file("ca.crt"), cakey: file("ca.key") },
+        ...{ outcert: file("foo.crt"), verify: true },
+      },
+    ],
+    "cert-makereqs": [
+      {
+        ...key,
+        commonname: "foo",
+        nodeid: "foo",
+        outreq: file("foo.req"),
+        outkey: file("foo.key"),
+      },
+    ],
+    "cert-init": { ...key, commonname: "ca", outcert: file("ca.crt"), outkey: file("ca.key") },
+  };
+  await Deno.writeTextFile(file("map.yaml"), JSON.stringify(map));
+  const args = ["--config-v2", "--config", file("map.yaml")];
+  assert.equal((await receptor(args, "")).code, 0);
+  await Deno.stat(file("foo.crt"));
+
+  // A node in the same file starts with them: one without backends ends by itself.
+  await Deno.remove(file("foo.crt"));
+  const node = { id: "foo", datadir: folder.join("data") };
+  await Deno.writeTextFile(file("map.yaml"), JSON.stringify({ ...map, node }));
+  const { code, stdout } = await receptor(args, "");
+  assert.equal(code, 1);
+  assert.match(stdout, /Nothing to do - no backends are running/);
+  await Deno.stat(file("foo.crt"));
+});
+
 Deno.test("cert-signreq leaves what follows its answer to the rest of a script", async () => {
   await using folder = await TempFolder.create();
   const args = await request(folder);
