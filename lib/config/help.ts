@@ -30,25 +30,22 @@ brackets may be left out. A value that starts with [ or { is JSON.
          Run ". <(receptor --bash-completion)" to activate now
 `;
 
-/** Lists every action that works in this version, and names those that do not work yet. */
+/** Lists every action, in the original's order and form; those that do not work yet are marked. */
 export function helpText(): string {
-  const working = actionTable.filter((action) => !action.planned && !action.retired);
   const parts = [INTRODUCTION];
   for (const [section, title] of Object.entries(SECTION_TITLES)) {
-    const actions = working.filter((action) => action.section === section);
-    if (actions.length === 0) continue;
+    const actions = actionTable.filter((action) => action.section === section);
     if (title !== "") parts.push(`${title}\n`);
     parts.push(...actions.map(actionHelp));
-  }
-  const planned = actionTable.filter((action) => action.planned).map(({ name }) => name);
-  if (planned.length > 0) {
-    parts.push(`Understood, but not supported yet by this version:\n${wrap(planned)}\n`);
   }
   return parts.join("\n");
 }
 
+const PLANNED = "not supported yet by this version";
+
 function actionHelp(action: ActionSpec): string {
-  const lines = [`   --${action.name}: ${action.description}`];
+  const note = action.planned ? ` (${PLANNED})` : "";
+  const lines = [`   --${action.name}: ${action.description}${note}`];
   for (const [name, spec] of Object.entries(action.parameters)) {
     lines.push(parameterHelp(name, spec));
   }
@@ -59,26 +56,9 @@ function parameterHelp(name: string, spec: ParameterSpec<unknown>): string {
   const notes = [
     ...(spec.required ? ["required"] : []),
     ...(spec.default !== undefined ? [`default: ${spec.type.print(spec.default)}`] : []),
-    ...(spec.planned ? ["not supported yet by this version"] : []),
+    ...(spec.planned ? [PLANNED] : []),
   ];
   const key = spec.bare ? `[${name}=]` : `${name}=`;
   const note = notes.length > 0 ? ` (${notes.join(", ")})` : "";
   return `      ${key}<${spec.type.label}>: ${spec.description}${note}`;
-}
-
-const LINE_WIDTH = 80;
-
-function wrap(words: readonly string[]): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of words) {
-    if (line !== "" && 3 + line.length + 2 + word.length >= LINE_WIDTH) {
-      lines.push(`   ${line},`);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line}, ${word}`;
-    }
-  }
-  lines.push(`   ${line}`);
-  return lines.join("\n");
 }
