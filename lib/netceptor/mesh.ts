@@ -11,7 +11,10 @@ export interface MeshConn extends ByteConn {
   readonly remoteService: string;
   /** Whether a named TLS config secures it (otherwise: encrypted, but not authenticated). */
   readonly secure: boolean;
-  /** Resolves when the connection is over, with the error that ended it, if any; never rejects. */
+  /**
+   * Resolves when the stream is over or the peer has broken it off, with the error that ended it, if
+   * any; never rejects.
+   */
   readonly closed: Promise<Error | undefined>;
   /**
    * Aborts both directions: the peer's reader gets an error, whereas after `close()` it would take

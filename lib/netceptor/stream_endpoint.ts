@@ -7,7 +7,8 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Connection } from "../quic/connection.ts";
 import type { Endpoint } from "../quic/endpoint.ts";
-import type { ClientTls, ServerTls } from "../quic/tls.ts";
+import type { PoolTarget } from "../quic/connection_pool.ts";
+import type { ServerTls } from "../quic/tls.ts";
 import {
   packetPayload,
   packetService,
@@ -22,7 +23,7 @@ import type { DropLog } from "./drop_log.ts";
 import type { MeshNode, NodeTable } from "./node_table.ts";
 import type { PacketSwitch } from "./packet_switch.ts";
 import type { ServiceRegistry } from "./service_registry.ts";
-import { StreamAddresses } from "./stream_address.ts";
+import { type StreamAddress, StreamAddresses } from "./stream_address.ts";
 
 export interface StreamEndpointDeps {
   readonly log: Log;
@@ -71,22 +72,25 @@ export class StreamEndpoint implements Disposable {
     );
   }
 
-  /**
-   * Dials a service and resolves after the handshake. Throws "no route to node" or "service
-   * unknown" as soon as that is known.
-   */
-  async connect(
-    nodeId: string,
-    toService: string,
-    tls: ClientTls,
-    signal: AbortSignal | undefined,
-  ): Promise<Connection> {
+  /** The address of a service. Throws "no route to node" if there is none. */
+  address(nodeId: string, toService: string): StreamAddress {
     const service = serviceFromText(toService);
     if (service === undefined) throw new RangeError(`service name ${toService} too long`);
     const node = this.#deps.nodes.get(nodeId);
     if (node?.nextHop === undefined) throw new Error("no route to node");
+    return this.#addresses.of(node, service);
+  }
+
+  /**
+   * Makes a connection to an address and resolves after the handshake. Throws "service unknown" as
+   * soon as that is known.
+   */
+  async connect(
+    { remote, node, tls }: PoolTarget,
+    signal: AbortSignal | undefined,
+  ): Promise<Connection> {
     const endpoint = await this.#start();
-    return await endpoint.connect(this.#addresses.of(node, service).key, tls, nodeId, { signal });
+    return await endpoint.connect(remote, tls, node, { signal });
   }
 
   /** A link that was full has room again. */

@@ -2,6 +2,7 @@
 import { abortable } from "../base/abortable.ts";
 import type { Connection } from "../quic/connection.ts";
 import type { QuicStream } from "../quic/quic_stream.ts";
+import { FIRST_BYTE, StreamCode } from "../quic/stream_codes.ts";
 import type { ServerTls } from "../quic/tls.ts";
 import type { MeshConn, MeshListener } from "./mesh.ts";
 import { describeKey } from "./stream_address.ts";
@@ -9,12 +10,17 @@ import { StreamEndpoint, type StreamEndpointDeps } from "./stream_endpoint.ts";
 
 export interface StreamListenerOptions {
   readonly tls: ServerTls | undefined;
-  readonly makeConn: (connection: Connection, stream: QuicStream) => MeshConn;
+  readonly makeConn: (stream: QuicStream) => MeshConn;
   readonly onClose: () => void;
 }
 
 /** How long a dialler has after its handshake to send the first byte, in milliseconds. */
 const FIRST_BYTE_TIMEOUT_MS = 60_000;
+/**
+ * A connection that is older takes no more streams: the dialler's certificate may no longer be good.
+ * Our own diallers stop using theirs after 10 minutes.
+ */
+const MAX_AGE_MS = 15 * 60_000;
 /** Application error code with which the original refuses. */
 const REFUSED = 500;
 
@@ -78,32 +84,80 @@ export class StreamListener implements MeshListener {
     return Promise.resolve();
   }
 
-  /** Waits for the stream of a new connection; never rejects. */
+  /** Takes the streams of a new connection; never rejects. */
   async #accept(connection: Connection): Promise<void> {
+    if (!connection.manyStreams) {
+      await this.#acceptOnly(connection);
+      return;
+    }
+    try {
+      for (;;) void this.#answer(connection, await connection.acceptStream());
+    } catch {
+      // The connection is over, and with it this service's interest in it.
+    }
+  }
+
+  async #acceptOnly(connection: Connection): Promise<void> {
+    try {
+      await this.#withinTime(async (signal) => {
+        const stream = await connection.acceptStream({ signal });
+        await readFirstByte(stream, signal);
+        this.#offer(stream);
+      });
+    } catch (error) {
+      connection.close(REFUSED, this.#logRefusal(connection, error));
+    }
+  }
+
+  /** Takes one of many streams, and tells the dialler that it is taken. */
+  async #answer(connection: Connection, stream: QuicStream): Promise<void> {
+    if (this.#deps.clock.now() - connection.establishedAt > MAX_AGE_MS) {
+      stream.breakOff(StreamCode.connectionTooOld);
+      return;
+    }
+    try {
+      await this.#withinTime(async (signal) => {
+        await readFirstByte(stream, signal);
+        await stream.write(FIRST_BYTE);
+        this.#offer(stream);
+      });
+    } catch (error) {
+      this.#logRefusal(connection, error);
+      stream.breakOff(StreamCode.refused);
+    }
+  }
+
+  async #withinTime(action: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const timeout = new AbortController();
     using _timer = this.#deps.clock.after(
       FIRST_BYTE_TIMEOUT_MS,
       () => timeout.abort(new Error("Accept Timeout")),
     );
-    const signal = AbortSignal.any([timeout.signal, this.#closed.signal]);
-    try {
-      const stream = await connection.acceptStream({ signal });
-      const first = new Uint8Array(1);
-      const count = await abortable(stream.read(first), signal);
-      if (count !== 1 || first[0] !== 0) throw new Error("stream failed to initialize");
-      this.#ready.push(this.#options.makeConn(connection, stream));
-      this.#wakeAll();
-    } catch (error) {
-      const { node, service } = describeKey(connection.remote);
-      const reason = (error as Error).message;
-      this.#deps.log.debug(
-        `Stream from ${node}:${service} to service ${this.service} refused: ${reason}`,
-      );
-      connection.close(REFUSED, reason);
-    }
+    await action(AbortSignal.any([timeout.signal, this.#closed.signal]));
+  }
+
+  #offer(stream: QuicStream): void {
+    this.#ready.push(this.#options.makeConn(stream));
+    this.#wakeAll();
+  }
+
+  /** Returns the reason. */
+  #logRefusal(connection: Connection, error: unknown): string {
+    const { node, service } = describeKey(connection.remote);
+    const reason = (error as Error).message;
+    this.#deps.log.debug(
+      `Stream from ${node}:${service} to service ${this.service} refused: ${reason}`,
+    );
+    return reason;
   }
 
   #wakeAll(): void {
     for (const wake of this.#wake.splice(0)) wake();
   }
+}
+
+async function readFirstByte(stream: QuicStream, signal: AbortSignal): Promise<void> {
+  const first = new Uint8Array(1);
+  const count = await abortable(stream.read(first), signal);
+  if (count !== 1 || first[0] !== 0) throw new Error("stream failed to initialize");
 }

@@ -1,10 +1,15 @@
-/** Streams over the mesh: one QUIC connection with one stream each. */
-import type { Connection } from "../quic/connection.ts";
+/**
+ * Streams over the mesh: many on a QUIC connection between nodes of ours, one with those of the
+ * original.
+ */
+import { ConnectionPool, type PoolTarget } from "../quic/connection_pool.ts";
 import type { QuicStream } from "../quic/quic_stream.ts";
+import type { ClientTls } from "../quic/tls.ts";
 import { ConnectionType } from "../wire/mod.ts";
 import type { Advertisements } from "./advertisements.ts";
 import type { DialOptions, ListenOptions, MeshConn, MeshListener } from "./mesh.ts";
 import { describeKey } from "./stream_address.ts";
+import { openStream } from "./stream_opening.ts";
 import { StreamEndpoint, type StreamEndpointDeps } from "./stream_endpoint.ts";
 import { StreamListener } from "./stream_listener.ts";
 
@@ -17,10 +22,17 @@ export class Streams implements Disposable {
   readonly #listeners = new Set<StreamListener>();
   /** Everything is dialled from one ephemeral service. */
   #dialling: StreamEndpoint | undefined;
+  readonly #pool: ConnectionPool;
+  /** Always the same object, since the pool tells TLS configs apart by theirs. */
+  #insecureTls: ClientTls | undefined;
   #closed = false;
 
   constructor(deps: StreamsDeps) {
     this.#deps = deps;
+    this.#pool = new ConnectionPool({
+      clock: deps.clock,
+      dial: (target, signal) => this.#endpoint.connect(target, signal),
+    });
   }
 
   /** See `Mesh.dial`. */
@@ -28,22 +40,27 @@ export class Streams implements Disposable {
     const { tls, signal } = options;
     signal?.throwIfAborted();
     if (this.#closed) throw new Error("netceptor shutdown");
-    this.#dialling ??= new StreamEndpoint(this.#deps, "");
     const { insecureClientTls } = await import("../quic/insecure_tls.ts");
-    const connection = await this.#dialling
-      .connect(nodeId, service, tls ?? insecureClientTls(), signal)
-      .catch((error: Error) => {
-        throw unreachableError(error);
-      });
-    try {
-      const stream = await connection.openStream({ signal });
-      // The listener sees the stream with its first byte, which it drops.
-      await stream.write(Uint8Array.of(0));
-      return new StreamConn(connection, stream, tls !== undefined);
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
+    this.#insecureTls ??= insecureClientTls();
+    signal?.throwIfAborted();
+    const target: PoolTarget = {
+      remote: this.#endpoint.address(nodeId, service).key,
+      node: nodeId,
+      tls: tls ?? this.#insecureTls,
+    };
+    const stream = await openStream(
+      { pool: this.#pool, clock: this.#deps.clock },
+      target,
+      signal,
+    ).catch((error: Error) => {
+      throw unreachableError(error);
+    });
+    return new StreamConn(stream, tls !== undefined);
+  }
+
+  get #endpoint(): StreamEndpoint {
+    if (this.#closed) throw new Error("netceptor shutdown");
+    return this.#dialling ??= new StreamEndpoint(this.#deps, "");
   }
 
   /** See `Mesh.listen`. */
@@ -51,7 +68,7 @@ export class Streams implements Disposable {
     if (this.#closed) throw new Error("netceptor shutdown");
     const listener = new StreamListener(this.#deps, service, {
       tls,
-      makeConn: (connection, stream) => new StreamConn(connection, stream, tls !== undefined),
+      makeConn: (stream) => new StreamConn(stream, tls !== undefined),
       onClose: () => this.#listeners.delete(listener),
     });
     this.#listeners.add(listener);
@@ -80,6 +97,7 @@ export class Streams implements Disposable {
   /** Ends all streams and listeners. */
   [Symbol.dispose](): void {
     this.#closed = true;
+    this.#pool[Symbol.dispose]();
     this.#dialling?.[Symbol.dispose]();
     for (const listener of this.#listeners) listener.close();
   }
@@ -91,16 +109,14 @@ class StreamConn implements MeshConn {
   readonly remoteService: string;
   readonly secure: boolean;
   readonly closed: Promise<Error | undefined>;
-  readonly #connection: Connection;
   readonly #stream: QuicStream;
 
-  constructor(connection: Connection, stream: QuicStream, secure: boolean) {
-    const { node, service } = describeKey(connection.remote);
+  constructor(stream: QuicStream, secure: boolean) {
+    const { node, service } = describeKey(stream.remote);
     this.remoteNode = node;
     this.remoteService = service;
     this.secure = secure;
-    this.closed = connection.closed;
-    this.#connection = connection;
+    this.closed = stream.closed;
     this.#stream = stream;
   }
 
@@ -121,7 +137,7 @@ class StreamConn implements MeshConn {
   }
 
   abort(): void {
-    this.#connection.close();
+    this.#stream.abort();
   }
 }
 

@@ -1,17 +1,16 @@
-/** One QUIC connection: its handshake, its one stream, its end. */
+/** One QUIC connection: its handshake, its streams, its end. */
 import { readBlobs } from "./blobs.ts";
 import {
   type ConnectionEvent,
   type ConnectionState,
   deadlineOf,
-  decide,
   endOf,
-  initialState,
   transition,
 } from "./connection_state.ts";
-import { type Core, Happened, Statistic } from "./core.ts";
+import { type Core, Happened, News, NONE, Statistic } from "./core.ts";
 import { endingError, QuicError } from "./quic_error.ts";
 import { QuicStream, type StreamOwner } from "./quic_stream.ts";
+import { isOver, mayHoldUnread, type Role, streamDeadline } from "./stream_state.ts";
 
 /** What a connection needs from its endpoint. */
 export interface ConnectionOwner {
@@ -24,6 +23,10 @@ export interface ConnectionOwner {
   release(connection: Connection): void;
   /** The error with which our own check refused the handshake; returned once. */
   takeRefusal(connection: Connection): Error | undefined;
+  /** The peer opened one of many streams. False when there is no place for it: it is refused. */
+  admitStream(connection: Connection, stream: QuicStream): boolean;
+  /** One of many streams is over. */
+  streamGone(connection: Connection, stream: QuicStream): void;
 }
 
 export interface ConnectionTimes {
@@ -57,9 +60,23 @@ export class Connection {
   peerChain: readonly Uint8Array[] = [];
   /** When the endpoint has to call `expire`, by its clock. */
   deadline = Infinity;
+  /**
+   * Whether both sides speak our own protocol, with many streams on the connection; known after the
+   * handshake.
+   */
+  manyStreams = false;
+  /** Called when one of many streams is over. */
+  onStreamEnd: (() => void) | undefined;
+  /** When the handshake was complete, by the endpoint's clock; NaN before. */
+  establishedAt = NaN;
 
   readonly #owner: ConnectionOwner;
-  readonly #stream: QuicStream;
+  /** By index, those that are not over. */
+  readonly #streams = new Map<number, QuicStream>();
+  /** Opened by the peer, but not handed out yet. */
+  readonly #arrived: QuicStream[] = [];
+  /** Somebody has the one stream of a connection without others, or waits for it. */
+  #onlyStreamTaken = false;
   readonly #times: ConnectionTimes;
   #state: ConnectionState;
   #resolveClosed!: (error: Error | undefined) => void;
@@ -78,13 +95,13 @@ export class Connection {
     this.#owner = owner;
     this.#times = times;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
-    this.#state = initialState(dialled, owner.now() + times.handshakeTimeoutMs);
-    this.#stream = new QuicStream(this.#streamOwner());
+    const deadline = owner.now() + times.handshakeTimeoutMs;
+    this.#state = { phase: "handshaking", deadline };
   }
 
   /** Whether the handshake is still under way. */
   get handshaking(): boolean {
-    return this.#state.life.phase === "handshaking";
+    return this.#state.phase === "handshaking";
   }
 
   /** Why the connection is over, if it is. */
@@ -92,18 +109,42 @@ export class Connection {
     return endOf(this.#state);
   }
 
-  /** Opens the one stream that the dialling side may open. */
-  async openStream(options: { signal?: AbortSignal | undefined } = {}): Promise<QuicStream> {
-    if (!this.dialled) throw new Error("only the dialling side opens the stream");
-    const { core } = this.#owner;
-    const opened = () => core.call.stream_open(this.id) !== 0;
-    return await this.#claimStream(opened, options.signal);
+  /** Streams that are not over. */
+  get streams(): Iterable<QuicStream> {
+    return this.#streams.values();
   }
 
-  /** The one stream that the dialling side opens, once its first byte is here. */
+  /** How many streams are not over. */
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  /** Opens a stream if the peer takes one more now. After the handshake. */
+  tryOpenStream(): QuicStream | undefined {
+    if (!this.dialled) throw new Error("only the dialling side opens streams");
+    if (this.ended) throw this.ended;
+    const index = this.#owner.core.call.stream_open(this.id);
+    if (index === NONE) return undefined;
+    const stream = this.#addStream(index);
+    stream.claim();
+    return stream;
+  }
+
+  /** Opens a stream, as soon as the peer takes one. */
+  async openStream(options: { signal?: AbortSignal | undefined } = {}): Promise<QuicStream> {
+    if (!this.dialled) throw new Error("only the dialling side opens streams");
+    return await this.#claimStream(() => this.tryOpenStream(), options.signal);
+  }
+
+  /** The next stream that the dialling side opens, once its first byte is here. */
   async acceptStream(options: { signal?: AbortSignal | undefined } = {}): Promise<QuicStream> {
-    if (this.dialled) throw new Error("only the accepting side accepts the stream");
-    return await this.#claimStream(() => this.#state.reading !== "awaited", options.signal);
+    if (this.dialled) throw new Error("only the accepting side accepts streams");
+    const next = () => {
+      const stream = this.#arrived.shift();
+      stream?.claim();
+      return stream;
+    };
+    return await this.#claimStream(next, options.signal);
   }
 
   /** Closes the connection now: what is still on its way may be lost. */
@@ -131,43 +172,52 @@ export class Connection {
     await this.#until(() => !this.handshaking, signal);
   }
 
-  /** For the endpoint: acts on what the core reports (bits of `Happened`). */
+  /** For the endpoint: acts on what the core's `poll` has just reported (bits of `Happened`). */
   handle(happened: number): void {
+    const { core } = this.#owner;
+    const news = happened & Happened.news ? core.news() : [];
     if (happened & Happened.connected) {
+      this.manyStreams = core.call.many_streams(this.id) !== 0;
+      this.establishedAt = this.#owner.now();
       this.peerChain = this.#readPeerChain();
       this.#apply({ type: "connected" });
     }
-    if (happened & Happened.stream) this.#apply({ type: "stream-available" });
+    for (const [index, bits] of news) this.#handleStream(index, bits);
     if (happened & Happened.lost) this.#apply({ type: "lost", error: this.#readEnding() });
-    if (happened & Happened.finished) this.#apply({ type: "delivered" });
-    if (happened & Happened.stopped) this.#apply({ type: "stopped" });
     if (happened & Happened.drained) this.#apply({ type: "drained" });
-    this.#stream.changed((happened & Happened.writable) !== 0);
     this.#wake();
-    this.#actWhenDone();
+    this.#releaseIfDone();
   }
 
   /** For the endpoint: takes the core's deadline or ours, whichever is earlier. */
   updateDeadline(): void {
     const { core } = this.#owner;
     const deadline = core.call.deadline(this.id);
-    const ours = deadlineOf(this.#state);
-    this.deadline = Math.min(Number.isNaN(deadline) ? Infinity : deadline, ours);
+    const ours = this.ended
+      ? []
+      : Array.from(this.#streams.values(), ({ state }) => streamDeadline(state));
+    const coreDeadline = Number.isNaN(deadline) ? Infinity : deadline;
+    this.deadline = Math.min(coreDeadline, deadlineOf(this.#state), ...ours);
   }
 
   /** For the endpoint: `deadline` has passed. */
   expire(now: number): void {
     const { core } = this.#owner;
     core.call.expire(now, this.id);
-    if (now < deadlineOf(this.#state)) return;
-    if (this.handshaking) this.#failHandshake();
-    else this.close();
+    if (this.ended) return;
+    if (this.handshaking) {
+      if (deadlineOf(this.#state) <= now) this.#failHandshake();
+      return;
+    }
+    for (const stream of [...this.#streams.values()]) {
+      if (streamDeadline(stream.state) <= now) stream.abort();
+    }
   }
 
   /** For the endpoint: ends it without telling the peer. */
   abandon(error: QuicError): void {
     this.#apply({ type: "abandoned", error });
-    this.#actWhenDone();
+    this.#releaseIfDone();
   }
 
   /** For the endpoint: our own side failed. Tells the peer, unless telling it is what failed. */
@@ -181,52 +231,85 @@ export class Connection {
     else this.#closeAs(error, FAILED_REASON);
   }
 
-  #streamOwner(): StreamOwner {
+  #handleStream(index: number, news: number): void {
+    if (news & News.opened) {
+      const stream = this.#addStream(index);
+      if (this.manyStreams && !this.#owner.admitStream(this, stream)) return;
+      this.#arrived.push(stream);
+    }
+    this.#streams.get(index)?.handle(news);
+  }
+
+  #addStream(index: number): QuicStream {
+    const stream: QuicStream = new QuicStream(this.#streamOwner(() => stream), index);
+    this.#streams.set(index, stream);
+    return stream;
+  }
+
+  #streamOwner(stream: () => QuicStream): StreamOwner {
     // deno-lint-ignore no-this-alias -- the getters below are another object's.
     const connection = this;
     return {
       core: this.#owner.core,
       id: this.id,
+      remote: this.remote,
       get ended() {
         return connection.ended;
       },
+      get manyStreams() {
+        return connection.manyStreams;
+      },
+      lingerDeadline: () => this.#owner.now() + this.#times.lingerMs,
       touch: () => this.#owner.touch(this),
-      streamClosed: () => {
-        const lingerUntil = this.#owner.now() + this.#times.lingerMs;
-        this.#apply({ type: "stream-closed", lingerUntil });
-        this.#actWhenDone();
-        if (!this.#drained) this.#owner.touch(this);
-      },
-      readingEnded: (byPeer) => {
-        this.#apply({ type: "reading-ended", byPeer });
-        this.#actWhenDone();
-      },
-      writingEnded: () => {
-        this.#apply({ type: "delivered" });
-        this.#actWhenDone();
-      },
+      stateChanged: () => this.#actOn(stream()),
+      closeConnection: () => this.close(),
     };
+  }
+
+  /** Forgets a stream that is over, or closes the connection that was for it alone. */
+  #actOn(stream: QuicStream): void {
+    if (!this.ended && isOver(stream.state, this.#role)) {
+      if (this.manyStreams) this.#forget(stream);
+      else this.close();
+    }
+    this.#releaseIfDone();
+    // Its deadline may have changed.
+    if (!this.#drained) this.#owner.touch(this);
+  }
+
+  get #role(): Role {
+    if (this.manyStreams) return "one-of-many";
+    return this.dialled ? "only-dialled" : "only-accepted";
+  }
+
+  #forget(stream: QuicStream): void {
+    if (!this.#streams.delete(stream.index)) return;
+    this.#owner.core.call.stream_free(this.id, stream.index);
+    stream.detach(undefined);
+    this.#owner.streamGone(this, stream);
+    this.onStreamEnd?.();
   }
 
   /** Whether the core is done with the connection: nothing is left to send or wait for. */
   get #drained(): boolean {
-    const { phase } = this.#state.life;
+    const { phase } = this.#state;
     return phase === "drained" || phase === "released";
   }
 
-  /** Hands out the one stream as soon as it is there. */
+  /** Hands out a stream as soon as there is one. */
   async #claimStream(
-    isThere: () => boolean,
+    take: () => QuicStream | undefined,
     signal: AbortSignal | undefined,
   ): Promise<QuicStream> {
-    if (this.#state.holder !== "none") throw new Error("the connection's one stream is in use");
-    this.#apply({ type: "stream-claimed" });
+    if (this.#onlyStreamTaken) throw new Error("the connection's one stream is in use");
+    this.#onlyStreamTaken = !this.manyStreams;
     try {
-      await this.#until(isThere, signal);
-      return this.#stream;
+      let stream: QuicStream | undefined;
+      await this.#until(() => (stream = take()) !== undefined, signal);
+      return stream!;
     } catch (error) {
-      this.#apply({ type: "claim-failed" });
-      this.#actWhenDone();
+      this.#onlyStreamTaken = false;
+      this.#releaseIfDone();
       throw error;
     }
   }
@@ -236,21 +319,22 @@ export class Connection {
     this.#state = transition(before, event);
     const error = endOf(this.#state);
     if (error === undefined || endOf(before) !== undefined) return;
-    this.#resolveClosed(error.isNormalClose ? undefined : error);
-    this.#stream.changed(false);
+    const failure = error.isNormalClose ? undefined : error;
+    this.#resolveClosed(failure);
+    for (const stream of this.#streams.values()) {
+      stream.connectionEnded(failure);
+      if (event.type !== "lost") stream.readingLost();
+    }
     this.#wake();
   }
 
-  #actWhenDone(): void {
-    switch (decide(this.#state)) {
-      case "close":
-        this.close();
-        break;
-      case "release":
-        this.#apply({ type: "released" });
-        this.#stream.detach(this.ended!);
-        this.#owner.release(this);
-    }
+  /** Frees the memory of a connection that nobody needs anything of any more. */
+  #releaseIfDone(): void {
+    if (this.#state.phase !== "drained") return;
+    for (const { state } of this.#streams.values()) if (mayHoldUnread(state)) return;
+    this.#apply({ type: "released" });
+    for (const stream of this.#streams.values()) stream.detach(this.ended);
+    this.#owner.release(this);
   }
 
   #failHandshake(): void {

@@ -1,8 +1,13 @@
-/** The places that an endpoint has for accepted connections, from the first packet to the last. */
+/**
+ * The places that an endpoint has for what it accepts: connections, from the first packet to the last,
+ * and the streams of those that have many.
+ */
 import { ByNode, findPlace, judgeHandshake, type Judgement, type Place } from "./admission.ts";
 import type { Connection } from "./connection.ts";
 import { QuicError } from "./quic_error.ts";
+import { QuicStream } from "./quic_stream.ts";
 import { nodeOf } from "./remotes.ts";
+import { StreamCode } from "./stream_codes.ts";
 
 /** Most connections that are over but still held; beyond that, the oldest are forgotten early. */
 const MOST_OVER = 4096;
@@ -20,9 +25,9 @@ export class ConnectionPlaces {
   readonly #onRefused: (remote: string, reason: string) => void;
   /** The handshake is not complete. */
   readonly #halfOpen = new ByNode<Connection>();
-  /** Established. */
-  readonly #live = new ByNode<Connection>();
-  /** Waiting for late packets from the peer, or for their reader. */
+  /** Established, and their streams where they may have many. */
+  readonly #live = new ByNode<Connection | QuicStream>();
+  /** Waiting for late packets of the peer, or for their reader. */
   readonly #over = new Set<Connection>();
 
   /** `onRefused` is told of connections that were closed for lack of room. */
@@ -46,21 +51,28 @@ export class ConnectionPlaces {
 
   /**
    * A handshake is complete. Closes the connection and returns false if its node has its share of
-   * connections.
+   * places.
    */
   establish(connection: Connection): boolean {
-    const node = nodeOf(connection.remote);
-    this.#halfOpen.delete(node, connection);
-    const { maxConnections } = this.#limits;
-    const limits = { max: maxConnections, maxPerNode: Math.ceil(maxConnections / 2) };
-    const place = findPlace(this.#live, node, limits, (connections) => connections.at(-1));
-    if (place === undefined) {
-      this.#refuse(connection);
-      return false;
-    }
-    if (place !== "free") this.#refuse(place.evict);
-    this.#live.add(node, connection);
-    return true;
+    this.#halfOpen.delete(nodeOf(connection.remote), connection);
+    if (this.#take(connection, connection.remote)) return true;
+    this.#refuse(connection, connection.remote);
+    return false;
+  }
+
+  /**
+   * The peer opened one of many streams. Refuses it and returns false if its node has its share of
+   * places.
+   */
+  admitStream(connection: Connection, stream: QuicStream): boolean {
+    if (this.#take(stream, connection.remote)) return true;
+    this.#refuse(stream, connection.remote);
+    return false;
+  }
+
+  /** A stream is over. */
+  streamGone(connection: Connection, stream: QuicStream): void {
+    this.#live.delete(nodeOf(connection.remote), stream);
   }
 
   /** The connection is over, but still held. */
@@ -77,15 +89,32 @@ export class ConnectionPlaces {
     const node = nodeOf(connection.remote);
     this.#halfOpen.delete(node, connection);
     this.#live.delete(node, connection);
+    for (const stream of connection.streams) this.#live.delete(node, stream);
     this.#over.delete(connection);
   }
 
-  #refuse(connection: Connection): void {
-    const { remote } = connection;
+  /** Gives `item` a place, at the cost of the heaviest node's newest if need be. */
+  #take(item: Connection | QuicStream, remote: string): boolean {
     const node = nodeOf(remote);
-    this.#live.delete(node, connection);
-    const reason = `too many connections from node ${node}`;
-    connection.close(REFUSED, reason);
-    this.#onRefused(remote, reason);
+    const { maxConnections } = this.#limits;
+    const limits = { max: maxConnections, maxPerNode: Math.ceil(maxConnections / 2) };
+    const place = findPlace(this.#live, node, limits, (items) => items.at(-1));
+    if (place === undefined) return false;
+    if (place !== "free") this.#refuse(place.evict, place.evict.remote);
+    this.#live.add(node, item);
+    return true;
+  }
+
+  #refuse(item: Connection | QuicStream, remote: string): void {
+    const node = nodeOf(remote);
+    this.#live.delete(node, item);
+    if (item instanceof QuicStream) {
+      this.#onRefused(remote, `too many streams from node ${node}`);
+      item.breakOff(StreamCode.tooMany);
+    } else {
+      const reason = `too many connections from node ${node}`;
+      item.close(REFUSED, reason);
+      this.#onRefused(remote, reason);
+    }
   }
 }

@@ -7,15 +7,16 @@ import { readBlobs } from "./blobs.ts";
 import { HostKeys } from "./host_keys.ts";
 
 /** What happened to a connection since the last poll: bits (`core/src/connection.rs`). */
-export const Happened = {
-  connected: 1,
-  lost: 2,
+export const Happened = { connected: 1, lost: 2, streams: 16, drained: 64, news: 512 } as const;
+
+/** What happened to a stream: bits (likewise). */
+export const News = {
   readable: 4,
   writable: 8,
-  stream: 16,
+  opened: 16,
   finished: 32,
-  drained: 64,
   stopped: 128,
+  reset: 256,
 } as const;
 
 /** Results of `stream_read` other than a number of bytes. */
@@ -24,7 +25,10 @@ export const ReadOutcome = { nothingYet: 0, end: -1, reset: -2, noStream: -3 } a
 /** Results of `stream_write`. */
 export const WriteOutcome = { taken: 0, takenWait: 1, stopped: -1, noStream: -2 } as const;
 
-/** "No connection", as a result of `receive`, `admit` and `connect` (all bits set, signed). */
+/**
+ * "No connection" or "no stream", as a result of `receive`, `admit`, `connect` and `stream_open` (all
+ * bits set, signed).
+ */
 export const NONE = -1;
 /** A handshake that waits for `admit`, as a result of `receive`. */
 export const INCOMING = -2;
@@ -43,8 +47,8 @@ export const Statistic = {
 } as const;
 
 /**
- * The exports, described in `core/src/exports.rs`. `connection` is the core's number for one, `remote`
- * ours for a peer (48 bits). Times are milliseconds of the host's clock.
+ * The exports, described in `core/src/exports.rs`. `connection` is the core's number for one, `stream`
+ * an index on it, `remote` our number for a peer (48 bits). Times are milliseconds of the host's clock.
  */
 export interface CoreExports {
   endpoint_new(now: number, length: number): number;
@@ -59,12 +63,16 @@ export interface CoreExports {
   expire(now: number, connection: number): void;
   peer_chain(connection: number): void;
   ending(connection: number): number;
+  many_streams(connection: number): number;
   stream_open(connection: number): number;
-  stream_read(connection: number, most: number): number;
+  stream_read(connection: number, stream: number, most: number): number;
   stream_release(connection: number): void;
-  stream_write(connection: number, length: number): number;
-  stream_finish(connection: number): number;
-  stream_stop(connection: number): void;
+  stream_write(connection: number, stream: number, length: number): number;
+  stream_finish(connection: number, stream: number): number;
+  stream_reset(connection: number, stream: number, code: number): void;
+  stream_stop(connection: number, stream: number, code: number): void;
+  stream_code(connection: number, stream: number): number;
+  stream_free(connection: number, stream: number): void;
   close(now: number, connection: number, code: number, length: number): void;
   connection_free(connection: number): void;
   statistic(connection: number, which: number): number;
@@ -197,6 +205,13 @@ export class Core {
     return this.heap().subarray(at, at + this.word(1));
   }
 
+  /** The news of streams that the last `poll` found: an index and bits of `News` each. */
+  news(): [stream: number, news: number][] {
+    const [at, count] = [this.word(0), this.word(1)];
+    const words = new Uint32Array(this.heap().buffer, at, 2 * count);
+    return Array.from({ length: count }, (_, i) => [words[2 * i]!, words[2 * i + 1]!]);
+  }
+
   outputText(): string {
     return new TextDecoder().decode(this.output().slice());
   }
@@ -217,12 +232,16 @@ export class Core {
       expire: guard(exports.expire),
       peer_chain: guard(exports.peer_chain),
       ending: guard(exports.ending),
+      many_streams: guard(exports.many_streams),
       stream_open: guard(exports.stream_open),
       stream_read: guard(exports.stream_read),
       stream_release: guard(exports.stream_release),
       stream_write: guard(exports.stream_write),
       stream_finish: guard(exports.stream_finish),
+      stream_reset: guard(exports.stream_reset),
       stream_stop: guard(exports.stream_stop),
+      stream_code: guard(exports.stream_code),
+      stream_free: guard(exports.stream_free),
       close: guard(exports.close),
       connection_free: guard(exports.connection_free),
       statistic: guard(exports.statistic),

@@ -190,7 +190,12 @@ export class Endpoint implements Disposable {
     return this.#connections.size;
   }
 
-  /** Throws a `TypeError` if the server's certificate and key are not usable. */
+  /** For tests: how large the core's memory is, which never shrinks. */
+  get memoryBytes(): number {
+    return this.#running?.core.heap().length ?? 0;
+  }
+
+  /** Throws a `TypeError` when the server's certificate and key are not usable. */
   #start(): Running {
     const core = new Core(this.#module, this.#host());
     const { server, maxDatagramBytes } = this.#options;
@@ -209,6 +214,8 @@ export class Endpoint implements Disposable {
       touch: (connection) => this.#touch(connection),
       release: (connection) => this.#release(core, connection),
       takeRefusal: (connection) => this.#checks.takeRefusal(connection.remote),
+      admitStream: (connection, stream) => this.#places.admitStream(connection, stream),
+      streamGone: (connection, stream) => this.#places.streamGone(connection, stream),
     };
     return { core, owner };
   }

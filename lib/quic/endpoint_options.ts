@@ -46,17 +46,26 @@ export interface EndpointLimits {
   /** How long a closed stream waits for the peer to read the rest. */
   lingerMs: number;
   /**
-   * At most this many received bytes wait for a reader, per connection. Windows start small and
-   * grow with use (`core/src/window.rs`).
+   * At most this many received bytes wait for a reader, per stream. A connection's window starts
+   * small and grows with what goes through it, and with the number of its streams
+   * (`core/src/window.rs`), so that readers that stall do not stop the other streams.
    */
   receiveWindowBytes: number;
-  /** Likewise for written bytes that wait for the peer's acknowledgement. */
+  /** At most this many written bytes wait for the peer's acknowledgement, per connection. */
   sendWindowBytes: number;
+  /**
+   * Streams that a peer may have open on one connection, if it is one of ours; 0 to speak only the
+   * original's protocol, with one.
+   */
+  maxStreams: number;
   /** Accepted handshakes that are not complete. */
   maxHalfOpen: number;
   /** From this many on, a new client must first prove its address (QUIC's Retry). */
   maxUnproven: number;
-  /** Accepted connections at a time, at most half of them from one node (`admission.ts`). */
+  /**
+   * Accepted connections at a time together with their streams where they may have many, at most half
+   * of them from one node (`admission.ts`).
+   */
   maxConnections: number;
 }
 
@@ -69,8 +78,10 @@ export const DEFAULT_LIMITS: Readonly<EndpointLimits> = {
   keepAliveMs: 15_000,
   handshakeTimeoutMs: 15_000,
   lingerMs: 30_000,
-  receiveWindowBytes: 8 * 2 ** 20,
+  receiveWindowBytes: 4 * 2 ** 20,
   sendWindowBytes: 8 * 2 ** 20,
+  // A few more than a dialler uses, as some are given back late.
+  maxStreams: 40,
   maxHalfOpen: 256,
   maxUnproven: 64,
   maxConnections: 2048,
@@ -99,6 +110,7 @@ export function optionsArgument(
     limits.receiveWindowBytes,
     limits.sendWindowBytes,
     options.server,
+    limits.maxStreams,
   ];
   const identity = identityArgument(options.identity);
   const { resetKey } = options;

@@ -1,21 +1,34 @@
-/** The one stream of a QUIC connection, as a two-way byte stream. */
+/** A stream of a QUIC connection, as a two-way byte stream. */
 import type { ByteConn } from "../base/byte_conn.ts";
-import { type Core, ReadOutcome, WriteOutcome } from "./core.ts";
+import { type Core, News, ReadOutcome, WriteOutcome } from "./core.ts";
+import type { QuicError } from "./quic_error.ts";
+import { resetError, StreamCode } from "./stream_codes.ts";
+import {
+  initialStreamState,
+  type StreamState,
+  type StreamStateEvent,
+  streamTransition,
+} from "./stream_state.ts";
 
 /** What a stream needs from its connection. */
 export interface StreamOwner {
   readonly core: Core;
+  /** The core's number for the connection. */
   readonly id: number;
+  /** "node:service" at the other end. */
+  readonly remote: string;
   /** Why the connection is over, if it is. */
-  readonly ended: Error | undefined;
+  readonly ended: QuicError | undefined;
+  /** Whether other streams share the connection. */
+  readonly manyStreams: boolean;
+  /** By when a stream has to be over that is closed now, by the endpoint's clock. */
+  lingerDeadline(): number;
   /** Has the core's output sent before this turn of the event loop ends. */
   touch(): void;
-  /** Both directions were ended by `close`. */
-  streamClosed(): void;
-  /** Nothing more can be read; `byPeer` says whether the peer ended its direction. */
-  readingEnded(byPeer: boolean): void;
-  /** The peer has everything that we wrote, or refuses it. */
-  writingEnded(): void;
+  /** The stream's `state` has changed. */
+  stateChanged(): void;
+  /** Closes the connection. */
+  closeConnection(): void;
 }
 
 /** Bytes handed to the core at once; more would only lengthen the copy before the first packet. */
@@ -27,19 +40,41 @@ const MOST_WRITTEN_BYTES = 256 * 1024;
 const MOST_DROPPED_BYTES = 64 * 1024;
 
 export class QuicStream implements ByteConn {
+  /**
+   * Resolves when the stream is over or the peer has broken it off, or the connection ended; with the
+   * error that did it, if any. Never rejects.
+   */
+  readonly closed: Promise<Error | undefined>;
   readonly #owner: StreamOwner;
+  readonly #resolveClosed: (error: Error | undefined) => void;
+  #state: StreamState = initialStreamState;
   #waiting: (() => void)[] = [];
   /** The core holds part of the last write until the peer makes room. */
   #full = false;
   #writeEnded = false;
   /** How reading ended: `null` at the peer's end of stream. */
   #readEnd: Error | null | undefined;
-  #closed = false;
   /** Bytes that a closed stream may still drop; undefined once it has stopped reading. */
   #mayDrop: number | undefined;
 
-  constructor(owner: StreamOwner) {
+  constructor(
+    owner: StreamOwner,
+    /** Its index among the streams of the connection. */
+    readonly index: number,
+  ) {
     this.#owner = owner;
+    const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+  }
+
+  /** "node:service" at the other end. */
+  get remote(): string {
+    return this.#owner.remote;
+  }
+
+  get state(): StreamState {
+    return this.#state;
   }
 
   /**
@@ -60,7 +95,7 @@ export class QuicStream implements ByteConn {
     if (this.#readEnd !== undefined) throw this.#readEnd;
     const { core, id, ended } = this.#owner;
     if (core.broken) throw core.broken;
-    const outcome = core.call.stream_read(id, into.length);
+    const outcome = core.call.stream_read(id, this.index, into.length);
     if (outcome > 0) {
       const [partsAt, parts, tellPeer] = [core.word(0), core.word(1), core.word(2)];
       copyParts(core.heap(), partsAt, parts, into);
@@ -71,16 +106,16 @@ export class QuicStream implements ByteConn {
     switch (outcome) {
       case ReadOutcome.end:
         this.#readEnd = null;
-        this.#owner.readingEnded(true);
+        this.#apply({ type: "reading-ended" });
         return null;
       case ReadOutcome.reset:
-        this.#readEnd = new Error("the peer abandoned the stream before its end");
-        this.#owner.readingEnded(true);
+        this.#readEnd = this.#peersError();
+        this.#apply({ type: "reading-ended" });
         break;
       default:
         if (!ended) return undefined;
         this.#readEnd = ended;
-        this.#owner.readingEnded(false);
+        this.#apply({ type: "reading-lost" });
     }
     throw this.#readEnd;
   }
@@ -92,7 +127,7 @@ export class QuicStream implements ByteConn {
     const { core, id, ended } = this.#owner;
     if (ended) throw ended;
     const length = core.pass(bytes.subarray(0, MOST_WRITTEN_BYTES));
-    const outcome = core.call.stream_write(id, length);
+    const outcome = core.call.stream_write(id, this.index, length);
     if (outcome === WriteOutcome.stopped) throw new Error("the peer no longer reads the stream");
     if (outcome < 0) throw new Error("write to a stream that is not open");
     this.#full = outcome === WriteOutcome.takenWait;
@@ -110,24 +145,49 @@ export class QuicStream implements ByteConn {
     const { core, id, ended } = this.#owner;
     if (this.#writeEnded || ended) return;
     this.#writeEnded = true;
-    if (!core.call.stream_finish(id)) this.#owner.writingEnded();
+    if (!core.call.stream_finish(id, this.index)) this.#apply({ type: "delivered" });
     this.#owner.touch();
   }
 
   /**
-   * Ends both directions: what was written is still sent, and what arrives is dropped. The connection
-   * closes ("normal close") when the peer has ended its direction too, or after a time.
+   * Ends both directions: what was written is still sent, and what arrives is dropped. It is over when
+   * the peer has ended its direction too, or after a time; with it the connection if it has no other.
    */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#state.holder.phase === "closed") return;
     this.#finish();
+    // Before what is dropped can end it.
+    this.#state = streamTransition(this.#state, {
+      type: "closed",
+      deadline: this.#owner.lingerDeadline(),
+    });
     if (this.#readEnd === undefined) {
       this.#readEnd = new Error("read from a closed stream");
       this.#mayDrop = MOST_DROPPED_BYTES;
       this.#drop();
     }
-    this.#owner.streamClosed();
+    this.#owner.stateChanged();
+    this.#wake();
+  }
+
+  /** Breaks both directions off: the peer's reader gets an error. */
+  abort(): void {
+    if (this.#owner.manyStreams) this.breakOff(StreamCode.aborted);
+    else this.#owner.closeConnection();
+  }
+
+  /** Breaks both directions off, with a code for the peer; the connection goes on. */
+  breakOff(code: number): void {
+    const { core, id, ended } = this.#owner;
+    if (!ended) {
+      core.call.stream_reset(id, this.index, code);
+      core.call.stream_stop(id, this.index, code);
+      this.#owner.touch();
+    }
+    this.#writeEnded = true;
+    this.#readEnd ??= new Error("read from a stream that was broken off");
+    this.#mayDrop = undefined;
+    this.#apply({ type: "broken-off", deadline: this.#owner.lingerDeadline() });
     this.#wake();
   }
 
@@ -135,39 +195,73 @@ export class QuicStream implements ByteConn {
   #drop(): void {
     const { core, id } = this.#owner;
     while (this.#mayDrop !== undefined && !this.#owner.ended) {
-      const outcome = core.call.stream_read(id, this.#mayDrop);
+      const outcome = core.call.stream_read(id, this.index, this.#mayDrop);
       if (outcome === ReadOutcome.nothingYet) return;
       if (outcome < 0) {
         this.#mayDrop = undefined;
-        this.#owner.readingEnded(true);
+        this.#apply({ type: "reading-ended" });
       } else {
         this.#mayDrop -= outcome;
         core.call.stream_release(id);
         if (this.#mayDrop === 0) {
           this.#mayDrop = undefined;
-          core.call.stream_stop(id);
+          core.call.stream_stop(id, this.index, StreamCode.left);
+          this.#apply({ type: "reading-stopped" });
         }
         this.#owner.touch();
       }
     }
   }
 
-  /** Called by the connection when something has changed for readers or writers. */
-  changed(hasRoom: boolean): void {
-    if (hasRoom) this.#full = false;
+  /** For the connection: hands the stream to its user. */
+  claim(): void {
+    this.#apply({ type: "claimed" });
+  }
+
+  /** For the connection: something happened to the stream (bits of `News`). */
+  handle(news: number): void {
+    if (news & News.writable) this.#full = false;
+    if (news & News.finished) this.#apply({ type: "delivered" });
+    if (news & News.stopped) this.#apply({ type: "stopped" });
+    if (this.#owner.manyStreams && news & (News.stopped | News.reset)) {
+      this.#resolveClosed(this.#peersError());
+    }
     this.#drop();
     this.#wake();
   }
 
-  /** Called by the connection when the core forgets it: nothing more can be read. */
-  detach(error: Error): void {
-    if (this.#readEnd === undefined) this.#readEnd = error;
-    this.#mayDrop = undefined;
+  /** For the connection: it is over, with an error unless that was in order. */
+  connectionEnded(error: Error | undefined): void {
+    this.#resolveClosed(error);
     this.#wake();
   }
 
+  /** For the connection: our side closed it, so that the peer is not expected to end anything. */
+  readingLost(): void {
+    this.#apply({ type: "reading-lost" });
+  }
+
+  /** For the connection: the core forgets the stream, and nothing more can be read. */
+  detach(error: Error | undefined): void {
+    this.#readEnd ??= error ?? new Error("read from a stream that is over");
+    this.#mayDrop = undefined;
+    this.#resolveClosed(undefined);
+    this.#wake();
+  }
+
+  #apply(event: StreamStateEvent): void {
+    this.#state = streamTransition(this.#state, event);
+    this.#owner.stateChanged();
+  }
+
+  #peersError(): Error {
+    const { core, id } = this.#owner;
+    return resetError(core.call.stream_code(id, this.index));
+  }
+
   async #room(): Promise<void> {
-    while (this.#full && !this.#owner.ended && !this.#closed) await this.#change();
+    const isClosed = () => this.#state.holder.phase === "closed";
+    while (this.#full && !this.#owner.ended && !isClosed()) await this.#change();
   }
 
   #change(): Promise<void> {

@@ -1,6 +1,9 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
+import { memorySessionPair } from "../../lib/backends/mod.ts";
 import type { MeshConn, MeshListener } from "../../lib/netceptor/mod.ts";
+import { insecureClientTls } from "../../lib/quic/insecure_tls.ts";
+import type { ClientTls } from "../../lib/quic/tls.ts";
 import { loadCore } from "../../lib/quic/load_core.ts";
 import { encodeUnreachable } from "../../lib/wire/mod.ts";
 import { seededRandom } from "../sim/seeded_random.ts";
@@ -339,8 +342,9 @@ Deno.test("a QUIC core that breaks ends its service's streams, is logged, and is
   random.fill = () => {
     throw new Error("no entropy left");
   };
-  // The handshake needs randomness, and is tried again by QUIC.
-  const dialling = near.netceptor.dial("far", "echo");
+  // The handshake wants randomness, and is tried again by QUIC. With a TLS config of its own no other
+  // connection will do.
+  const dialling = near.netceptor.dial("far", "echo", { tls: insecureClientTls() });
   await mesh.clock.advance(50);
   random.fill = fill;
   ok(far.log.has("streams failed: service echo: the QUIC core broke down"));
@@ -353,4 +357,127 @@ Deno.test("a QUIC core that breaks ends its service's streams, is logged, and is
   await echo[Symbol.asyncDispose]();
   await other[Symbol.asyncDispose]();
   await Promise.all(serving);
+});
+
+/** The streams of a listener, as they come. */
+function acceptor(mesh: SimMesh, listener: MeshListener): () => Promise<MeshConn> {
+  const iterator = listener[Symbol.asyncIterator]();
+  return async () => (await inTime(mesh.clock, iterator.next())).value!;
+}
+
+/** How many handshakes `action` takes, counted by checks of the server. */
+function countingTls(): { tls: ClientTls; handshakes(): number } {
+  let handshakes = 0;
+  const { verifyServer } = insecureClientTls();
+  const tls: ClientTls = {
+    verifyServer(chain, node) {
+      handshakes += 1;
+      verifyServer(chain, node);
+    },
+  };
+  return { tls, handshakes: () => handshakes };
+}
+
+Deno.test("streams to one service share a handshake, and each knows both its ends", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  await using listener = await far!.netceptor.listen("svc");
+  const accept = acceptor(mesh, listener);
+  const { tls, handshakes } = countingTls();
+  const ends: [MeshConn, MeshConn][] = [];
+  for (let i = 0; i < 5; i++) {
+    const dialled = inTime(mesh.clock, near!.netceptor.dial("n1", "svc", { tls }));
+    ends.push([await dialled, await accept()]);
+  }
+  equal(handshakes(), 1);
+  for (const [dialled, accepted] of ends) {
+    deepEqual([dialled.remoteNode, dialled.remoteService, dialled.secure], ["n1", "svc", true]);
+    deepEqual([accepted.remoteNode, accepted.secure], ["n0", false]);
+    await dialled.write(encoder.encode(accepted.remoteService));
+  }
+  ends[0]![0].abort();
+  await rejects(
+    inTime(
+      mesh.clock,
+      ends[0]![1].read(new Uint8Array(99)).then(() => ends[0]![1].read(new Uint8Array(1))),
+    ),
+  );
+  for (const [, accepted] of ends.slice(1)) {
+    equal(await inTime(mesh.clock, accepted.read(new Uint8Array(99))), 8);
+  }
+});
+
+Deno.test("a dial over a connection whose peer has vanished goes on with a new one", async () => {
+  await using mesh = new SimMesh();
+  const near = mesh.add("near");
+  const far = mesh.add("far");
+  let deaf = false;
+  const [nearSession, farSession] = memorySessionPair(["near", "far"]);
+  mesh.attach(near, nearSession);
+  mesh.attach(far, {
+    description: farSession.description,
+    receive: () => farSession.receive(),
+    send: (frames) => deaf ? Promise.resolve() : farSession.send(frames),
+    close: () => farSession.close(),
+  });
+  await mesh.converge();
+  const { tls, handshakes } = countingTls();
+  const dial = () => inTime(mesh.clock, near.netceptor.dial("far", "svc", { tls }));
+  const first = await far.netceptor.listen("svc");
+  const accept = acceptor(mesh, first);
+  const conn = await dial();
+  (await accept()).close();
+  await conn.closeWrite();
+  conn.close();
+  // The service ends and what it says about that is lost; another one takes its name.
+  await mesh.clock.advance(100);
+  deaf = true;
+  await first[Symbol.asyncDispose]();
+  await mesh.clock.advance(100);
+  deaf = false;
+  await using second = await far.netceptor.listen("svc");
+  const acceptSecond = acceptor(mesh, second);
+  const start = mesh.clock.now();
+  const again = await dial();
+  ok(mesh.clock.now() - start < 3_000, `${mesh.clock.now() - start} ms`);
+  const accepted = await acceptSecond();
+  await again.write(encoder.encode("once"));
+  equal(await inTime(mesh.clock, accepted.read(new Uint8Array(9))), 4);
+  equal(handshakes(), 2);
+});
+
+Deno.test("a service that closes ends the connection, and the next dial says that it is unknown", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  const listener = await far!.netceptor.listen("svc");
+  void serveEcho(listener);
+  await inTime(
+    mesh.clock,
+    near!.netceptor.dial("n1", "svc").then((conn) => exchange(conn, Uint8Array.of(1))),
+  );
+  await listener[Symbol.asyncDispose]();
+  await mesh.clock.advance(100);
+  await rejects(inTime(mesh.clock, near!.netceptor.dial("n1", "svc")), {
+    message: "service unknown",
+  });
+});
+
+Deno.test("connections that were kept for further streams end by themselves", async () => {
+  await using mesh = new SimMesh();
+  const [near, far] = await line(mesh, 2);
+  await using listener = await far!.netceptor.listen("svc");
+  void serveEcho(listener);
+  const { tls, handshakes } = countingTls();
+  const once = () =>
+    inTime(
+      mesh.clock,
+      near!.netceptor.dial("n1", "svc", { tls }).then((conn) => exchange(conn, Uint8Array.of(1))),
+    );
+  await once();
+  await mesh.clock.advance(20_000);
+  await once();
+  equal(handshakes(), 1);
+  await mesh.clock.advance(40_000);
+  await once();
+  equal(handshakes(), 2);
 });

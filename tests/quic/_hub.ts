@@ -37,6 +37,7 @@ export class Hub implements Disposable {
       onConnection: (connection) => accepted.push(connection),
       onError: (error) => this.errors.push(error),
       ...options,
+      limits: { maxStreams: 0, ...options.limits },
     });
     this.#endpoints.set(key, endpoint);
     this.#accepted.set(key, accepted);

@@ -84,6 +84,8 @@ export class Wire {
 }
 
 export interface PairOptions {
+  /** Whether both sides speak our own protocol, with many streams on a connection. */
+  manyStreams?: boolean;
   wire?: WireOptions;
   server?: Partial<EndpointOptions>;
   client?: Partial<EndpointOptions>;
@@ -108,6 +110,7 @@ export class Pair implements Disposable {
     const pair = new Pair(options);
     const { clock, wire } = pair;
     const seed = options.seed ?? 1;
+    const limits = options.manyStreams ? {} : { maxStreams: 0 };
     pair.server = await Endpoint.create({
       clock,
       random: seededRandom(2 * seed),
@@ -117,6 +120,7 @@ export class Pair implements Disposable {
       onConnection: (connection) => pair.accepted.push(connection),
       onError: (error) => pair.errors.push(error),
       ...options.server,
+      limits: { ...limits, ...options.server?.limits },
     });
     pair.client = await Endpoint.create({
       clock,
@@ -125,6 +129,7 @@ export class Pair implements Disposable {
         wire.carry(SERVER, datagram, (copy) => pair.server.receive(CLIENT, copy)),
       onError: (error) => pair.errors.push(error),
       ...options.client,
+      limits: { ...limits, ...options.client?.limits },
     });
     return pair;
   }

@@ -1,15 +1,17 @@
-//! One connection and its one stream, as the host sees them.
+//! One connection and its streams, as the host sees them.
+
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::time::Instant;
 use bytes::Bytes;
-use quinn_proto::{
-    ConnectionError, ConnectionHandle, Dir, Event, FinishError, ReadError, StreamEvent, StreamId,
-    VarInt, WriteError,
-};
+use quinn_proto::crypto::rustls::HandshakeData;
+use quinn_proto::{ConnectionError, ConnectionHandle, Dir, Event, StreamEvent, StreamId, VarInt};
 use rustls::pki_types::CertificateDer;
 
 use crate::blobs;
 use crate::options::Options;
+use crate::stream::{read, write, Found, Stream};
+use crate::tls;
 use crate::window::Window;
 
 /// What happened since the last poll: bits, as the host reads them.
@@ -18,42 +20,32 @@ pub mod happened {
     pub const CONNECTED: u32 = 1;
     /// The connection is over; `Connection::ending` says why.
     pub const LOST: u32 = 2;
+    /// Nothing more will happen.
+    pub const DRAINED: u32 = 64;
+    /// The peer takes more streams than before.
+    pub const STREAMS: u32 = 16;
+    /// There is something in `Connection::told`.
+    pub const NEWS: u32 = 512;
+}
+
+/// What happened to a stream: bits, as the host reads them.
+pub mod news {
     /// There may be something to read, or an end or an error to report.
     pub const READABLE: u32 = 4;
     /// A write that was cut short went through: there is room again, or the peer stopped us.
     pub const WRITABLE: u32 = 8;
-    /// The stream can be opened (`open`) or was opened by the peer.
-    pub const STREAM: u32 = 16;
+    /// The peer opened the stream.
+    pub const OPENED: u32 = 16;
     /// The peer has all that we wrote, and our end of the stream.
     pub const FINISHED: u32 = 32;
-    /// Nothing more will happen.
-    pub const DRAINED: u32 = 64;
     /// The peer no longer reads the stream.
     pub const STOPPED: u32 = 128;
+    /// The peer has broken its direction off.
+    pub const RESET: u32 = 256;
 }
 
-/// Results of `read`, besides a number of bytes.
-pub mod read {
-    pub const NOTHING_YET: i32 = 0;
-    pub const END: i32 = -1;
-    pub const RESET: i32 = -2;
-    pub const NO_STREAM: i32 = -3;
-}
-
-/// Results of `write`.
-pub mod write {
-    /// Taken whole; the next write may follow.
-    pub const TAKEN: i32 = 0;
-    /// Taken whole, but only part is on its way: wait for `WRITABLE`.
-    pub const TAKEN_WAIT: i32 = 1;
-    /// The peer no longer reads.
-    pub const STOPPED: i32 = -1;
-    /// There is no stream to write to, or it is finished.
-    pub const NO_STREAM: i32 = -2;
-}
-
-/// Parts of the stream lent to the host by one `read`.
-const MOST_PARTS: usize = 64;
+/// What a stream may write while others wait for room too.
+const TURN_BYTES: usize = 16 * 1024;
 
 pub struct Connection {
     pub handle: ConnectionHandle,
@@ -63,16 +55,22 @@ pub struct Connection {
     pub registered: bool,
     /// Why it ended, once `LOST`.
     pub ending: Option<ConnectionError>,
+    /// Whether both sides speak our own protocol, which allows for many streams; known after the
+    /// handshake.
+    pub many_streams: bool,
+    stream_window_bytes: u64,
     receive_window: Window,
     send_window: Window,
-    stream: Option<StreamId>,
-    /// The rest of a write that the window did not take.
-    unsent: Bytes,
-    finishing: bool,
-    /// The peer will not take the rest: quinn reports nothing more about what we wrote.
-    given_up: bool,
-    /// How reading ended, when bytes came before that: quinn reports it only once.
-    read_outcome: Option<i32>,
+    /// By their index among the streams that the client opens.
+    streams: BTreeMap<u32, Stream>,
+    /// Streams that there were, those that are gone included.
+    streams_seen: u64,
+    /// Streams with something to send that found no room, in the order of their turns.
+    waiting: VecDeque<u32>,
+    /// What happened to streams since the last poll: an index and bits of `news` each.
+    news: Vec<[u32; 2]>,
+    /// What the last poll found of that.
+    pub told: Vec<[u32; 2]>,
     /// Bytes lent to the host until its next read, and where they lie.
     lent: Vec<Bytes>,
     pub parts: Vec<[u32; 2]>,
@@ -91,13 +89,15 @@ impl Connection {
             remote,
             registered: true,
             ending: None,
+            many_streams: false,
+            stream_window_bytes: options.receive_window_bytes.into(),
             receive_window: Window::new(options.receive_window_bytes.into()),
             send_window: Window::new(options.send_window_bytes.into()),
-            stream: None,
-            unsent: Bytes::new(),
-            finishing: false,
-            given_up: false,
-            read_outcome: None,
+            streams: BTreeMap::new(),
+            streams_seen: 0,
+            waiting: VecDeque::new(),
+            news: Vec::new(),
+            told: Vec::new(),
             lent: Vec::new(),
             parts: Vec::new(),
         }
@@ -107,18 +107,25 @@ impl Connection {
     pub fn take_events(&mut self) -> u32 {
         let mut bits = 0;
         while let Some(event) = self.quic.poll() {
-            bits |= match event {
-                Event::Connected => happened::CONNECTED,
+            match event {
+                Event::Connected => {
+                    self.many_streams = speaks_streams(&self.quic);
+                    self.accept();
+                    bits |= happened::CONNECTED;
+                }
                 Event::ConnectionLost { reason } => {
                     self.ending = Some(reason);
-                    happened::LOST
+                    bits |= happened::LOST;
                 }
+                Event::Stream(StreamEvent::Available { .. }) => bits |= happened::STREAMS,
                 Event::Stream(event) => self.take_stream_event(event),
-                _ => 0,
-            };
+                _ => {}
+            }
         }
-        if std::mem::take(&mut self.given_up) {
-            bits |= happened::FINISHED;
+        self.told.clear();
+        std::mem::swap(&mut self.told, &mut self.news);
+        if !self.told.is_empty() {
+            bits |= happened::NEWS;
         }
         if self.quic.is_drained() {
             bits |= happened::DRAINED;
@@ -126,72 +133,106 @@ impl Connection {
         bits
     }
 
-    fn take_stream_event(&mut self, event: StreamEvent) -> u32 {
+    fn take_stream_event(&mut self, event: StreamEvent) {
         match event {
-            StreamEvent::Opened { dir: Dir::Bi } => {
-                self.stream = self.stream.or_else(|| self.quic.streams().accept(Dir::Bi));
-                happened::STREAM | happened::READABLE
-            }
-            StreamEvent::Available { dir: Dir::Bi } => happened::STREAM,
-            StreamEvent::Readable { .. } => happened::READABLE,
-            StreamEvent::Writable { .. } => match self.send_rest() {
-                Ok(()) if !self.unsent.is_empty() => 0,
-                _ => happened::WRITABLE,
-            },
-            StreamEvent::Finished { .. } => happened::FINISHED,
-            StreamEvent::Stopped { .. } => {
-                self.unsent = Bytes::new();
-                self.given_up = self.finishing;
-                happened::STOPPED | happened::WRITABLE
-            }
-            _ => 0,
+            StreamEvent::Opened { dir: Dir::Bi } => self.accept(),
+            StreamEvent::Readable { id } => self.tell_readable(index(id)),
+            StreamEvent::Writable { .. } => self.serve_waiting(|_, _| true),
+            StreamEvent::Finished { id } => self.tell(index(id), news::FINISHED),
+            StreamEvent::Stopped { id, error_code } => self.take_stop(index(id), error_code),
+            _ => {}
         }
     }
 
-    /// Opens the stream, if the peer allows it by now.
-    pub fn open(&mut self) -> bool {
-        self.stream = self.stream.or_else(|| self.quic.streams().open(Dir::Bi));
-        self.stream.is_some()
+    /// Notes what happened, if the host knows the stream.
+    fn tell(&mut self, stream: u32, bits: u32) {
+        if self.streams.contains_key(&stream) {
+            self.news.push([stream, bits]);
+        }
+    }
+
+    fn accept(&mut self) {
+        while self.many_streams || self.streams_seen == 0 {
+            let Some(id) = self.quic.streams().accept(Dir::Bi) else {
+                return;
+            };
+            self.add(id);
+            self.tell(index(id), news::OPENED);
+            self.tell_readable(index(id));
+        }
+    }
+
+    fn tell_readable(&mut self, stream: u32) {
+        let Some(it) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        let reset = it.is_reset(&mut self.quic);
+        self.tell(stream, news::READABLE | if reset { news::RESET } else { 0 });
+    }
+
+    fn take_stop(&mut self, stream: u32, code: VarInt) {
+        let Some(it) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        // quinn reports nothing more about what we wrote.
+        let given_up = it.stopped(&mut self.quic, code);
+        self.leave_queue(stream);
+        let finished = if given_up { news::FINISHED } else { 0 };
+        self.tell(stream, news::STOPPED | news::WRITABLE | finished);
+    }
+
+    fn add(&mut self, id: StreamId) {
+        self.streams_seen += 1;
+        self.streams.insert(index(id), Stream::new(id));
+        self.size_window();
+    }
+
+    /// Opens a stream, if the peer allows for one more now.
+    pub fn open(&mut self) -> Option<u32> {
+        if self.streams_seen > 0 && !self.many_streams {
+            return None;
+        }
+        let id = self.quic.streams().open(Dir::Bi)?;
+        self.add(id);
+        Some(index(id))
+    }
+
+    /// Forgets a stream that the host has no more use for.
+    pub fn forget(&mut self, stream: u32) {
+        self.leave_queue(stream);
+        if self.streams.remove(&stream).is_some() {
+            self.size_window();
+        }
+    }
+
+    /// Has room for all that all streams but one may keep unread, so that they do not stop that one.
+    fn size_window(&mut self) {
+        let others = self.streams.len().saturating_sub(1) as u64;
+        // quinn announces room once an eighth of the window is free, which has to be left besides.
+        let bytes = (others * self.stream_window_bytes * 8).div_ceil(7);
+        if let Some(bytes) = self.receive_window.reserve(bytes) {
+            self.quic.set_receive_window(window_bytes(bytes));
+        }
     }
 
     /// Lends up to `max` bytes to the host, as `parts`, until the next read. Returns how many, or one
     /// of `read`, and whether the peer should hear of the room that this makes.
-    pub fn read(&mut self, max: usize) -> (i32, bool) {
+    pub fn read(&mut self, stream: u32, max: usize) -> (i32, bool) {
         self.release();
-        if let Some(outcome) = self.read_outcome {
-            return (outcome, false);
-        }
-        let Some(id) = self.stream else {
+        let Some(it) = self.streams.get_mut(&stream) else {
             return (read::NO_STREAM, false);
         };
-        let mut stream = self.quic.recv_stream(id);
-        let Ok(mut chunks) = stream.read(true) else {
-            return (read::NO_STREAM, false);
-        };
-        let mut total = 0;
-        let outcome = loop {
-            if total == max || self.lent.len() == MOST_PARTS {
-                break read::NOTHING_YET;
-            }
-            match chunks.next(max - total) {
-                Ok(Some(chunk)) => {
-                    total += chunk.bytes.len();
-                    self.parts
-                        .push([chunk.bytes.as_ptr() as u32, chunk.bytes.len() as u32]);
-                    self.lent.push(chunk.bytes);
-                }
-                Ok(None) => break read::END,
-                Err(ReadError::Blocked) => break read::NOTHING_YET,
-                Err(ReadError::Reset(_)) => break read::RESET,
-            }
-        };
-        let mut tell_peer = chunks.finalize().should_transmit();
+        let Found {
+            outcome,
+            total,
+            mut tell_peer,
+        } = it.read(&mut self.quic, max, &mut self.lent);
+        let parts = self.lent.iter();
+        self.parts
+            .extend(parts.map(|bytes| [bytes.as_ptr() as u32, bytes.len() as u32]));
         if let Some(bytes) = self.receive_window.pass(total as u64) {
             self.quic.set_receive_window(window_bytes(bytes));
             tell_peer = true;
-        }
-        if outcome != read::NOTHING_YET {
-            self.read_outcome = Some(outcome);
         }
         (if total > 0 { total as i32 } else { outcome }, tell_peer)
     }
@@ -203,73 +244,102 @@ impl Connection {
     }
 
     /// Takes all of `bytes`. The host waits for `WRITABLE` after a `TAKEN_WAIT`.
-    pub fn write(&mut self, bytes: Bytes) -> i32 {
-        self.unsent = bytes;
-        match self.send_rest() {
-            Ok(()) if self.unsent.is_empty() => write::TAKEN,
-            Ok(()) => write::TAKEN_WAIT,
-            Err(problem) => problem,
-        }
+    pub fn write(&mut self, stream: u32, bytes: Bytes) -> i32 {
+        let Some(it) = self.streams.get_mut(&stream) else {
+            return write::NO_STREAM;
+        };
+        it.take(bytes);
+        // Behind those that wait already: whoever just came must not take the room that they need.
+        self.waiting.push_back(stream);
+        let mut outcome = write::TAKEN_WAIT;
+        self.serve_waiting(|done, result| {
+            if done == stream {
+                outcome = result.err().unwrap_or(write::TAKEN);
+            }
+            done != stream
+        });
+        outcome
     }
 
-    fn send_rest(&mut self) -> Result<(), i32> {
-        let Some(id) = self.stream else {
-            return Err(write::NO_STREAM);
-        };
-        // Until quinn says that it is blocked: only then does it report room again.
-        while !self.unsent.is_empty() {
-            let mut chunks = [std::mem::take(&mut self.unsent)];
-            let outcome = self.quic.send_stream(id).write_chunks(&mut chunks);
-            [self.unsent] = chunks;
-            match outcome {
-                Ok(written) => {
-                    if let Some(bytes) = self.send_window.pass(written.bytes as u64) {
-                        self.quic.set_send_window(bytes);
+    /// Gives all that wait a piece of the room in turn, until it is used up. `tells` is asked whether
+    /// the host should hear of a stream that waits no more.
+    fn serve_waiting(&mut self, mut tells: impl FnMut(u32, Result<(), i32>) -> bool) {
+        let mut any_sent = true;
+        while any_sent && !self.waiting.is_empty() {
+            any_sent = false;
+            for _ in 0..self.waiting.len() {
+                let Some(stream) = self.waiting.pop_front() else {
+                    break;
+                };
+                let result = match self.send_turn(stream) {
+                    // Until quinn says that it is blocked: only then does it report room again.
+                    Ok(sent @ Some(_)) => {
+                        any_sent |= sent > Some(0);
+                        self.waiting.push_back(stream);
+                        continue;
                     }
-                }
-                Err(WriteError::Blocked) => break,
-                Err(problem) => {
-                    self.unsent = Bytes::new();
-                    return Err(match problem {
-                        WriteError::Stopped(_) => write::STOPPED,
-                        _ => write::NO_STREAM,
-                    });
+                    Ok(None) => Ok(()),
+                    Err(problem) => Err(problem),
+                };
+                if tells(stream, result) {
+                    self.tell(stream, news::WRITABLE);
                 }
             }
         }
-        if self.finishing && self.unsent.is_empty() && !self.finish_now(id) {
-            self.given_up = true;
+    }
+
+    /// Passes a piece on of what a stream has to send. Returns how long it was, or nothing when that was
+    /// all.
+    fn send_turn(&mut self, stream: u32) -> Result<Option<usize>, i32> {
+        let Some(it) = self.streams.get_mut(&stream) else {
+            return Err(write::NO_STREAM);
+        };
+        let most = match self.waiting.is_empty() {
+            true => usize::MAX,
+            false => TURN_BYTES,
+        };
+        let sent = it.send_some(&mut self.quic, most)?;
+        if let Some(bytes) = self.send_window.pass(sent as u64) {
+            self.quic.set_send_window(bytes);
         }
-        Ok(())
+        if it.has_unsent() {
+            return Ok(Some(sent));
+        }
+        if it.finish_if_due(&mut self.quic) {
+            self.tell(stream, news::FINISHED);
+        }
+        Ok(None)
+    }
+
+    fn leave_queue(&mut self, stream: u32) {
+        self.waiting.retain(|waiting| *waiting != stream);
     }
 
     /// Ends our direction after what was written. Returns whether `FINISHED` will follow.
-    pub fn finish(&mut self) -> bool {
-        let Some(id) = self.stream else {
-            return false;
-        };
-        self.finishing = true;
-        if !self.unsent.is_empty() {
-            return true;
-        }
-        self.finish_now(id)
+    pub fn finish(&mut self, stream: u32) -> bool {
+        let it = self.streams.get_mut(&stream);
+        it.is_some_and(|it| it.finish(&mut self.quic))
     }
 
-    fn finish_now(&mut self, id: StreamId) -> bool {
-        match self.quic.send_stream(id).finish() {
-            Ok(()) => true,
-            // There is nothing left to deliver.
-            Err(FinishError::Stopped(_) | FinishError::ClosedStream) => false,
+    /// Breaks our direction off.
+    pub fn reset(&mut self, stream: u32, code: u32) {
+        self.leave_queue(stream);
+        if let Some(it) = self.streams.get_mut(&stream) {
+            it.reset(&mut self.quic, code);
         }
     }
 
     /// Tells the peer that we read no more, and forgets what came.
-    pub fn stop_reading(&mut self) {
+    pub fn stop_reading(&mut self, stream: u32, code: u32) {
         self.release();
-        if let Some(id) = self.stream {
-            // An error says that the direction has ended already.
-            let _ = self.quic.recv_stream(id).stop(VarInt::from_u32(0));
+        if let Some(it) = self.streams.get_mut(&stream) {
+            it.stop(&mut self.quic, code);
         }
+    }
+
+    /// With which code the peer stopped or reset the stream.
+    pub fn code(&self, stream: u32) -> Option<u64> {
+        self.streams.get(&stream)?.code
     }
 
     pub fn close(&mut self, now: Instant, code: u32, reason: &[u8]) {
@@ -290,4 +360,15 @@ impl Connection {
 
 fn window_bytes(bytes: u64) -> VarInt {
     VarInt::from_u64(bytes).unwrap_or(VarInt::MAX)
+}
+
+fn index(id: StreamId) -> u32 {
+    id.index() as u32
+}
+
+fn speaks_streams(quic: &quinn_proto::Connection) -> bool {
+    let data = quic.crypto_session().handshake_data();
+    data.and_then(|it| it.downcast::<HandshakeData>().ok())
+        .and_then(|it| it.protocol)
+        .is_some_and(|protocol| protocol == tls::STREAMS)
 }

@@ -120,7 +120,7 @@ impl Endpoint {
         token: u32,
         identity: Option<Identity>,
     ) -> Result<u32, String> {
-        let crypto = tls::client(&self.provider, token, identity)?;
+        let crypto = tls::client(&self.provider, token, identity, self.options.many_streams())?;
         let mut config = ClientConfig::new(crypto);
         config
             .transport_config(self.options.transport(true, self.mtus.get(remote)))
@@ -274,7 +274,12 @@ fn server_config(
         Some(identity) => identity,
         None => self_signed::identity()?,
     };
-    let crypto = tls::server(provider, identity, options.server == 2)?;
+    let crypto = tls::server(
+        provider,
+        identity,
+        options.server == 2,
+        options.many_streams(),
+    )?;
     let mut config = ServerConfig::new(crypto, token_key.clone());
     config
         // A peer's address is a node and service of the mesh: it does not move.

@@ -8,10 +8,11 @@ use std::cell::RefCell;
 
 use web_time::Instant;
 
-use crate::connection::{read, write, Connection};
+use crate::connection::Connection;
 use crate::ending::Ending;
 use crate::endpoint::{Endpoint, Received, RESET_KEY_BYTES};
 use crate::options::Options;
+use crate::stream::{read, write};
 use crate::tls::Identity;
 use crate::{aead, blobs, border, host};
 
@@ -19,7 +20,7 @@ thread_local! {
     static ENDPOINT: RefCell<Option<Endpoint>> = const { RefCell::new(None) };
 }
 
-/// No connection: a result of `receive`, `admit` and `connect`.
+/// No connection, or no stream: a result of `receive`, `admit`, `connect` and `stream_open`.
 const NONE: u32 = u32::MAX;
 /// A handshake that waits for `admit`: a result of `receive`.
 const INCOMING: u32 = u32::MAX - 1;
@@ -162,11 +163,16 @@ extern "C" fn answer() -> bool {
     .is_some()
 }
 
-/// What happened since (`connection::happened`).
+/// What happened since (`connection::happened`). Words 0 and 1 are where the news of streams are listed
+/// until the next poll (an index and bits of `connection::news` each) and how many there are.
 #[no_mangle]
 extern "C" fn poll(now: f64, connection: u32) -> u32 {
     at(now);
-    with_endpoint(|it| it.poll(connection)).unwrap_or(0)
+    let happened = with_endpoint(|it| it.poll(connection)).unwrap_or(0);
+    with_connection(connection, |it| {
+        border::post([it.told.as_ptr() as u32, it.told.len() as u32]);
+    });
+    happened
 }
 
 /// Datagrams to send, at most `most`: the output has them back to back, each but the last of the
@@ -216,17 +222,26 @@ extern "C" fn ending(connection: u32) -> u32 {
     ending.kind
 }
 
+/// Whether both sides speak our own protocol, with many streams on a connection.
 #[no_mangle]
-extern "C" fn stream_open(connection: u32) -> bool {
-    with_connection(connection, |it| it.open()).unwrap_or(false)
+extern "C" fn many_streams(connection: u32) -> bool {
+    with_connection(connection, |it| it.many_streams).unwrap_or(false)
+}
+
+/// Returns the stream's index, or `NONE`.
+#[no_mangle]
+extern "C" fn stream_open(connection: u32) -> u32 {
+    with_connection(connection, |it| it.open())
+        .flatten()
+        .unwrap_or(NONE)
 }
 
 /// Lends bytes of the stream until the next call: words 0 and 1 are where their parts are listed (a
 /// pointer and a length each) and how many; word 2 says whether there is news for the peer.
 #[no_mangle]
-extern "C" fn stream_read(connection: u32, most: usize) -> i32 {
+extern "C" fn stream_read(connection: u32, stream: u32, most: usize) -> i32 {
     with_connection(connection, |it| {
-        let (outcome, tell_peer) = it.read(most);
+        let (outcome, tell_peer) = it.read(stream, most);
         let parts = &it.parts;
         border::post([parts.as_ptr() as u32, parts.len() as u32, tell_peer.into()]);
         outcome
@@ -234,27 +249,48 @@ extern "C" fn stream_read(connection: u32, most: usize) -> i32 {
     .unwrap_or(read::NO_STREAM)
 }
 
-/// Ends the loan of the last read, which frees its memory.
+/// Ends the loan of the connection's last read, which frees its memory.
 #[no_mangle]
 extern "C" fn stream_release(connection: u32) {
     with_connection(connection, |it| it.release());
 }
 
-/// Writes the argument; the result is one of `connection::write`.
+/// Writes the argument; the result is one of `stream::write`.
 #[no_mangle]
-extern "C" fn stream_write(connection: u32, len: usize) -> i32 {
+extern "C" fn stream_write(connection: u32, stream: u32, len: usize) -> i32 {
     let bytes = border::take_argument(len).freeze();
-    with_connection(connection, |it| it.write(bytes)).unwrap_or(write::NO_STREAM)
+    with_connection(connection, |it| it.write(stream, bytes)).unwrap_or(write::NO_STREAM)
 }
 
 #[no_mangle]
-extern "C" fn stream_finish(connection: u32) -> bool {
-    with_connection(connection, |it| it.finish()).unwrap_or(false)
+extern "C" fn stream_finish(connection: u32, stream: u32) -> bool {
+    with_connection(connection, |it| it.finish(stream)).unwrap_or(false)
 }
 
+/// Breaks our direction off, with a code for the peer.
 #[no_mangle]
-extern "C" fn stream_stop(connection: u32) {
-    with_connection(connection, |it| it.stop_reading());
+extern "C" fn stream_reset(connection: u32, stream: u32, code: u32) {
+    with_connection(connection, |it| it.reset(stream, code));
+}
+
+/// Tells the peer that we read no more, with a code.
+#[no_mangle]
+extern "C" fn stream_stop(connection: u32, stream: u32, code: u32) {
+    with_connection(connection, |it| it.stop_reading(stream, code));
+}
+
+/// With which code the peer reset or stopped the stream, or NaN.
+#[no_mangle]
+extern "C" fn stream_code(connection: u32, stream: u32) -> f64 {
+    with_connection(connection, |it| it.code(stream))
+        .flatten()
+        .map_or(f64::NAN, |code| code as f64)
+}
+
+/// Forgets a stream whose both directions have ended.
+#[no_mangle]
+extern "C" fn stream_free(connection: u32, stream: u32) {
+    with_connection(connection, |it| it.forget(stream));
 }
 
 /// Closes the connection with a code and the argument as the reason; the peer is told by `transmit`.

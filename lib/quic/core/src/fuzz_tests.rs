@@ -302,14 +302,14 @@ fn plausible_frame(random: &mut StdRng) -> Vec<u8> {
             put_varint(&mut frame, below(random, largest + 1));
         }
         2 if below(random, 20) == 0 => {
-            frame.extend([0x04, 0, 0]);
+            frame.extend([0x04, client_stream(random), 0]);
             put_varint(&mut frame, small(random) * 500);
         }
-        3 if below(random, 10) == 0 => frame.extend([0x05, 0, 0]),
+        3 if below(random, 10) == 0 => frame.extend([0x05, client_stream(random), 0]),
         4..8 => {
-            // Of the one stream: with holes, overlaps and ends at odd places.
+            // Of a stream: with holes, overlaps and ends at odd places.
             let end = u8::from(below(random, 30) == 0);
-            frame.extend([0x0e | end, 0]);
+            frame.extend([0x0e | end, client_stream(random)]);
             put_varint(&mut frame, small(random) * (1 + below(random, 100)));
             let len = below(random, 60);
             put_varint(&mut frame, len);
@@ -320,7 +320,7 @@ fn plausible_frame(random: &mut StdRng) -> Vec<u8> {
             put_varint(&mut frame, random_number(random));
         }
         9 => {
-            frame.extend([0x11, 0]);
+            frame.extend([0x11, client_stream(random)]);
             put_varint(&mut frame, random_number(random));
         }
         10 => {
@@ -328,7 +328,7 @@ fn plausible_frame(random: &mut StdRng) -> Vec<u8> {
             put_varint(&mut frame, small(random));
         }
         11 => {
-            frame.extend([0x15, 0]);
+            frame.extend([0x15, client_stream(random)]);
             put_varint(&mut frame, random_number(random));
         }
         12 if below(random, 3) == 0 => {
@@ -357,6 +357,14 @@ fn plausible_frame(random: &mut StdRng) -> Vec<u8> {
         }
     }
     frame
+}
+
+/// One of the first streams that the client may open, as a varint of one byte.
+fn client_stream(random: &mut StdRng) -> u8 {
+    match below(random, 3) {
+        0 => 4 * below(random, 6) as u8,
+        _ => 0,
+    }
 }
 
 /// Streams that may be there more often than others.
@@ -418,8 +426,9 @@ struct Side {
 }
 
 impl Side {
-    fn new(server: u32) -> Self {
-        let options = Options::from_words(&[16_348, 30_000, 15_000, 1 << 20, 1 << 20, server]);
+    fn new(server: u32, streams: u32) -> Self {
+        let options =
+            Options::from_words(&[16_348, 30_000, 15_000, 1 << 20, 1 << 20, server, streams]);
         Self {
             endpoint: Endpoint::new(options, &[7; RESET_KEY_BYTES], None).expect("an endpoint"),
             connection: None,
@@ -439,9 +448,11 @@ struct Case {
 
 impl Case {
     fn new(seed: u64, attacker_dials: bool, handshake: bool) -> Self {
+        // The original's protocol, or ours with few or many streams.
+        let streams = [0, 3, 16][(seed % 3) as usize];
         let mut sides = [
-            Side::new(u32::from(attacker_dials)),
-            Side::new(u32::from(!attacker_dials)),
+            Side::new(u32::from(attacker_dials), streams),
+            Side::new(u32::from(!attacker_dials), streams),
         ];
         let now = Instant::now();
         let dialler = &mut sides[usize::from(attacker_dials)];
@@ -542,18 +553,23 @@ impl Case {
         let Some(connection) = connection.and_then(|id| endpoint.connection(id)) else {
             return;
         };
-        connection.open();
-        for _ in 0..3 {
+        if below(random, 4) > 0 {
+            connection.open();
+        }
+        for _ in 0..4 {
+            let stream = below(random, 6) as u32;
             match below(random, 40) {
-                0 => drop(connection.finish()),
-                1 => connection.stop_reading(),
+                0 => drop(connection.finish(stream)),
+                1 => connection.stop_reading(stream, 7),
+                36 => connection.reset(stream, 7),
+                37 => connection.forget(stream),
                 2 if side == VICTIM && below(random, 4) == 0 => connection.close(now, 0, b"bye"),
                 3..12 => {
                     let size = 1 + below(random, 3_000) as usize;
-                    connection.write(Bytes::from(vec![7; size]));
+                    connection.write(stream, Bytes::from(vec![7; size]));
                 }
                 12..30 => {
-                    connection.read(1 + below(random, 10_000) as usize);
+                    connection.read(stream, 1 + below(random, 10_000) as usize);
                     connection.release();
                 }
                 _ => {}

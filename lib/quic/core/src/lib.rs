@@ -30,6 +30,7 @@ mod packet_key;
 mod poly1305;
 mod self_signed;
 mod session;
+mod stream;
 mod suite;
 mod time;
 mod tls;

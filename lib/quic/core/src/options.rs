@@ -15,11 +15,16 @@ pub struct Options {
     pub idle_timeout_ms: u32,
     /// Of the dialling side; the other side answers.
     pub keep_alive_ms: u32,
-    /// What the windows may grow to.
+    /// Of each stream. A connection's begins smaller and grows with what goes through it and with the
+    /// number of its streams.
     pub receive_window_bytes: u32,
+    /// What a connection's may grow to.
     pub send_window_bytes: u32,
     /// 0: no server, 1: server, 2: server that wants client certificates.
     pub server: u32,
+    /// Streams that a dialler may have open on a connection at a time; 0 for the original's protocol
+    /// only, with one.
+    pub max_streams: u32,
 }
 
 /// The size that QUIC asks of any path (RFC 9000, 14).
@@ -37,10 +42,15 @@ const INITIAL_RTT: Duration = Duration::from_millis(100);
 const ACK_EVERY: u32 = 9;
 
 impl Options {
-    pub const FIELDS: usize = 6;
+    pub const FIELDS: usize = 7;
+
+    /// Whether we speak our own protocol.
+    pub fn many_streams(&self) -> bool {
+        self.max_streams > 0
+    }
 
     pub fn from_words(words: &[u32; Self::FIELDS]) -> Self {
-        let [max_datagram_bytes, idle_timeout_ms, keep_alive_ms, receive_window_bytes, send_window_bytes, server] =
+        let [max_datagram_bytes, idle_timeout_ms, keep_alive_ms, receive_window_bytes, send_window_bytes, server, max_streams] =
             *words;
         Self {
             max_datagram_bytes: max_datagram_bytes.clamp(SMALLEST_MTU.into(), u16::MAX.into())
@@ -50,22 +60,26 @@ impl Options {
             receive_window_bytes,
             send_window_bytes,
             server,
+            max_streams,
         }
     }
 
-    /// One client-opened bidirectional stream, nothing else; `dialler` for the side that opens it.
-    /// `mtu` is what the path takes as far as we know.
+    /// Bidirectional streams that the client opens, nothing else; `dialler` for the side that opens
+    /// them. More than one is taken only once both sides speak our own protocol. `mtu` is what the path takes as far as we know.
     pub fn transport(&self, dialler: bool, mtu: u16) -> Arc<TransportConfig> {
         let receive_window = Window::initial_bytes(self.receive_window_bytes.into());
         let mut transport = TransportConfig::default();
         transport
-            .max_concurrent_bidi_streams(VarInt::from_u32(if dialler { 0 } else { 1 }))
+            .max_concurrent_bidi_streams(VarInt::from_u32(if dialler {
+                0
+            } else {
+                self.max_streams.max(1)
+            }))
             .max_concurrent_uni_streams(VarInt::from_u32(0))
             .datagram_receive_buffer_size(None)
             .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(
                 self.idle_timeout_ms,
             ))))
-            // The one stream may fill the connection's window, which grows.
             .stream_receive_window(VarInt::from_u32(self.receive_window_bytes))
             .receive_window(VarInt::from_u32(receive_window as u32))
             .send_window(Window::initial_bytes(self.send_window_bytes.into()))

@@ -16,7 +16,20 @@ use crate::session::{ClientSessions, ServerSessions};
 use crate::suite;
 use crate::verifier::HostVerifier;
 
-const ALPN: &[u8] = b"netceptor";
+/// The original's protocol: a connection carries one stream.
+const NETCEPTOR: &[u8] = b"netceptor";
+/// Ours: a connection carries many (docs/streams.md).
+pub const STREAMS: &[u8] = b"receptor-streams/1";
+
+/// What we speak, the protocol that we like best first; `many` says whether that is ours.
+fn protocols(many: bool) -> Vec<Vec<u8>> {
+    let ours: &[&[u8]] = if many {
+        &[STREAMS, NETCEPTOR]
+    } else {
+        &[NETCEPTOR]
+    };
+    ours.iter().map(|name| name.to_vec()).collect()
+}
 
 /// The host's check for client certificates, in the numbering of `verify`; a dialled connection
 /// has a number of its own.
@@ -67,11 +80,12 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-/// `token` names the host's check of the server.
+/// `token` names the host's check of the server, `many` says whether to offer many streams.
 pub fn client(
     provider: &Arc<CryptoProvider>,
     token: u32,
     identity: Option<Identity>,
+    many: bool,
 ) -> Result<Arc<ClientSessions>, String> {
     let builder = ClientConfig::builder_with_details(provider.clone(), Arc::new(NoTime))
         .with_protocol_versions(&[&TLS13])
@@ -84,7 +98,7 @@ pub fn client(
             .map_err(in_words)?,
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = protocols(many);
     config.enable_sni = false;
     config.resumption = Resumption::disabled();
     let sessions = QuicClientConfig::try_from(config).map_err(|error| error.to_string())?;
@@ -95,6 +109,7 @@ pub fn server(
     provider: &Arc<CryptoProvider>,
     identity: Identity,
     verify_client: bool,
+    many: bool,
 ) -> Result<Arc<ServerSessions>, String> {
     let builder = ServerConfig::builder_with_details(provider.clone(), Arc::new(NoTime))
         .with_protocol_versions(&[&TLS13])
@@ -109,7 +124,7 @@ pub fn server(
         .map_err(in_words)?;
     // Go peers list AES first.
     config.ignore_client_order = true;
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = protocols(many);
     config.send_tls13_tickets = 0;
     let sessions = QuicServerConfig::try_from(config).map_err(|error| error.to_string())?;
     Ok(Arc::new(ServerSessions(Arc::new(sessions))))

@@ -17,6 +17,8 @@ pub struct Window {
     bytes: u64,
     max_bytes: u64,
     grown_bytes: u64,
+    /// Part of what it grew by: for streams that may fill their own windows and keep them full.
+    reserved_bytes: u64,
     /// Bytes that went through since it last grew.
     passed_bytes: u64,
 }
@@ -27,6 +29,7 @@ impl Window {
             bytes: Self::initial_bytes(max_bytes),
             max_bytes,
             grown_bytes: 0,
+            reserved_bytes: 0,
             passed_bytes: 0,
         }
     }
@@ -47,7 +50,21 @@ impl Window {
         self.passed_bytes = 0;
         self.grown_bytes += growth;
         self.bytes += growth;
-        Some(self.bytes)
+        Some(self.bytes + self.reserved_bytes)
+    }
+
+    /// Adds `bytes` to the window, or as much as there is, in place of what was reserved before. Returns
+    /// the new size when it changes.
+    pub fn reserve(&mut self, bytes: u64) -> Option<u64> {
+        let left = GROWTH_LEFT.get() + self.reserved_bytes;
+        let reserved = bytes.min(left);
+        if reserved == self.reserved_bytes {
+            return None;
+        }
+        GROWTH_LEFT.set(left - reserved);
+        self.grown_bytes = self.grown_bytes - self.reserved_bytes + reserved;
+        self.reserved_bytes = reserved;
+        Some(self.bytes + self.reserved_bytes)
     }
 }
 
