@@ -30,11 +30,14 @@ brackets may be left out. A value that starts with [ or { is JSON.
          Run ". <(receptor --bash-completion)" to activate now
 `;
 
-/** Lists every action, in the original's order and form; those that do not work yet are marked. */
+/**
+ * Lists every action, in the original's order and form, except for those that it no longer has
+ * itself. Those that do not work yet are marked.
+ */
 export function helpText(): string {
   const parts = [INTRODUCTION];
   for (const [section, title] of Object.entries(SECTION_TITLES)) {
-    const actions = actionTable.filter((action) => action.section === section);
+    const actions = actionTable.filter((action) => action.section === section && !action.retired);
     if (title !== "") parts.push(`${title}\n`);
     parts.push(...actions.map(actionHelp));
   }
