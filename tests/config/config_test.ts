@@ -83,6 +83,12 @@ Deno.test("an empty value counts as absent, except where it turns a default off"
   assert.equal(config.find(controlService)?.values.filename, undefined);
 });
 
+Deno.test("an empty data folder is refused, not taken for the root of the file system", async () => {
+  assert.deepEqual(await errorsOf(configOfYaml("- node: {id: x, datadir: ''}\n")), [
+    'receptor.yml:1: node: datadir: baseDir must be provided: expected a folder, got ""',
+  ]);
+});
+
 Deno.test("a TLS client without a certificate says so", async () => {
   const config = await configOfYaml("- node: x\n- tls-client: {name: t, cert: '', key: ''}\n");
   assert.deepEqual(config.find(tlsClient)?.values.cert, "");

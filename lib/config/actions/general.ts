@@ -23,6 +23,15 @@ const logLevelName: typeof levels = {
   },
 };
 
+const dataFolder: typeof filename = {
+  ...filename,
+  read(raw) {
+    const path = filename.read(raw);
+    if (path === "") throw new ValueMismatch("a folder", { words: "baseDir must be provided" });
+    return path;
+  },
+};
+
 export const node = defineAction({
   name: "node",
   section: "general",
@@ -35,7 +44,7 @@ export const node = defineAction({
       description: "Node ID. Defaults to the local hostname.",
     },
     datadir: {
-      type: filename,
+      type: dataFolder,
       default: "/tmp/receptor",
       description: "Directory in which to store node data.",
     },
