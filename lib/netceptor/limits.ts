@@ -14,6 +14,11 @@ export const ROUTE_INTERVAL_MS = 10 * second;
 export const ROUTE_MIN_GAP_MS = 100;
 /** Routes are recomputed at most this often. */
 export const RECALCULATION_MIN_GAP_MS = 100;
+/**
+ * A node whose epoch has grown counts as restarted once nobody has taken that back for this long: an
+ * objection needs up to `ROUTE_MIN_GAP_MS` to leave, and the way here.
+ */
+export const RESTART_STANDS_MS = second;
 /** A node advertises its services this often. */
 export const ADVERTISEMENT_INTERVAL_MS = minute;
 /** And at most this often when they change. */

@@ -110,6 +110,11 @@ export class LinkStateTable {
     return { kind: "applied", isNew: heard === undefined, isRestarted, changed, forgotten };
   }
 
+  /** The epoch that counts for a node; undefined if it has not been heard of. */
+  epochOf(nodeId: string): bigint | undefined {
+    return this.#heard.get(nodeId)?.epoch;
+  }
+
   /** Records which nodes can be reached, as computed from `costs`. */
   classify(reachable: { has(nodeId: string): boolean }): void {
     for (const nodeId of this.#heard.keys()) {

@@ -20,6 +20,7 @@ import { LinkStateTable } from "./link_state_table.ts";
 import type { NextHop, NodeTable } from "./node_table.ts";
 import { PeriodicTask } from "./periodic_task.ts";
 import { RouteLog } from "./route_log.ts";
+import { RestartWatch } from "./restart_watch.ts";
 import { SeenFloods } from "./seen_floods.ts";
 import { type ConnectionCosts, shortestPaths } from "./shortest_paths.ts";
 
@@ -58,6 +59,7 @@ export class Router implements Disposable {
   /** Epoch of the node that must be told that it is our duplicate. */
   #suspect = 0n;
   readonly #linkState: LinkStateTable;
+  readonly #restarts: RestartWatch;
   readonly #known = new KnownUpdates();
   readonly #seen: SeenFloods;
   readonly #flooding: PeriodicTask;
@@ -73,6 +75,11 @@ export class Router implements Disposable {
     this.#self = deps.nodes.self.id;
     this.#epoch = newEpoch(deps.clock, deps.random);
     this.#linkState = new LinkStateTable(this.#self);
+    this.#restarts = new RestartWatch({
+      clock: deps.clock,
+      epochOf: (nodeId) => this.#linkState.epochOf(nodeId),
+      onRestarted: deps.onNodeRestarted,
+    });
     this.#seen = new SeenFloods(deps.clock.now(), MAX_SEEN_UPDATES);
     this.#flooding = new PeriodicTask(
       deps.clock,
@@ -150,11 +157,12 @@ export class Router implements Disposable {
     this.#flooding[Symbol.dispose]();
     this.#recalculation[Symbol.dispose]();
     this.#routeLog[Symbol.dispose]();
+    this.#restarts[Symbol.dispose]();
   }
 
   /** Whether the update was news. */
   #apply(update: RouteMessage, via: string): boolean {
-    const { clock, drops, nodes, onNewNode, onNodeRestarted } = this.#deps;
+    const { clock, drops, nodes, onNewNode } = this.#deps;
     const outcome = this.#linkState.apply(update, via, clock.now());
     if (outcome.kind === "stale") return false;
     for (const nodeId of outcome.forgotten) {
@@ -171,7 +179,7 @@ export class Router implements Disposable {
       return false;
     }
     nodes.add(update.nodeId);
-    if (outcome.isRestarted) onNodeRestarted(update.nodeId);
+    if (outcome.isRestarted) this.#restarts.heard(update.nodeId, update.epoch);
     // Its neighbour may be one that does not tell it of us, as the original does not.
     if (outcome.isNew || outcome.isRestarted) {
       this.#flooding.request();
@@ -184,6 +192,7 @@ export class Router implements Disposable {
   #forget(nodeId: string): void {
     this.#deps.nodes.delete(nodeId);
     this.#known.delete(nodeId);
+    this.#restarts.forget(nodeId);
   }
 
   /** An update with our own node id: an echo, or from another node with the same id. */

@@ -287,6 +287,32 @@ for (const forgery of ["a later epoch", "a higher sequence"]) {
   });
 }
 
+Deno.test("a route message forged with a later epoch ends no stream", async () => {
+  await using mesh = new SimMesh();
+  const [near, , far] = mesh.addAll(3, [[0, 1], [1, 2]]);
+  await mesh.converge();
+  const evil = new RawNeighbour(mesh, near!, "evil");
+  await mesh.clock.until(() => evil.routes.some(({ nodeId }) => nodeId === "n2"), 20_000);
+  await using listener = await far!.netceptor.listen("svc");
+  const dialled = await inTime(mesh.clock, near!.netceptor.dial("n2", "svc"));
+  const accepted = (await inTime(mesh.clock, listener[Symbol.asyncIterator]().next())).value!;
+  const { epoch } = evil.routes.findLast(({ nodeId }) => nodeId === "n2")!;
+  for (let forged = 1n; forged <= 5n; forged++) {
+    await evil.sendRoute({
+      nodeId: "n2",
+      updateId: `forged${forged}`,
+      connections: new Map([["n1", 1]]),
+      epoch: epoch + (forged << 40n),
+      sequence: 1n,
+    });
+    await mesh.clock.advance(3_000);
+  }
+  await dialled.write(Uint8Array.of(7));
+  const into = new Uint8Array(1);
+  equal(await inTime(mesh.clock, accepted.read(into)), 1);
+  equal(into[0], 7);
+});
+
 Deno.test("twenty route messages a second do not flood the log", async () => {
   await using mesh = new SimMesh();
   const { node, evil } = await linkedPair(mesh);
