@@ -11,8 +11,8 @@ const FIRST_BUFFER_BYTES = 4096;
 
 /**
  * Copies both ways until both sides have ended their direction; a half-close is passed on as such.
- * At the end, or on the first failure, both connections are closed. Throws the failure, or on abort
- * the signal's reason.
+ * At the end, or on the first failure, both connections are closed; one that did not get all that
+ * it should is aborted if it can be. Throws the failure, or on abort the signal's reason.
  */
 export async function bridge(
   left: ByteConn,
@@ -20,14 +20,19 @@ export async function bridge(
   options: { signal?: AbortSignal | undefined; bufferBytes?: number | undefined } = {},
 ): Promise<void> {
   const { signal, bufferBytes = BUFFER_BYTES } = options;
+  /** Those that got everything, including the end. */
+  const complete = new Set<ByteConn>();
   const closeBoth = () => {
-    closeQuietly(left);
-    closeQuietly(right);
+    for (const conn of [left, right]) {
+      if (conn.abort !== undefined && !complete.has(conn)) conn.abort();
+      else closeQuietly(conn);
+    }
   };
   let failure: { error: unknown } | undefined;
   const copyOrEnd = async (from: ByteConn, to: ByteConn) => {
     try {
       await copy(from, to, bufferBytes);
+      complete.add(to);
     } catch (error) {
       failure ??= { error };
       closeBoth();

@@ -22,6 +22,11 @@ export interface ByteConn {
    * stream.
    */
   close(): void;
+  /**
+   * Ends both directions so that the peer's reader gets an error, where it would take the end that
+   * `close()` makes for that of a complete stream. Absent where the transport cannot do that.
+   */
+  abort?(): void;
 }
 
 /** Writes all of `bytes`, however many writes that takes. */

@@ -1,5 +1,6 @@
 /** Serves every connection of a listener, over any transport. */
 import type { ByteConn } from "../base/byte_conn.ts";
+import { serveEach } from "../base/serve_each.ts";
 import type { MeshConn } from "../netceptor/mesh.ts";
 import type { ControlServer } from "./server.ts";
 import type { Caller } from "./work_service.ts";
@@ -9,22 +10,13 @@ import type { Caller } from "./work_service.ts";
  * Resolves after the last session is over; aborting `signal` ends the sessions. Rejects when the
  * listener fails.
  */
-export async function serveConnections<Conn extends ByteConn>(
+export function serveConnections<Conn extends ByteConn>(
   server: Pick<ControlServer, "serve">,
   listener: AsyncIterable<Conn>,
   callerOf: (conn: Conn) => Caller,
   signal: AbortSignal,
 ): Promise<void> {
-  const sessions = new Set<Promise<void>>();
-  try {
-    for await (const conn of listener) {
-      const session = server.serve(conn, callerOf(conn), signal)
-        .finally(() => sessions.delete(session));
-      sessions.add(session);
-    }
-  } finally {
-    await Promise.all(sessions);
-  }
+  return serveEach(listener, (conn) => server.serve(conn, callerOf(conn), signal));
 }
 
 /** A client on the local socket: trusted, since the socket's permissions let it in. */

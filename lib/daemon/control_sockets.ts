@@ -8,13 +8,13 @@ import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
+import { listenUnix, SocketInUseError } from "../base/unix_listener.ts";
 import { controlService } from "../config/actions/control_service.ts";
 import type { Configured } from "../config/action.ts";
 import type { Config } from "../config/config.ts";
 import { meshCaller, serveConnections, unixCaller } from "../control/accept_loop.ts";
 import type { ControlServer } from "../control/server.ts";
 import { makeOwnFolder } from "../control/own_folder.ts";
-import { listenUnix, SocketInUseError } from "../control/unix_listener.ts";
 import type { Mesh, MeshConn } from "../netceptor/mesh.ts";
 import type { TlsServerProfile } from "../pki/mod.ts";
 import { failedAction } from "./failed_action.ts";
@@ -106,7 +106,8 @@ export class ControlSockets implements AsyncDisposable {
 
   async #serveUnix(path: string, mode: number): Promise<void> {
     const { log, clock, random } = this.#deps;
-    const listener = this.#listeners.use(await listenUnix(path, { mode, log, clock, random }));
+    const options = { mode, what: "control socket", log, clock, random };
+    const listener = this.#listeners.use(await listenUnix(path, options));
     this.#run(serveConnections(this.#deps.server, listener, unixCaller, this.#ending.signal), path);
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { bridge } from "../../lib/base/bridge.ts";
-import { writeAll } from "../../lib/base/byte_conn.ts";
+import { type ByteConn, closeQuietly, writeAll } from "../../lib/base/byte_conn.ts";
 import { bytes, MemoryConn, readText } from "../control/memory_conn.ts";
 
 function bridged(signal?: AbortSignal) {
@@ -64,4 +64,36 @@ Deno.test("bridge refuses to start if already aborted", async () => {
   const { leftEnd, rightEnd, done } = bridged(AbortSignal.abort(new Error("too late")));
   await assert.rejects(done, /too late/);
   assert.ok(leftEnd.isClosed && rightEnd.isClosed);
+});
+
+/** A bridge whose right side notes whether it was aborted. */
+function abortable(leftEnd: ByteConn, rightEnd: MemoryConn) {
+  const result = { aborted: false, done: Promise.resolve() };
+  const abort = () => {
+    result.aborted = true;
+    closeQuietly(rightEnd);
+  };
+  result.done = bridge(leftEnd, Object.assign(rightEnd, { abort }));
+  return result;
+}
+
+Deno.test("bridge aborts a side that did not get everything", async () => {
+  const [, leftEnd] = MemoryConn.pair();
+  const read = () => Promise.reject(new Deno.errors.ConnectionReset("reset"));
+  const bridged = abortable(Object.assign(leftEnd, { read }), MemoryConn.pair()[1]);
+  await assert.rejects(bridged.done, Deno.errors.ConnectionReset);
+  assert.equal(bridged.aborted, true);
+});
+
+Deno.test("bridge closes a side that got everything, so that it can still read that", async () => {
+  const [left, leftEnd] = MemoryConn.pair();
+  const [right, rightEnd] = MemoryConn.pair();
+  const bridged = abortable(leftEnd, rightEnd);
+  await left.closeWrite();
+  assert.equal(await right.read(new Uint8Array(1)), null);
+  const failed = assert.rejects(bridged.done, Deno.errors.BrokenPipe);
+  left.close();
+  await writeAll(right, bytes("into the void"));
+  await failed;
+  assert.equal(bridged.aborted, false);
 });

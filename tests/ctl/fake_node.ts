@@ -2,7 +2,7 @@
 import { serveConnections, unixCaller } from "../../lib/control/accept_loop.ts";
 import type { ControlDeps } from "../../lib/control/command.ts";
 import { ControlServer } from "../../lib/control/server.ts";
-import { listenUnix, type UnixListener } from "../../lib/control/unix_listener.ts";
+import { listenUnix, type UnixListener } from "../../lib/base/unix_listener.ts";
 import { fakeDeps, FakeWork } from "../control/fakes.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 

@@ -1,12 +1,17 @@
 /** The control services of other nodes, through which all remote units of this node reach them. */
+import { DialQueue } from "../../base/dial_queue.ts";
 import type { ControlClient } from "../../control/client.ts";
 import { CommandLines } from "./command_lines.ts";
-import { DialQueue } from "./dial_queue.ts";
-import { connectToRemote, type RemoteAccess, type RemoteTarget } from "./remote_access.ts";
+import {
+  connectToRemote,
+  NoAnswerError,
+  type RemoteAccess,
+  type RemoteTarget,
+} from "./remote_access.ts";
 
 export class RemoteNodes implements Disposable {
   readonly #access: RemoteAccess;
-  readonly #dials = new DialQueue();
+  readonly #dials = new DialQueue((error) => error instanceof NoAnswerError);
   readonly #lines: CommandLines;
 
   constructor(access: RemoteAccess) {

@@ -1,24 +1,26 @@
 /**
- * The control service's Unix socket: nobody can ever connect unless its mode allows it, two nodes
- * never share one, and what a dead node left behind is no obstacle.
+ * A node's Unix sockets: nobody can ever connect unless the mode allows it, two listeners never share
+ * one, and what a dead node left behind is no obstacle.
  */
-import { closeQuietly } from "../base/byte_conn.ts";
-import { type Clock, sleep, systemClock } from "../base/clock.ts";
-import { type Log, silentLog } from "../base/log.ts";
-import { type Random, randomText, systemRandom } from "../base/random.ts";
-import { openOwnFile } from "../base/trusted_path.ts";
+import { closeQuietly } from "./byte_conn.ts";
+import { type Clock, sleep, systemClock } from "./clock.ts";
+import { type Log, silentLog } from "./log.ts";
+import { type Random, randomText, systemRandom } from "./random.ts";
+import { openOwnFile } from "./trusted_path.ts";
 
 /** The path is in use by a running node. */
 export class SocketInUseError extends Error {
   override readonly name = "SocketInUseError";
-  constructor(readonly path: string) {
-    super(`another node holds the control socket ${path}`);
+  constructor(readonly path: string, what = "socket") {
+    super(`another node holds the ${what} ${path}`);
   }
 }
 
 export interface UnixListenerOptions {
   /** Permissions of the socket file, such as `0o600`. Connecting takes write permission. */
   mode: number;
+  /** What the socket is, for messages. @default {"socket"} */
+  what?: string | undefined;
   clock?: Clock | undefined;
   log?: Log | undefined;
   random?: Random | undefined;
@@ -41,8 +43,9 @@ export async function listenUnix(
     throw new RangeError(`socket path is longer than ${MAX_PATH_BYTES} bytes: ${path}`);
   }
   await using resources = new AsyncDisposableStack();
-  const lock = resources.use(await takeLock(path));
-  await checkFree(path);
+  const { what = "socket" } = options;
+  const lock = resources.use(await takeLock(path, what));
+  await checkFree(path, what);
   const listener = resources.use(await bindPrivately(path, options));
   const socket = await Deno.lstat(path);
   resources.move();
@@ -57,6 +60,7 @@ export class UnixListener implements AsyncDisposable {
   readonly #lock: Deno.FsFile;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #what: string;
   #closed = false;
 
   /** Use `listenUnix`. */
@@ -73,6 +77,7 @@ export class UnixListener implements AsyncDisposable {
     this.#lock = lock;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
+    this.#what = options.what ?? "socket";
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Deno.UnixConn> {
@@ -101,7 +106,7 @@ export class UnixListener implements AsyncDisposable {
       }
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
-        this.#log.warning(`Could not remove control socket ${this.path}: ${error}`);
+        this.#log.warning(`Could not remove ${this.#what} ${this.path}: ${error}`);
       }
     } finally {
       this.#listener.close();
@@ -114,33 +119,33 @@ export class UnixListener implements AsyncDisposable {
   }
 }
 
-async function takeLock(path: string): Promise<Deno.FsFile> {
+async function takeLock(path: string, what: string): Promise<Deno.FsFile> {
   const lock = await openOwnFile(`${path}.lock`, { create: true, write: true, mode: 0o600 })
     .catch((cause) => {
-      throw new Error(`cannot create control socket ${path}: ${cause.message}`, { cause });
+      throw new Error(`cannot create ${what} ${path}: ${cause.message}`, { cause });
     });
   if (await lock.tryLock(true)) return lock;
   lock.close();
-  throw new SocketInUseError(path);
+  throw new SocketInUseError(path, what);
 }
 
 /** A node that takes no lock may still answer there. */
-async function checkFree(path: string): Promise<void> {
+async function checkFree(path: string, what: string): Promise<void> {
   const found = await Deno.lstat(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   });
   if (found === undefined) return;
   if (!found.isSocket) {
-    throw new Error(`cannot create control socket ${path}: a file that is not a socket is there`);
+    throw new Error(`cannot create ${what} ${path}: a file that is not a socket is there`);
   }
   try {
     closeQuietly(await Deno.connect({ transport: "unix", path }));
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) return;
-    throw new Error(`cannot replace control socket ${path}`, { cause: error });
+    throw new Error(`cannot replace ${what} ${path}`, { cause: error });
   }
-  throw new SocketInUseError(path);
+  throw new SocketInUseError(path, what);
 }
 
 /**

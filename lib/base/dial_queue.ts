@@ -1,9 +1,8 @@
 /**
  * Bounds how many connections to one node are being set up at a time. Hundreds of handshakes at
- * once all finish late, some too late; with a queue, the first unit is served at once, and the
- * event loop stays free for everything else.
+ * once all finish late, some too late; with a queue, the first is served at once, and the event loop
+ * stays free for everything else.
  */
-import { NoAnswerError } from "./remote_access.ts";
 
 /** Most handshakes with one node at a time: enough to hide the round trips of a slow path. */
 const MAX_DIALS = 32;
@@ -14,7 +13,13 @@ interface NodeQueue {
 }
 
 export class DialQueue {
+  readonly #isSilence: (error: unknown) => boolean;
   readonly #nodes = new Map<string, NodeQueue>();
+
+  /** `isSilence` knows the errors of a dial that found no answer at all. */
+  constructor(isSilence: (error: unknown) => boolean = () => false) {
+    this.#isSilence = isSilence;
+  }
 
   /**
    * Calls `dial` when its turn has come; with `urgent` it goes ahead of the others. If a dial finds
@@ -34,7 +39,7 @@ export class DialQueue {
       signal.throwIfAborted();
       return await dial();
     } catch (error) {
-      if (error instanceof NoAnswerError) rejectAll(queue, error);
+      if (this.#isSilence(error)) rejectAll(queue, error);
       throw error;
     } finally {
       this.#next(node, queue);
@@ -69,6 +74,6 @@ export class DialQueue {
   }
 }
 
-function rejectAll(queue: NodeQueue, error: Error): void {
+function rejectAll(queue: NodeQueue, error: unknown): void {
   for (const turn of queue.waiting.splice(0)) turn.reject(error);
 }

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
-import { DialQueue } from "../../../lib/workceptor/remote/dial_queue.ts";
-import { NoAnswerError } from "../../../lib/workceptor/remote/remote_access.ts";
-import { settle } from "../../sim/virtual_clock.ts";
+import { DialQueue } from "../../lib/base/dial_queue.ts";
+import { settle } from "../sim/virtual_clock.ts";
+
+class Silence extends Error {}
 
 const signal = new AbortController().signal;
 
 /** Dials that a test answers, in the order in which they were begun. */
 class Dials {
   readonly begun: (PromiseWithResolvers<string> & { name: string })[] = [];
-  readonly queue = new DialQueue();
+  readonly queue = new DialQueue((error) => error instanceof Silence);
 
   dial(name: string, options: { signal?: AbortSignal; urgent?: boolean } = {}): Promise<string> {
     const dialled = this.queue.dial("far", () => {
@@ -65,7 +66,7 @@ Deno.test("those that wait for a silent node are told with the first", async () 
   const dials = new Dials();
   const most = await dials.fill();
   const waiting = dials.dial("waits");
-  const error = new NoAnswerError("nothing heard");
+  const error = new Silence("nothing heard");
   dials.begun[0]!.reject(error);
   await assert.rejects(waiting, error);
   for (const { resolve } of dials.begun.slice(1)) resolve("after all");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { listenUnix, SocketInUseError } from "../../lib/control/unix_listener.ts";
+import { listenUnix, SocketInUseError } from "../../lib/base/unix_listener.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 
 const OWNER_ONLY = { mode: 0o600 };
