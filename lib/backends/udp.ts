@@ -7,8 +7,8 @@ import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import { Shares } from "../base/shares.ts";
 import type { Backend, OnSession, Session } from "./backend.ts";
+import { bindUdp } from "./bind_udp.ts";
 import { formatHostPort, type HostPort, parseDialAddress } from "./host_port.ts";
-import { listenAddresses, ListenError } from "./listen_address.ts";
 import { networkOf } from "./network_of.ts";
 import { type DiallerDeps, runDialler } from "./redial.ts";
 import type { BindOptions, ListenerDeps } from "./socket_listener.ts";
@@ -137,22 +137,6 @@ export class UdpListener implements Backend, AsyncDisposable {
     this.#sessions.get(oldest)!.close();
     return true;
   }
-}
-
-async function bindUdp({ bindAddress, port }: BindOptions): Promise<UdpSocket> {
-  let failure: unknown;
-  for (const address of listenAddresses(bindAddress)) {
-    try {
-      const [host = address] = await resolveHost(address);
-      return await UdpSocket.bind({ host, port });
-    } catch (cause) {
-      if (cause instanceof ListenError && cause.portTaken) throw cause;
-      failure = cause;
-    }
-  }
-  if (failure instanceof ListenError) throw failure;
-  const shown = formatHostPort({ host: bindAddress, port });
-  throw new ListenError(`cannot listen on UDP ${shown}: ${messageOf(failure)}`, { cause: failure });
 }
 
 export interface UdpPeerOptions {

@@ -1,6 +1,9 @@
 /** Sending and receiving single packets on a service of this node. */
 import {
+  ConnectionType,
   MAX_HOPS,
+  MAX_MESSAGE_BYTES,
+  PACKET_HEADER_BYTES,
   packetPayload,
   packetService,
   type Service,
@@ -26,19 +29,40 @@ export interface DatagramHandler {
   unreachable?(notice: Unreachable, reporter: string): void;
 }
 
+export interface DatagramPortOptions {
+  /** Advertises the service to the mesh under these tags. */
+  readonly advertise?: { readonly tags: Readonly<Record<string, string>> } | undefined;
+}
+
+/** The longest payload: a message has at most 65,535 bytes. */
+export const MAX_DATAGRAM_BYTES = MAX_MESSAGE_BYTES - PACKET_HEADER_BYTES;
+
 export interface DatagramPortDeps {
   readonly nodes: NodeTable;
   readonly services: ServiceRegistry;
   readonly packets: PacketSwitch;
+  readonly advertisements: {
+    offer(
+      service: string,
+      type: ConnectionType,
+      tags: Readonly<Record<string, string>>,
+    ): Disposable;
+  };
 }
 
 /** A service that datagrams go from and to; disposing it ends that. */
 export class DatagramPort implements Disposable {
   readonly #deps: DatagramPortDeps;
   readonly #registration: { readonly service: Service } & Disposable;
+  readonly #advertisement: Disposable | undefined;
 
   /** `service` "" stands for a new ephemeral one. Throws if it is too long or taken. */
-  constructor(deps: DatagramPortDeps, service: string, handler: DatagramHandler) {
+  constructor(
+    deps: DatagramPortDeps,
+    service: string,
+    handler: DatagramHandler,
+    { advertise }: DatagramPortOptions = {},
+  ) {
     this.#deps = deps;
     this.#registration = deps.services.register(service, {
       receive: (packet, from) =>
@@ -49,6 +73,12 @@ export class DatagramPort implements Disposable {
         }),
       unreachable: (notice, reporter) => handler.unreachable?.(notice, reporter),
     });
+    if (advertise === undefined) return;
+    this.#advertisement = deps.advertisements.offer(
+      this.service,
+      ConnectionType.Datagram,
+      advertise.tags,
+    );
   }
 
   get service(): string {
@@ -56,11 +86,17 @@ export class DatagramPort implements Disposable {
   }
 
   /**
-   * Sends a copy of `payload`. `hops` is how often it may be forwarded. Throws "no route to node";
-   * otherwise it may still be lost, like any datagram.
+   * Sends a copy of `payload`. `hops` is how often it may be forwarded. Throws "no route to node",
+   * or a `RangeError` for more than `MAX_DATAGRAM_BYTES`; otherwise it may still be lost, like any
+   * datagram.
    */
   send(toNode: string, toService: string, payload: Uint8Array, hops = MAX_HOPS): void {
     const { nodes, packets } = this.#deps;
+    if (payload.length > MAX_DATAGRAM_BYTES) {
+      throw new RangeError(
+        `datagram of ${payload.length} bytes: at most ${MAX_DATAGRAM_BYTES} fit`,
+      );
+    }
     const service = serviceFromText(toService);
     if (service === undefined) throw new RangeError(`service name ${toService} too long`);
     // Packets to a node that nobody has heard of can still expire here, as in a traceroute.
@@ -70,6 +106,7 @@ export class DatagramPort implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#advertisement?.[Symbol.dispose]();
     this.#registration[Symbol.dispose]();
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { ByteConn } from "../base/byte_conn.ts";
 import type { ClientTls, ServerTls } from "../quic/tls.ts";
+import type { DatagramHandler, DatagramPort, DatagramPortOptions } from "./datagram_port.ts";
 
 /** A stream over the mesh, with the identity of the other end. */
 export interface MeshConn extends ByteConn {
@@ -89,6 +90,15 @@ export interface Mesh {
   traceroute(node: string, options?: { signal?: AbortSignal }): AsyncIterable<PingReply>;
   dial(node: string, service: string, options?: DialOptions): Promise<MeshConn>;
   listen(service: string, options?: ListenOptions): Promise<MeshListener>;
+  /**
+   * Sends and receives single datagrams on `service` ("" for a new ephemeral one). Throws a
+   * `RangeError` if the name is too long, or a `ServiceTakenError`.
+   */
+  openDatagramPort(
+    service: string,
+    handler: DatagramHandler,
+    options?: DatagramPortOptions,
+  ): DatagramPort;
   /** Replaces the list of work types advertised with the control service. */
   advertiseWorkTypes(types: AdvertisedWorkType[]): void;
   /** Whether a packet for `node` could be sent now (true for this node itself). */

@@ -1,5 +1,11 @@
 /** The node in the mesh. */
-export type { Datagram, DatagramHandler, DatagramPort } from "./datagram_port.ts";
+export {
+  type Datagram,
+  type DatagramHandler,
+  type DatagramPort,
+  type DatagramPortOptions,
+  MAX_DATAGRAM_BYTES,
+} from "./datagram_port.ts";
 export type { FirewallRule } from "./firewall.ts";
 export type {
   AdvertisedWorkType,
@@ -25,3 +31,4 @@ export type {
   RefusalEvent,
   RoutesEvent,
 } from "./observer.ts";
+export { ServiceTakenError } from "./service_registry.ts";

@@ -7,7 +7,7 @@ import type { Random } from "../base/random.ts";
 import { Shares } from "../base/shares.ts";
 import { isCost, isLocalhost, isNodeId, MAX_NODE_ID_BYTES } from "../wire/mod.ts";
 import { Advertisements } from "./advertisements.ts";
-import { type DatagramHandler, DatagramPort } from "./datagram_port.ts";
+import { type DatagramHandler, DatagramPort, type DatagramPortOptions } from "./datagram_port.ts";
 import { DropLog } from "./drop_log.ts";
 import { compileFirewall, type FirewallRule } from "./firewall.ts";
 import {
@@ -225,13 +225,18 @@ export class Netceptor implements Mesh, AsyncDisposable {
     return traceroute(this.#pingDeps, this.#resolve(node), options);
   }
 
-  /**
-   * Sends and receives single datagrams on `service` ("" for a new ephemeral one). Throws if the
-   * name is too long or taken.
-   */
-  openDatagramPort(service: string, handler: DatagramHandler): DatagramPort {
-    const deps = { nodes: this.#nodes, services: this.#services, packets: this.#packets };
-    return new DatagramPort(deps, service, handler);
+  openDatagramPort(
+    service: string,
+    handler: DatagramHandler,
+    options: DatagramPortOptions = {},
+  ): DatagramPort {
+    const deps = {
+      nodes: this.#nodes,
+      services: this.#services,
+      packets: this.#packets,
+      advertisements: this.#advertisements,
+    };
+    return new DatagramPort(deps, service, handler, options);
   }
 
   async dial(node: string, service: string, options: DialOptions = {}): Promise<MeshConn> {

@@ -11,6 +11,14 @@ export interface PacketHandler {
   unreachable?(notice: Unreachable, reporter: string): void;
 }
 
+/** Somebody on this node already listens on the service. */
+export class ServiceTakenError extends Error {
+  override readonly name = "ServiceTakenError";
+  constructor(service: string) {
+    super(`service ${service} is already listening`);
+  }
+}
+
 export class ServiceRegistry {
   readonly #random: Random;
   readonly #handlers = new Map<Service, PacketHandler>();
@@ -25,14 +33,14 @@ export class ServiceRegistry {
 
   /**
    * Registers `handler` for the service called `name`, "" for a new ephemeral one. Disposing of the
-   * result ends that. Throws if the name is too long or taken.
+   * result ends that. Throws a `RangeError` if the name is too long, or a `ServiceTakenError`.
    */
   register(name: string, handler: PacketHandler): { readonly service: Service } & Disposable {
     const service = name === "" ? this.#ephemeral() : serviceFromText(name);
     if (service === undefined) {
       throw new RangeError(`service name ${name} too long (at most ${MAX_SERVICE_BYTES} bytes)`);
     }
-    if (this.#handlers.has(service)) throw new Error(`service ${name} is already listening`);
+    if (this.#handlers.has(service)) throw new ServiceTakenError(name);
     this.#handlers.set(service, handler);
     return {
       service,

@@ -1,5 +1,6 @@
 /** What becomes of data packets, seen from a neighbour. */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import type { MeshStatus } from "../../lib/netceptor/mod.ts";
 import {
   decodeUnreachable,
   DESTINATION_SERVICE_AT,
@@ -155,6 +156,35 @@ Deno.test("datagram ports carry payloads between nodes", async () => {
   sender.send("n1", "in", Uint8Array.of(1, 2, 3));
   await mesh.clock.advance(0);
   deepEqual(got, [["n0", "out", [1, 2, 3]]]);
+});
+
+Deno.test("a datagram port advertises its service until it closes", async () => {
+  await using mesh = new SimMesh();
+  const [a, b] = mesh.addAll(2, [[0, 1]]);
+  await mesh.converge();
+  const port = b!.netceptor.openDatagramPort("in", {}, { advertise: { tags: { type: "test" } } });
+  await mesh.clock.until(() => a!.netceptor.status().Advertisements.length > 0, 10_000);
+  const [{ NodeID, Service, ConnType, Tags }] = a!.netceptor.status().Advertisements as [
+    MeshStatus["Advertisements"][number],
+  ];
+  deepEqual([NodeID, Service, ConnType, Tags], ["n1", "in", 0, { type: "test" }]);
+  port[Symbol.dispose]();
+  await mesh.clock.until(() => a!.netceptor.status().Advertisements.length === 0, 10_000);
+});
+
+Deno.test("a datagram port refuses what is longer than any message", async () => {
+  await using mesh = new SimMesh();
+  const [a, b] = mesh.addAll(2, [[0, 1]]);
+  await mesh.converge();
+  let got = 0;
+  using _receiver = b!.netceptor.openDatagramPort("in", {
+    datagram: ({ payload }) => void (got = payload.length),
+  });
+  using sender = a!.netceptor.openDatagramPort("", {});
+  sender.send("n1", "in", new Uint8Array(65_499));
+  await mesh.clock.advance(0);
+  equal(got, 65_499);
+  throws(() => sender.send("n1", "in", new Uint8Array(65_500)), /65500 bytes: at most 65499 fit/);
 });
 
 Deno.test("a firewall may drop silently and reject with a notice, forwarded packets too", async () => {
