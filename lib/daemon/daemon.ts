@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/default_socket.ts";
 import type { Random } from "../base/random.ts";
+import type { ActionSpec, Configured } from "../config/action.ts";
 import { node as nodeAction } from "../config/actions/general.ts";
 import { workSigning } from "../config/actions/workers.ts";
 import type { Config } from "../config/config.ts";
@@ -17,7 +18,7 @@ import { REMOTE_WORK_TYPE } from "../workceptor/remote/remote_extra_data.ts";
 import { RemoteWork } from "../workceptor/remote/remote_work_type.ts";
 import { StoreInUseError } from "../workceptor/unit_store.ts";
 import { Workceptor } from "../workceptor/workceptor.ts";
-import { RunningBackends } from "./backends.ts";
+import { prepareBackend } from "./backends.ts";
 import { ControlSockets } from "./control_sockets.ts";
 import { failedAction } from "./failed_action.ts";
 import type { DaemonLog } from "./logging.ts";
@@ -25,7 +26,9 @@ import { holdsUnits, noUnits } from "./no_units.ts";
 import { type NodeObserver, Observers } from "./observers.ts";
 import { backendActions } from "./prepare_backend.ts";
 import { checkReloadable } from "./reload.ts";
+import { type ActionChanges, RunningActions } from "./running_actions.ts";
 import { Security } from "./security.ts";
+import { isService, prepareService } from "./services.ts";
 import { VERSION } from "./version.ts";
 import { workerActions } from "./work_types.ts";
 
@@ -54,7 +57,8 @@ export class Daemon implements AsyncDisposable {
   readonly #security: Security;
   readonly #netceptor: Netceptor;
   readonly #workceptor: Workceptor;
-  readonly #backends: RunningBackends;
+  /** Backends and services. */
+  readonly #running: RunningActions;
   /** What to stop, in reverse order of its start. */
   readonly #parts = new AsyncDisposableStack();
   #config: Config;
@@ -96,11 +100,14 @@ export class Daemon implements AsyncDisposable {
       }),
     );
     const backendDeps = { log, clock, random, environment, security, observer };
-    this.#backends = this.#parts.use(
-      new RunningBackends({
+    const serviceDeps = { log, clock, random, mesh: this.#netceptor, security, observer };
+    this.#running = this.#parts.use(
+      new RunningActions({
         log,
-        host: this.#netceptor,
-        prepare: (configured) => backendActions.handle(configured, backendDeps),
+        prepare: (configured) =>
+          isService(configured)
+            ? prepareService(configured, serviceDeps)
+            : prepareBackend(configured, backendDeps, this.#netceptor),
       }),
     );
   }
@@ -165,7 +172,7 @@ export class Daemon implements AsyncDisposable {
         this.#config,
       ),
     );
-    await this.#backends.apply(this.#config);
+    await this.#running.apply(runningActions(this.#config));
   }
 
   /**
@@ -188,8 +195,8 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Reads the configuration again and applies it to the backends; those that did not change keep
-   * their links, and jobs and streams go on. Throws a `ReloadError`, after which the node runs on
+   * Reads the configuration again and applies it to backends and services; those that did not
+   * change keep their links and connections, and jobs and streams go on. Throws a `ReloadError`, after which the node runs on
    * unchanged.
    */
   reload(): Promise<void> {
@@ -203,12 +210,10 @@ export class Daemon implements AsyncDisposable {
     log.debug("Reloading");
     const after = await brokenConfigAsReloadError(readConfig());
     checkReloadable(this.#config, after);
-    const { started, stopped, kept } = await brokenConfigAsReloadError(this.#backends.apply(after));
+    const changes = await brokenConfigAsReloadError(this.#running.apply(runningActions(after)));
     this.#config = after;
     for (const warning of after.warnings) log.warning(warning);
-    log.info(
-      `Configuration reloaded: backends started ${started}, stopped ${stopped}, unchanged ${kept}`,
-    );
+    log.info(`Configuration reloaded: ${describeChanges(changes)}`);
   }
 
   /** Stops everything in reverse order of its start; jobs go on without us. */
@@ -216,6 +221,24 @@ export class Daemon implements AsyncDisposable {
     this.#netceptor.leaveServicesOnRecord();
     await this.#parts.disposeAsync();
   }
+}
+
+function runningActions({ actions }: Config): Configured<ActionSpec>[] {
+  return actions.filter((configured) =>
+    backendActions.handles(configured) || isService(configured)
+  );
+}
+
+function describeChanges(changes: ActionChanges): string {
+  const describe = (what: string, belongs: (configured: Configured<ActionSpec>) => boolean) => {
+    const count = (list: readonly Configured<ActionSpec>[]) => list.filter(belongs).length;
+    const { started, stopped, kept } = changes;
+    return `${what} started ${count(started)}, stopped ${count(stopped)}, unchanged ${count(kept)}`;
+  };
+  const backends = describe("backends", (configured) => backendActions.handles(configured));
+  return Object.values(changes).some((list) => list.some(isService))
+    ? `${backends}; ${describe("services", isService)}`
+    : backends;
 }
 
 async function brokenConfigAsReloadError<T>(step: Promise<T>): Promise<T> {

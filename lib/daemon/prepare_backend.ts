@@ -20,8 +20,8 @@ import type { Security } from "./security.ts";
 /** A backend whose parameters are all valid, and which holds nothing yet. */
 export interface PreparedBackend {
   readonly policy: LinkPolicy;
-  /** The TCP or UDP port that `open` binds; undefined for a peer. */
-  readonly port?: number;
+  /** The port that `open` binds, such as `tcp 7323`; undefined for a peer. */
+  readonly holds?: string;
   /** Binds a listener. Rejects with a `ListenError` if that fails. */
   open(): Promise<Backend>;
 }
@@ -36,7 +36,11 @@ export const backendActions = new ActionHandlers<BackendDeps, Promise<PreparedBa
   .on(tcpListener, async (values, deps) => {
     const { bindaddr: bindAddress, port } = values;
     const tls = serverTls(values, deps);
-    return listener(values, async () => await TcpListener.bind(deps, { bindAddress, port, tls }));
+    return listener(
+      values,
+      "tcp",
+      async () => await TcpListener.bind(deps, { bindAddress, port, tls }),
+    );
   })
   .on(tcpPeer, async (values, deps) => {
     const { address, redial } = values;
@@ -45,7 +49,7 @@ export const backendActions = new ActionHandlers<BackendDeps, Promise<PreparedBa
   .on(udpListener, async (values, deps) => {
     const { bindaddr: bindAddress, port } = values;
     const { UdpListener } = await import("../backends/udp.ts");
-    return listener(values, () => UdpListener.bind(deps, { bindAddress, port }));
+    return listener(values, "udp", () => UdpListener.bind(deps, { bindAddress, port }));
   })
   .on(udpPeer, async (values, deps) => {
     const { UdpPeer } = await import("../backends/udp.ts");
@@ -57,7 +61,7 @@ export const backendActions = new ActionHandlers<BackendDeps, Promise<PreparedBa
     const tls = serverTls(values, deps);
     checkServedPath(path);
     const options = { bindAddress, port, path, tls };
-    return listener(values, async () => await WebSocketListener.bind(deps, options));
+    return listener(values, "tcp", async () => await WebSocketListener.bind(deps, options));
   })
   .on(wsPeer, async (values, deps) => {
     const { address, redial, extraheader: extraHeader } = values;
@@ -77,9 +81,13 @@ interface ListenerValues extends PolicyValues {
   readonly nodecost: Readonly<Record<string, number>> | undefined;
 }
 
-function listener(values: ListenerValues, open: () => Promise<Backend>): PreparedBackend {
+function listener(
+  values: ListenerValues,
+  transport: "tcp" | "udp",
+  open: () => Promise<Backend>,
+): PreparedBackend {
   const { nodecost: nodeCost = {}, port } = values;
-  return { policy: { ...policyOf(values), nodeCost }, port, open };
+  return { policy: { ...policyOf(values), nodeCost }, holds: `${transport} ${port}`, open };
 }
 
 function peer(values: PolicyValues, backend: Backend): PreparedBackend {

@@ -38,6 +38,8 @@ bashTest("bash completes actions", async () => {
   assert.deepEqual(await complete(["--node", "id", "=", "foo", "--tcp"]), [
     "--tcp-listener",
     "--tcp-peer",
+    "--tcp-server",
+    "--tcp-client",
   ]);
   assert((await complete([""])).includes("--config"));
   assert.deepEqual(await complete(["--work-kub"]), []);

@@ -103,12 +103,12 @@ Deno.test("what has no effect yet is refused, with its name and position", async
 - tls-client: {name: t, cert: c, key: k}
 - tcp-peer: {address: 'x:1', tls: t}
 - work-kubernetes: {worktype: w}
-- tcp-server: {port: 1, remotenode: bar, remoteservice: web}
+- ip-router: {networkname: net, localnet: 10.0.0.0/30}
 `);
   const refused = (() => refuseUnsupported(config)) as () => never;
   assert.deepEqual(await errorsOf(Promise.resolve().then(refused)), [
     "receptor.yml:4: work-kubernetes: not supported yet by this version",
-    "receptor.yml:5: tcp-server: not supported yet by this version",
+    "receptor.yml:5: ip-router: not supported yet by this version",
   ]);
 });
 

@@ -59,7 +59,7 @@ export const tcpServer = defineAction({
   name: "tcp-server",
   section: "services",
   description: "Listen for TCP and forward via Receptor",
-  planned: true,
+  reloadable: true,
   parameters: {
     port: { type: port, required: true, description: "Local TCP port to bind to" },
     bindaddr: { ...bindAddressParameter, description: "Address to bind TCP listener to" },
@@ -76,7 +76,7 @@ export const tcpClient = defineAction({
   name: "tcp-client",
   section: "services",
   description: "Listen on a Receptor service and forward via TCP",
-  planned: true,
+  reloadable: true,
   parameters: {
     service: serviceParameter,
     address: {
@@ -123,7 +123,7 @@ export const unixSocketServer = defineAction({
   name: "unix-socket-server",
   section: "services",
   description: "Listen on a Unix socket and forward via Receptor",
-  planned: true,
+  reloadable: true,
   parameters: {
     filename: {
       type: filename,
@@ -141,7 +141,7 @@ export const unixSocketClient = defineAction({
   name: "unix-socket-client",
   section: "services",
   description: "Listen via Receptor and forward to a Unix socket",
-  planned: true,
+  reloadable: true,
   parameters: {
     service: serviceParameter,
     filename: {

@@ -4,15 +4,16 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Backend } from "../../lib/backends/backend.ts";
 import { ListenError } from "../../lib/backends/listen_address.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import type { ActionSpec, ConfigOf, Configured } from "../../lib/config/action.ts";
 import { tcpListener, tcpPeer } from "../../lib/config/actions/backends.ts";
-import { Config } from "../../lib/config/config.ts";
 import { InvalidConfigError } from "../../lib/config/config_error.ts";
-import { RunningBackends } from "../../lib/daemon/backends.ts";
-import type { PreparedBackend } from "../../lib/daemon/prepare_backend.ts";
+import {
+  type OpenAction,
+  type PreparedAction,
+  RunningActions,
+} from "../../lib/daemon/running_actions.ts";
 
 type Step = "prepare" | "open" | "run" | "stop";
 type AnyConfigured = Configured<ActionSpec>;
@@ -25,21 +26,19 @@ interface Hosted {
 /** Stands in for the mesh and the system's ports; fails at one step if told to. */
 class World {
   readonly running: Hosted[] = [];
-  readonly ports = new Map<number, Backend>();
+  readonly ports = new Map<number, unknown>();
   readonly stopped: AnyConfigured[] = [];
   fault: { step: Step; at: number } | undefined;
   /** Called, and awaited, by each `open`. */
   beforeOpen: () => Promise<void> | void = () => {};
-  readonly #configuredOf = new Map<Backend, AnyConfigured>();
 
-  readonly backends = new RunningBackends({
+  readonly actions = new RunningActions({
     log: silentLog,
     prepare: (configured) => this.#prepare(configured),
-    host: { addBackend: (backend) => this.#run(backend) },
   });
 
   apply(actions: readonly AnyConfigured[]) {
-    return this.backends.apply(new Config(actions, "node", []));
+    return this.actions.apply(actions);
   }
 
   #failAt(step: Step): void {
@@ -49,57 +48,44 @@ class World {
   }
 
   // deno-lint-ignore require-await -- what it throws must be a rejection
-  async #prepare(configured: AnyConfigured): Promise<PreparedBackend> {
+  async #prepare(configured: AnyConfigured): Promise<PreparedAction> {
     this.#failAt("prepare");
     const { port, tls } = configured.values as { port?: number; tls?: string };
     if (tls !== undefined) throw new Error(`unknown TLS config ${tls}`);
-    const policy = { cost: 1, nodeCost: {} };
-    return port === undefined
-      ? { policy, open: () => this.#open(configured) }
-      : { policy, port, open: () => this.#open(configured, port) };
+    return {
+      holds: port === undefined ? undefined : `tcp ${port}`,
+      open: () => this.#open(configured, port),
+    };
   }
 
-  async #open(configured: AnyConfigured, port?: number): Promise<Backend> {
+  async #open(configured: AnyConfigured, port?: number): Promise<OpenAction> {
     await this.beforeOpen();
     this.#failAt("open");
     if (port !== undefined && this.ports.has(port)) {
       throw new ListenError("taken", { cause: new Deno.errors.AddrInUse() });
     }
+    const owner = {};
     const release = () => {
-      if (port !== undefined && this.ports.get(port) === backend) this.ports.delete(port);
+      if (port !== undefined && this.ports.get(port) === owner) this.ports.delete(port);
     };
-    const backend: Backend = {
-      description: configured.action.name,
-      run(_, signal) {
-        const over = Promise.withResolvers<void>();
-        const stop = () => {
-          release();
-          over.resolve();
-        };
-        if (signal.aborted) stop();
-        else signal.addEventListener("abort", stop);
-        return over.promise;
-      },
+    if (port !== undefined) this.ports.set(port, owner);
+    return {
+      run: () => this.#run(configured, release),
+      [Symbol.asyncDispose]: () => Promise.resolve(release()),
     };
-    if (port !== undefined) this.ports.set(port, backend);
-    this.#configuredOf.set(backend, configured);
-    return backend;
   }
 
-  #run(backend: Backend) {
+  #run(configured: AnyConfigured, release: () => void) {
     this.#failAt("run");
-    const stop = new AbortController();
     const ended = Promise.withResolvers<void>();
-    const configured = this.#configuredOf.get(backend)!;
     const end = () => {
-      stop.abort();
+      release();
       const index = this.running.indexOf(hosted);
       if (index >= 0) this.running.splice(index, 1);
       ended.resolve();
     };
     const hosted = { configured, end };
     this.running.push(hosted);
-    void backend.run(() => Promise.reject(new Error("no session expected")), stop.signal);
     return {
       ended: ended.promise,
       // deno-lint-ignore require-await -- what it throws must be a rejection
@@ -153,7 +139,7 @@ const operation = fc.oneof(
   fc.record({ kind: fc.constant("end" as const), which: fc.nat() }),
 );
 
-Deno.test("a reload that fails at any step leaves the previous backends", async () => {
+Deno.test("a reload that fails at any step leaves the previous ones running", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { maxLength: 12 }), async (operations) => {
       const world = new World();
@@ -198,7 +184,7 @@ Deno.test("a reload that fails at any step leaves the previous backends", async 
         }
         assert.deepEqual([...world.ports.keys()].sort(), portsOf(world.running));
       }
-      await world.backends[Symbol.asyncDispose]();
+      await world.actions[Symbol.asyncDispose]();
       assert.deepEqual([world.running.length, world.ports.size], [0, 0]);
     }),
     { numRuns: 500 },
@@ -208,20 +194,20 @@ Deno.test("a reload that fails at any step leaves the previous backends", async 
 Deno.test("a port that somebody else has is detected before a link is touched", async () => {
   const world = new World();
   await world.apply([ONCE, LISTENER]);
-  world.ports.set(2, {} as Backend);
+  world.ports.set(2, {});
   await assert.rejects(world.apply([OTHER]), InvalidConfigError);
   assert.deepEqual(world.stopped, []);
   world.ports.delete(2);
   await world.apply([OTHER]);
-  await world.backends[Symbol.asyncDispose]();
+  await world.actions[Symbol.asyncDispose]();
 });
 
-Deno.test("backends that cannot start again are started by the next reload", async () => {
+Deno.test("actions that cannot start again are started by the next reload", async () => {
   const world = new World();
   await world.apply([LISTENER]);
   // Somebody takes the port during the moment when it is free.
   world.beforeOpen = () => {
-    if (world.running.length === 0) world.ports.set(1, {} as Backend);
+    if (world.running.length === 0) world.ports.set(1, {});
   };
   await assert.rejects(world.apply([CHANGED]), InvalidConfigError);
   assert.equal(world.running.length, 0);
@@ -229,7 +215,7 @@ Deno.test("backends that cannot start again are started by the next reload", asy
   world.ports.clear();
   await world.apply([LISTENER]);
   assert.equal(world.running.length, 1);
-  await world.backends[Symbol.asyncDispose]();
+  await world.actions[Symbol.asyncDispose]();
 });
 
 for (const moment of ["beside the old ones", "after the old ones"] as const) {
@@ -245,7 +231,7 @@ for (const moment of ["beside the old ones", "after the old ones"] as const) {
     };
     const reload = world.apply(moment === "beside the old ones" ? [LISTENER, OTHER] : [CHANGED]);
     await opening.promise;
-    const stopping = world.backends[Symbol.asyncDispose]();
+    const stopping = world.actions[Symbol.asyncDispose]();
     gate.resolve();
     await assert.rejects(reload, /shutting down/);
     await stopping;

@@ -1,0 +1,156 @@
+/** The services of a configuration, as actions that a reload starts and stops. */
+import type { ListenerDeps } from "../backends/socket_listener.ts";
+import type { Random } from "../base/random.ts";
+import type { ActionSpec, Configured } from "../config/action.ts";
+import {
+  tcpClient,
+  tcpServer,
+  unixSocketClient,
+  unixSocketServer,
+} from "../config/actions/services.ts";
+import type { Mesh } from "../netceptor/mesh.ts";
+import { meshExit, tcpExit, unixExit } from "../services/exits.ts";
+import { MeshEntrance } from "../services/mesh_entrance.ts";
+import type { Entrance, Exit, Service } from "../services/service.ts";
+import { StreamService } from "../services/stream_service.ts";
+import { TcpEntrance } from "../services/tcp_entrance.ts";
+import { UnixEntrance } from "../services/unix_entrance.ts";
+import { ActionHandlers } from "./action_handlers.ts";
+import type { PreparedAction } from "./running_actions.ts";
+import type { Security } from "./security.ts";
+
+export interface ServiceDeps extends ListenerDeps {
+  readonly random: Random;
+  readonly mesh: Pick<Mesh, "dial" | "listen">;
+  readonly security: Pick<Security, "server" | "client">;
+}
+
+/** A service whose parameters are all valid, and which holds nothing yet. */
+interface PreparedService {
+  /** What `open` takes that only one can have. */
+  readonly holds: string;
+  open(): Promise<Service>;
+}
+
+/** Rejects if a parameter is wrong: an unknown TLS configuration, a malformed address. */
+const serviceActions = new ActionHandlers<ServiceDeps, Promise<PreparedService>>()
+  .on(tcpServer, async ({ port, bindaddr: bindAddress, tlsserver, ...to }, deps) => {
+    const tls = serverTls(tlsserver, deps);
+    const exit = await exitTo(to, to.tlsclient, deps);
+    const entrance = () => Promise.resolve(new TcpEntrance(deps, { bindAddress, port, tls }));
+    return streams(deps, { name: `tcp-server ${port}`, holds: `tcp ${port}`, entrance, exit });
+  })
+  .on(tcpClient, async ({ service, address, tlsserver, tlsclient }, deps) => {
+    const exit = tcpExit(address, await clientTls(tlsclient, deps));
+    const tags = { type: "TCP Proxy", address };
+    return fromMesh(deps, { name: "tcp-client", service, tls: tlsserver, tags, exit });
+  })
+  .on(unixSocketServer, async ({ filename, permissions: mode, tls, ...to }, deps) => {
+    const exit = await exitTo(to, tls, deps);
+    const entrance = () => UnixEntrance.open(filename, { ...deps, mode });
+    const name = `unix-socket-server ${filename}`;
+    return streams(deps, { name, holds: `file ${filename}`, entrance, exit });
+  })
+  // deno-lint-ignore require-await -- what it throws must be a rejection
+  .on(unixSocketClient, async ({ service, filename, tls }, deps) => {
+    const tags = { type: "Unix Proxy", filename };
+    const exit = unixExit(filename);
+    return fromMesh(deps, { name: "unix-socket-client", service, tls, tags, exit });
+  });
+
+export function isService(configured: Configured<ActionSpec>): boolean {
+  return serviceActions.handles(configured);
+}
+
+/** Rejects if a parameter is wrong. */
+export async function prepareService(
+  configured: Configured<ActionSpec>,
+  deps: ServiceDeps,
+): Promise<PreparedAction> {
+  const { holds, open } = await serviceActions.handle(configured, deps);
+  return {
+    holds,
+    stopsFirst: true,
+    async open() {
+      const service = await open();
+      return {
+        run: () => runService(service, configured, deps),
+        [Symbol.asyncDispose]: async () => await service[Symbol.asyncDispose](),
+      };
+    },
+  };
+}
+
+function runService(service: Service, { action }: Configured<ActionSpec>, { log }: ServiceDeps) {
+  const stop = new AbortController();
+  const ended = service.run(stop.signal).catch((error) => {
+    log.error(`Error running ${action.name}: ${error}`);
+  });
+  return {
+    ended,
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Error("the service is stopped"));
+      await ended;
+    },
+  };
+}
+
+interface Streams {
+  /** For messages. */
+  readonly name: string;
+  readonly holds: string;
+  readonly entrance: () => Promise<Entrance>;
+  readonly exit: Exit;
+}
+
+function streams(
+  { log, clock }: ServiceDeps,
+  { name, holds, entrance, exit }: Streams,
+): PreparedService {
+  return {
+    holds,
+    open: async () => new StreamService({ log, clock, entrance: await entrance(), exit }, name),
+  };
+}
+
+interface StreamsFromMesh {
+  readonly name: string;
+  readonly service: string;
+  readonly tls: string | undefined;
+  /** What the original advertises the service under. */
+  readonly tags: Record<string, string>;
+  readonly exit: Exit;
+}
+
+function fromMesh(deps: ServiceDeps, options: StreamsFromMesh): PreparedService {
+  const { name, service, tags, exit } = options;
+  const tls = serverTls(options.tls, deps)?.mesh;
+  return streams(deps, {
+    name: `${name} ${service}`,
+    holds: `service ${service}`,
+    entrance: () => MeshEntrance.open(deps.mesh, service, { tls, advertise: { tags } }),
+    exit,
+  });
+}
+
+interface RemoteValues {
+  readonly remotenode: string;
+  readonly remoteservice: string;
+}
+
+async function exitTo(
+  { remotenode: node, remoteservice: service }: RemoteValues,
+  tlsClientName: string | undefined,
+  deps: ServiceDeps,
+): Promise<Exit> {
+  const tls = (await clientTls(tlsClientName, deps))?.mesh;
+  return meshExit(deps.mesh, { node, service, tls });
+}
+
+function serverTls(name: string | undefined, { security }: ServiceDeps) {
+  return name ? security.server(name) : undefined;
+}
+
+async function clientTls(name: string | undefined, { security }: ServiceDeps) {
+  return name ? await security.client(name) : undefined;
+}

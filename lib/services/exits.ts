@@ -1,0 +1,60 @@
+/** The three kinds of places where a stream service's connections lead. */
+import { formatHostPort, parseDialAddress } from "../backends/host_port.ts";
+import { connectTcp } from "../backends/tcp_conn.ts";
+import type { LinkClientTls } from "../backends/tls.ts";
+import { abortable } from "../base/abortable.ts";
+import { closeQuietly } from "../base/byte_conn.ts";
+import { DialQueue } from "../base/dial_queue.ts";
+import type { Mesh } from "../netceptor/mesh.ts";
+import type { ClientTls } from "../quic/tls.ts";
+import type { Exit } from "./service.ts";
+
+export interface MeshTarget {
+  readonly node: string;
+  readonly service: string;
+  /** A `tls-client` profile; without it, encrypted, but not authenticated. */
+  readonly tls?: ClientTls | undefined;
+}
+
+/** To a service of a node. */
+export function meshExit(
+  mesh: Pick<Mesh, "dial">,
+  { node, service, tls }: MeshTarget,
+): Exit {
+  const queue = new DialQueue();
+  return {
+    problem: "Error connecting on Receptor network",
+    dial: (signal) => queue.dial(node, () => mesh.dial(node, service, { tls, signal }), { signal }),
+  };
+}
+
+/** To a TCP address, over TLS if there is a profile. Throws a `SyntaxError` for a bad address. */
+export function tcpExit(address: string, tls: LinkClientTls | undefined): Exit {
+  const target = parseDialAddress(address);
+  return {
+    problem: "Error connecting via TCP",
+    async dial(signal) {
+      const conn = await connectTcp(target, signal);
+      if (tls === undefined) return conn;
+      const { connectTls } = await import("../backends/tls.ts");
+      const from = `tcp ${formatHostPort(target)}`;
+      return (await connectTls(conn, tls, { host: target.host, from, signal })).conn;
+    },
+  };
+}
+
+/** To a Unix socket. */
+export function unixExit(path: string): Exit {
+  return {
+    problem: "Error connecting via Unix socket",
+    async dial(signal) {
+      const connecting = Deno.connect({ transport: "unix", path });
+      try {
+        return await abortable(connecting, signal);
+      } catch (error) {
+        connecting.then(closeQuietly, () => {});
+        throw error;
+      }
+    },
+  };
+}

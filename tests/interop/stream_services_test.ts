@@ -1,0 +1,16 @@
+/** TCP and Unix sockets through the mesh, with a Go daemon at one end. */
+import { meshTest } from "../support/mesh.ts";
+import { CARRIERS, carryBytes } from "../services/_through_daemons.ts";
+
+/** The Go daemon's streams are slow. */
+const BYTES = 5_000_000;
+
+for (const carrier of CARRIERS) {
+  for (const [near, far] of [["go", "ours"], ["ours", "go"]] as const) {
+    meshTest(
+      `${carrier}: bytes come in at a node of kind ${near} and go on from one of kind ${far}`,
+      { kinds: ["ours", "go"] },
+      (mesh) => carryBytes(mesh, { near, far, carrier, bytes: BYTES }),
+    );
+  }
+}
