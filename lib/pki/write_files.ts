@@ -10,29 +10,55 @@ export interface OutputFile {
   readonly contents: string;
 }
 
+/** A file on its way: complete on the disk under a temporary name. */
+interface Written {
+  readonly path: string;
+  readonly temporary: string;
+  /** Another name of the file that was at `path` before, if there was one. */
+  previous?: string;
+  isInPlace?: boolean;
+}
+
 /**
  * Writes all `files`, with mode 0600 as the original does, or none: first each under a temporary
  * name, renamed when all are on the disk. Throws an `Error` that names the file that cannot be
  * written.
  */
 export async function writeFiles(files: readonly OutputFile[]): Promise<void> {
-  const written: { temporary: string; path: string }[] = [];
+  const written: Written[] = [];
   try {
     for (const { path, contents } of files) {
-      const temporary = await named(path, () => writeTemporary(path, contents));
-      written.push({ temporary, path });
+      written.push({ path, temporary: await named(path, () => writeTemporary(path, contents)) });
     }
-    for (const { temporary, path } of written) {
-      await named(path, () => Deno.rename(temporary, path));
-    }
+    for (const file of written) await named(file.path, () => putInPlace(file));
   } catch (error) {
-    // Those that have been renamed no longer have this name.
-    for (const { temporary } of written) await Deno.remove(temporary).catch(() => {});
+    for (const file of written) await takeBack(file);
     throw error;
+  } finally {
+    for (const { previous } of written) if (previous) await Deno.remove(previous).catch(() => {});
   }
   for (const folder of new Set(files.map(({ path }) => dirname(path)))) {
     await syncDirectory(folder);
   }
+}
+
+async function putInPlace(file: Written): Promise<void> {
+  const previous = `${file.temporary}.previous`;
+  try {
+    // Not every file system has links, and not every file may be linked to.
+    await Deno.link(file.path, previous).catch(() => Deno.copyFile(file.path, previous));
+    file.previous = previous;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  await Deno.rename(file.temporary, file.path);
+  file.isInPlace = true;
+}
+
+async function takeBack({ path, temporary, previous, isInPlace }: Written): Promise<void> {
+  if (!isInPlace) await Deno.remove(temporary).catch(() => {});
+  else if (previous) await Deno.rename(previous, path).catch(() => {});
+  else await Deno.remove(path).catch(() => {});
 }
 
 async function writeTemporary(path: string, contents: string): Promise<string> {
