@@ -6,7 +6,17 @@ export type { ByteConn } from "./lib/base/byte_conn.ts";
 export { type Clock, systemClock } from "./lib/base/clock.ts";
 export { type Log, silentLog } from "./lib/base/log.ts";
 export { type Random, systemRandom } from "./lib/base/random.ts";
-export * from "./lib/backends/mod.ts";
+export type { Backend, LinkPolicy, Session } from "./lib/backends/backend.ts";
+export { formatHostPort, type HostPort, parseHostPort } from "./lib/backends/host_port.ts";
+export { MemoryBackend, memorySessionPair } from "./lib/backends/memory.ts";
+export { networkOf } from "./lib/backends/network_of.ts";
+export type { BackendObserver, RefusedConnectionEvent } from "./lib/backends/observer.ts";
+export {
+  TcpListener,
+  type TcpListenerOptions,
+  TcpPeer,
+  type TcpPeerOptions,
+} from "./lib/backends/tcp.ts";
 export { ControlClient } from "./lib/control/client.ts";
 export { ControlError } from "./lib/control/control_error.ts";
 export { ControlServer } from "./lib/control/server.ts";
@@ -19,7 +29,39 @@ export type {
   UnitStatus,
   WorkService,
 } from "./lib/control/work_service.ts";
-export * from "./lib/netceptor/mod.ts";
+export {
+  type Datagram,
+  type DatagramHandler,
+  type DatagramPort,
+  type DatagramPortOptions,
+  MAX_DATAGRAM_BYTES,
+} from "./lib/netceptor/datagram_port.ts";
+export type { FirewallRule } from "./lib/netceptor/firewall.ts";
+export type {
+  AdvertisedWorkType,
+  DialOptions,
+  ListenOptions,
+  Mesh,
+  MeshConn,
+  MeshListener,
+  MeshStatus,
+  PingReply,
+} from "./lib/netceptor/mesh.ts";
+export {
+  Netceptor,
+  type NetceptorDeps,
+  type NetceptorOptions,
+  type RunningBackend,
+} from "./lib/netceptor/netceptor.ts";
+export type {
+  DropEvent,
+  LinkDownEvent,
+  LinkEvent,
+  NetceptorObserver,
+  RefusalEvent,
+  RoutesEvent,
+} from "./lib/netceptor/observer.ts";
+export { ServiceTakenError } from "./lib/netceptor/service_registry.ts";
 export type { ClientTls, Identity, ServerTls, VerifyPeer } from "./lib/quic/tls.ts";
 export { commandWork, loadUnregistered } from "./lib/workceptor/command/command_work_type.ts";
 export { REMOTE_WORK_TYPE } from "./lib/workceptor/remote/remote_extra_data.ts";

@@ -6,19 +6,19 @@
  *     deno run -A bench/netceptor_forward.ts [--json] [--seconds=2] [--sizes=64,1452,16000]
  */
 import { parseArgs } from "node:util";
-import { TcpListener, TcpPeer } from "../lib/backends/mod.ts";
+import { TcpListener, TcpPeer } from "../lib/backends/tcp.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import { silentLog } from "../lib/base/log.ts";
 import { systemRandom } from "../lib/base/random.ts";
-import { Netceptor } from "../lib/netceptor/mod.ts";
+import { Netceptor } from "../lib/netceptor/netceptor.ts";
 import {
   encodePacketHeader,
-  encodeRouteMessage,
-  FrameBatch,
-  hashNodeId,
   PACKET_HEADER_BYTES,
   serviceFromText,
-} from "../lib/wire/mod.ts";
+} from "../lib/wire/data_packet.ts";
+import { FrameBatch } from "../lib/wire/frame.ts";
+import { hashNodeId } from "../lib/wire/node_id.ts";
+import { encodeRouteMessage } from "../lib/wire/route_message.ts";
 
 const deps = { log: silentLog, clock: systemClock, random: systemRandom };
 const POLICY = { cost: 1, nodeCost: {} };

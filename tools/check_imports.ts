@@ -52,6 +52,9 @@ export function misdirected(graph: ImportGraph): string[] {
   for (const [file, imports] of graph) {
     const room = roomOf(file);
     if (room === undefined) continue;
+    if (file.endsWith("/mod.ts")) {
+      offences.push(`${file}: rooms have no mod.ts; it would load all of a room at once`);
+    }
     if (!ROOMS.includes(room)) offences.push(`${file} lies in lib/${room}, which is no known room`);
     for (const imported of imports) {
       const other = roomOf(imported);

@@ -5,11 +5,21 @@ import type { ActionSpec, Configured } from "../config/action.ts";
 import { actionTable } from "../config/action_table.ts";
 import { certInit, certMakeReq, certMesh, certSignReq } from "../config/actions/certificates.ts";
 import type { Config } from "../config/config.ts";
-import type { CommandDeps, CommandIo } from "../pki/mod.ts";
+import type { CommandDeps, CommandIo } from "../pki/command_io.ts";
 import { ActionHandlers } from "./action_handlers.ts";
 import { failedAction } from "./failed_action.ts";
 
-type Pki = typeof import("../pki/mod.ts");
+/** Only these commands need the library that makes certificates. */
+async function loadPki() {
+  const [init, makeRequest, signRequest, mesh] = await Promise.all([
+    import("../pki/cert_init.ts"),
+    import("../pki/cert_make_request.ts"),
+    import("../pki/cert_sign_request.ts"),
+    import("../pki/cert_mesh.ts"),
+  ]);
+  return { ...init, ...makeRequest, ...signRequest, ...mesh };
+}
+type Pki = Awaited<ReturnType<typeof loadPki>>;
 
 interface CommandsDeps extends CommandDeps {
   readonly io: CommandIo;
@@ -68,8 +78,7 @@ export function certificateCommands({ actions }: Config): Configured<ActionSpec>
 
 /** Throws a `ConfigError` that says which file or parameter is wrong. */
 export async function runCertificateCommand(configured: Configured<ActionSpec>): Promise<void> {
-  // Only these commands need the library that makes certificates.
-  const pki = await import("../pki/mod.ts");
+  const pki = await loadPki();
   try {
     await commands.handle(configured, { clock, random, io: terminal(), pki });
   } catch (cause) {

@@ -16,7 +16,7 @@ import { meshCaller, serveConnections, unixCaller } from "../control/accept_loop
 import type { ControlServer } from "../control/server.ts";
 import { makeOwnFolder } from "../control/own_folder.ts";
 import type { Mesh, MeshConn } from "../netceptor/mesh.ts";
-import type { TlsServerProfile } from "../pki/mod.ts";
+import type { TlsServerProfile } from "../pki/tls_server_profile.ts";
 import { failedAction } from "./failed_action.ts";
 import type { Security } from "./security.ts";
 import { parseTcpListen } from "./tcp_listen_address.ts";

@@ -3,7 +3,7 @@
  * beforehand is checked here.
  */
 import type { Backend, LinkPolicy } from "../backends/backend.ts";
-import { TcpListener, TcpPeer } from "../backends/mod.ts";
+import { TcpListener, TcpPeer } from "../backends/tcp.ts";
 import type { ListenerDeps } from "../backends/socket_listener.ts";
 import type { WebSocketPeerDeps } from "../backends/websocket.ts";
 import {

@@ -11,18 +11,22 @@ import { tlsClient, tlsServer } from "../config/actions/tls.ts";
 import { workSigning, workVerification } from "../config/actions/workers.ts";
 import type { Config } from "../config/config.ts";
 import { ControlError } from "../control/control_error.ts";
-import type {
-  PkiObserver,
-  TlsClientProfile,
-  TlsProfiles,
-  TlsProfileStatus,
-  TlsServerProfile,
-} from "../pki/mod.ts";
+import type { PkiObserver } from "../pki/observer.ts";
+import type { TlsClientProfile } from "../pki/tls_client_profile.ts";
+import type { TlsProfiles, TlsProfileStatus } from "../pki/tls_profiles.ts";
+import type { TlsServerProfile } from "../pki/tls_server_profile.ts";
 import { DEFAULT_CLIENT } from "../pki/default_client.ts";
 import type { LoadClientTls } from "../quic/tls.ts";
 import { failedAction } from "./failed_action.ts";
 
-type Pki = typeof import("../pki/mod.ts");
+async function loadPki() {
+  const [profiles, tokens] = await Promise.all([
+    import("../pki/tls_profiles.ts"),
+    import("../pki/work_token.ts"),
+  ]);
+  return { ...profiles, ...tokens };
+}
+type Pki = Awaited<ReturnType<typeof loadPki>>;
 
 export interface SecurityDeps {
   readonly log: Log;
@@ -44,7 +48,7 @@ export class Security implements Disposable {
   private constructor(config: Config, deps: SecurityDeps, pki: Pki | undefined) {
     let empty: Promise<TlsProfiles> | undefined;
     this.#loadEmptyProfiles = () =>
-      empty ??= import("../pki/mod.ts").then((loaded) => loadProfiles(config, deps, loaded));
+      empty ??= loadPki().then((loaded) => loadProfiles(config, deps, loaded));
     if (pki === undefined) return;
     this.#profiles = loadProfiles(config, deps, pki);
     this.#expiryWatch = this.#profiles.watchExpiry();
@@ -56,7 +60,7 @@ export class Security implements Disposable {
   static async load(config: Config, deps: SecurityDeps): Promise<Security> {
     const actions: ActionSpec[] = [tlsServer, tlsClient, workSigning, workVerification];
     const needed = config.actions.some(({ action }) => actions.includes(action));
-    return new Security(config, deps, needed ? await import("../pki/mod.ts") : undefined);
+    return new Security(config, deps, needed ? await loadPki() : undefined);
   }
 
   /** For listeners. Throws an `Error` if there is no `tls-server` of that name. */

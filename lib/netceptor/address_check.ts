@@ -7,26 +7,24 @@
  * a random name. Until then it gets no more bytes than it sent: the shortest possible introduction,
  * and pings. What it says meanwhile is kept for the link.
  */
-import type { Session } from "../backends/mod.ts";
+import type { Session } from "../backends/backend.ts";
 import type { Clock } from "../base/clock.ts";
 import {
-  decodeRouteMessage,
   DESTINATION_NODE_AT,
   DESTINATION_SERVICE_AT,
-  encodeIntroduction,
   encodePacketHeader,
-  frameOf,
-  hashNodeId,
-  MalformedMessage,
   MAX_HOPS,
-  MessageType,
-  type NodeHash,
   PACKET_HEADER_BYTES,
   packetInt32,
   packetService,
   type Service,
   SOURCE_NODE_AT,
-} from "../wire/mod.ts";
+} from "../wire/data_packet.ts";
+import { frameOf } from "../wire/frame.ts";
+import { MalformedMessage } from "../wire/json_fields.ts";
+import { MessageType } from "../wire/message_type.ts";
+import { hashNodeId, type NodeHash } from "../wire/node_id.ts";
+import { decodeRouteMessage, encodeIntroduction } from "../wire/route_message.ts";
 import type { DropLog } from "./drop_log.ts";
 import {
   ADDRESS_CHECK_INTERVAL_MS,

@@ -10,7 +10,8 @@
  * A withdrawn service stays in the table with the time of its withdrawal, so that an older
  * advertisement that arrives late, or an echo of the withdrawal in a ring, is not news.
  */
-import { type Advertisement, parseTimestamp } from "../wire/mod.ts";
+import type { Advertisement } from "../wire/advertisement.ts";
+import { parseTimestamp } from "../wire/timestamp.ts";
 import {
   ADVERTISEMENT_OVERHEAD_BYTES,
   ADVERTISEMENT_RENEWED_WITHIN_MS,

@@ -9,9 +9,9 @@ import {
   type ConnectionType,
   decodeAdvertisement,
   encodeAdvertisement,
-  formatTimestamp,
-  MalformedMessage,
-} from "../wire/mod.ts";
+} from "../wire/advertisement.ts";
+import { MalformedMessage } from "../wire/json_fields.ts";
+import { formatTimestamp } from "../wire/timestamp.ts";
 import { AdvertisementTable } from "./advertisement_table.ts";
 import type { DropLog } from "./drop_log.ts";
 import {

@@ -1,8 +1,7 @@
 /** Sending and receiving single packets on a service of this node. */
+import { ConnectionType } from "../wire/advertisement.ts";
 import {
-  ConnectionType,
   MAX_HOPS,
-  MAX_MESSAGE_BYTES,
   PACKET_HEADER_BYTES,
   packetPayload,
   packetService,
@@ -10,8 +9,9 @@ import {
   serviceFromText,
   serviceText,
   SOURCE_SERVICE_AT,
-  type Unreachable,
-} from "../wire/mod.ts";
+} from "../wire/data_packet.ts";
+import { MAX_MESSAGE_BYTES } from "../wire/frame.ts";
+import type { Unreachable } from "../wire/unreachable.ts";
 import { MeshNode, type NodeTable } from "./node_table.ts";
 import type { PacketSwitch } from "./packet_switch.ts";
 import type { ServiceRegistry } from "./service_registry.ts";

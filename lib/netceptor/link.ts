@@ -1,16 +1,12 @@
 /** One link to a neighbour: a session of a backend, from set-up to its end. */
-import type { LinkPolicy, Session } from "../backends/mod.ts";
+import type { LinkPolicy, Session } from "../backends/backend.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
-import {
-  decodeRouteMessage,
-  encodeReject,
-  MalformedMessage,
-  MAX_MESSAGE_BYTES,
-  MessageType,
-  type RouteMessage,
-} from "../wire/mod.ts";
+import { MAX_MESSAGE_BYTES } from "../wire/frame.ts";
+import { MalformedMessage } from "../wire/json_fields.ts";
+import { encodeReject, MessageType } from "../wire/message_type.ts";
+import { decodeRouteMessage, type RouteMessage } from "../wire/route_message.ts";
 import type { DropLog } from "./drop_log.ts";
 import { MAX_BUSY_MS, REJECT_LINGER_MS, SETUP_INTERVAL_MS, SETUP_MESSAGES } from "./limits.ts";
 import type { GuestHost } from "./guest_hosts.ts";

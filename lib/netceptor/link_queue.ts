@@ -4,7 +4,7 @@
  * take turns. Both buffers are bounded, so a neighbour that does not read costs a fixed amount of
  * memory.
  */
-import { FRAME_HEADER_BYTES, FrameBatch } from "../wire/mod.ts";
+import { FRAME_HEADER_BYTES, FrameBatch } from "../wire/frame.ts";
 import {
   MAX_QUEUED_CONTROL_BYTES,
   MAX_QUEUED_DATA_BYTES,

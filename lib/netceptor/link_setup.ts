@@ -4,7 +4,7 @@
  */
 import type { LinkPolicy } from "../backends/backend.ts";
 import { printableList } from "../base/printable.ts";
-import type { RouteMessage } from "../wire/mod.ts";
+import type { RouteMessage } from "../wire/route_message.ts";
 
 /** How far a link has come. */
 export type LinkPhase =

@@ -6,7 +6,7 @@
  * then to nodes that can be reached over links that both of their ends report; all others make room
  * for newcomers. Among equals, the neighbour that brought the most loses first.
  */
-import type { RouteMessage } from "../wire/mod.ts";
+import type { RouteMessage } from "../wire/route_message.ts";
 import { FORGET_NODE_AFTER_MS, MAX_CONNECTIONS_IN_MESH, MAX_NODES } from "./limits.ts";
 import { Shares } from "../base/shares.ts";
 import type { ConnectionCosts } from "./shortest_paths.ts";

@@ -1,11 +1,12 @@
 /** All links of the node: those that are up, by neighbour, and those being set up. */
-import { type LinkPolicy, networkOf, type Session } from "../backends/mod.ts";
+import type { LinkPolicy, Session } from "../backends/backend.ts";
+import { networkOf } from "../backends/network_of.ts";
 import type { Clock } from "../base/clock.ts";
 import { formatGoDuration } from "../base/go_duration.ts";
 import type { Log } from "../base/log.ts";
 import { Shares } from "../base/shares.ts";
 import { SourceLog } from "../base/source_log.ts";
-import type { RouteMessage } from "../wire/mod.ts";
+import type { RouteMessage } from "../wire/route_message.ts";
 import { GuestHosts } from "./guest_hosts.ts";
 import { checkAddress } from "./address_check.ts";
 import type { DropLog } from "./drop_log.ts";

@@ -2,7 +2,7 @@
  * The path of packets from this node to itself: through a queue like that of a link, so that a
  * service that answers at once neither recurses nor blocks the event loop.
  */
-import { messagesIn } from "../wire/mod.ts";
+import { messagesIn } from "../wire/frame.ts";
 import { LinkQueue, type LinkQueueEvents } from "./link_queue.ts";
 import type { NextHop } from "./node_table.ts";
 

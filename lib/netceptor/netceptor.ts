@@ -1,11 +1,12 @@
 /** The node in the mesh, put together. */
-import type { Backend, LinkPolicy } from "../backends/mod.ts";
+import type { Backend, LinkPolicy } from "../backends/backend.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { guardObserver } from "../base/observer.ts";
 import type { Random } from "../base/random.ts";
 import { Shares } from "../base/shares.ts";
-import { isCost, isLocalhost, isNodeId, MAX_NODE_ID_BYTES } from "../wire/mod.ts";
+import { isLocalhost, isNodeId, MAX_NODE_ID_BYTES } from "../wire/node_id.ts";
+import { isCost } from "../wire/route_message.ts";
 import { Advertisements } from "./advertisements.ts";
 import { type DatagramHandler, DatagramPort, type DatagramPortOptions } from "./datagram_port.ts";
 import { DropLog } from "./drop_log.ts";

@@ -2,7 +2,8 @@
  * The nodes of the mesh that this one can address, found by the hash that packets carry. A look-up
  * costs no allocation, since it happens for every packet.
  */
-import { hashNodeId, type NodeHash, packetInt32 } from "../wire/mod.ts";
+import { packetInt32 } from "../wire/data_packet.ts";
+import { hashNodeId, type NodeHash } from "../wire/node_id.ts";
 
 /** Where packets for a node go next: a link's queue, or back to this node. */
 export interface NextHop {

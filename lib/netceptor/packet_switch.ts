@@ -7,18 +7,17 @@ import {
   DESTINATION_NODE_AT,
   DESTINATION_SERVICE_AT,
   encodePacketHeader,
-  encodeUnreachable,
   MAX_HOPS,
   PACKET_HEADER_BYTES,
   packetHops,
   packetService,
-  Problem,
   type Service,
   serviceText,
   setPacketHops,
   SOURCE_NODE_AT,
   SOURCE_SERVICE_AT,
-} from "../wire/mod.ts";
+} from "../wire/data_packet.ts";
+import { encodeUnreachable, Problem } from "../wire/unreachable.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DropLog } from "./drop_log.ts";
 import type { Firewall, PacketRoute } from "./firewall.ts";

@@ -1,6 +1,7 @@
 /** Ping and traceroute: is a node there, how far away, and who is in between. */
 import type { Clock } from "../base/clock.ts";
-import { MAX_HOPS, Problem } from "../wire/mod.ts";
+import { MAX_HOPS } from "../wire/data_packet.ts";
+import { Problem } from "../wire/unreachable.ts";
 import type { DatagramHandler, DatagramPort } from "./datagram_port.ts";
 import { PING_RETRY_MS, PING_TIMEOUT_MS } from "./limits.ts";
 import type { PingReply } from "./mesh.ts";

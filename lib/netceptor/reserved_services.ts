@@ -3,15 +3,14 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { SourceLog } from "../base/source_log.ts";
 import {
-  decodeUnreachable,
-  MalformedMessage,
   packetHops,
   packetPayload,
   packetService,
   serviceFromText,
   SOURCE_SERVICE_AT,
-  type Unreachable,
-} from "../wire/mod.ts";
+} from "../wire/data_packet.ts";
+import { MalformedMessage } from "../wire/json_fields.ts";
+import { decodeUnreachable, type Unreachable } from "../wire/unreachable.ts";
 import type { DropLog } from "./drop_log.ts";
 import { type PacketSwitch, PING_SERVICE, UNREACHABLE_SERVICE } from "./packet_switch.ts";
 import type { PacketHandler, ServiceRegistry } from "./service_registry.ts";

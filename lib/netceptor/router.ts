@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type Random, randomText } from "../base/random.ts";
 import { SourceLog } from "../base/source_log.ts";
-import { encodeRouteMessage, type RouteMessage } from "../wire/mod.ts";
+import { encodeRouteMessage, type RouteMessage } from "../wire/route_message.ts";
 import type { DropLog } from "./drop_log.ts";
 import { newEpoch } from "./epoch.ts";
 import {

@@ -1,6 +1,7 @@
 /** Who on this node listens on which service. */
 import { type Random, randomText } from "../base/random.ts";
-import { MAX_SERVICE_BYTES, type Service, serviceFromText, type Unreachable } from "../wire/mod.ts";
+import { MAX_SERVICE_BYTES, type Service, serviceFromText } from "../wire/data_packet.ts";
+import type { Unreachable } from "../wire/unreachable.ts";
 import type { MeshNode } from "./node_table.ts";
 
 /** Takes the packets for one service. */

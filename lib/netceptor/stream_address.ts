@@ -2,7 +2,7 @@
  * The far ends of a service's streams. QUIC knows them by a text key, the mesh by node and service;
  * each packet must be mapped from one to the other at the cost of a look-up.
  */
-import { type Service, serviceText } from "../wire/mod.ts";
+import { type Service, serviceText } from "../wire/data_packet.ts";
 import type { MeshNode, NodeTable } from "./node_table.ts";
 
 export interface StreamAddress {

@@ -12,13 +12,12 @@ import type { ServerTls } from "../quic/tls.ts";
 import {
   packetPayload,
   packetService,
-  Problem,
   type Service,
   serviceFromText,
   serviceText,
   SOURCE_SERVICE_AT,
-  type Unreachable,
-} from "../wire/mod.ts";
+} from "../wire/data_packet.ts";
+import { Problem, type Unreachable } from "../wire/unreachable.ts";
 import type { DropLog } from "./drop_log.ts";
 import type { MeshNode, NodeTable } from "./node_table.ts";
 import type { PacketSwitch } from "./packet_switch.ts";

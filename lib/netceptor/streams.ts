@@ -5,7 +5,7 @@
 import { ConnectionPool, type PoolTarget } from "../quic/connection_pool.ts";
 import type { QuicStream } from "../quic/quic_stream.ts";
 import type { ClientTls } from "../quic/tls.ts";
-import { ConnectionType } from "../wire/mod.ts";
+import { ConnectionType } from "../wire/advertisement.ts";
 import type { Advertisements } from "./advertisements.ts";
 import type { DialOptions, ListenOptions, MeshConn, MeshListener } from "./mesh.ts";
 import { describeKey } from "./stream_address.ts";

@@ -1,5 +1,6 @@
 /** Connections that come in on a TCP port, plain or secured by TLS. */
-import { formatHostPort, networkOf } from "../backends/mod.ts";
+import { formatHostPort } from "../backends/host_port.ts";
+import { networkOf } from "../backends/network_of.ts";
 import {
   type BindOptions,
   type ListenerDeps,

@@ -1,7 +1,7 @@
 /** Takes submissions: checks them, has their units created, and takes the payload of each. */
 import { ControlError } from "../control/control_error.ts";
 import { type PendingUnit, type SubmitRequest, UnitState } from "../control/work_service.ts";
-import { isLocalhost, isNodeId } from "../wire/mod.ts";
+import { isLocalhost, isNodeId } from "../wire/node_id.ts";
 import { IncomingPayload } from "./incoming_payload.ts";
 import { isAcceptableUnitId, MAX_UNIT_ID_LENGTH } from "./unit_id.ts";
 import type { UnitRegistry } from "./unit_registry.ts";

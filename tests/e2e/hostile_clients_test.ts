@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { writeAll } from "../../lib/base/byte_conn.ts";
 import { ControlClient } from "../../lib/control/client.ts";
-import type { MeshConn } from "../../lib/netceptor/mod.ts";
+import type { MeshConn } from "../../lib/netceptor/mesh.ts";
 import type { ControlSession } from "../support/control_session.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";

@@ -1,12 +1,10 @@
 /** Neighbours that send nonsense: the daemon drops it, logs that, and serves everybody else. */
 import assert from "node:assert/strict";
-import {
-  encodeAdvertisement,
-  encodeRouteMessage,
-  encodeUnreachable,
-  hashNodeId,
-  MessageType,
-} from "../../lib/wire/mod.ts";
+import { encodeAdvertisement } from "../../lib/wire/advertisement.ts";
+import { MessageType } from "../../lib/wire/message_type.ts";
+import { hashNodeId } from "../../lib/wire/node_id.ts";
+import { encodeRouteMessage } from "../../lib/wire/route_message.ts";
+import { encodeUnreachable } from "../../lib/wire/unreachable.ts";
 import { seededRandom } from "../sim/seeded_random.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import { connect, type Socket as TcpSocket } from "node:net";
-import { encodeRouteMessage, frameOf } from "../../lib/wire/mod.ts";
+import { frameOf } from "../../lib/wire/frame.ts";
+import { encodeRouteMessage } from "../../lib/wire/route_message.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";

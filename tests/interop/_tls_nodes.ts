@@ -1,15 +1,12 @@
 /** Nodes of ours and of Go with certificates, good ones and bad ones. */
-import { TcpListener, TcpPeer } from "../../lib/backends/mod.ts";
+import { TcpListener, TcpPeer } from "../../lib/backends/tcp.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { systemRandom } from "../../lib/base/random.ts";
-import { Netceptor } from "../../lib/netceptor/mod.ts";
-import {
-  type TlsClientOptions,
-  type TlsClientProfile,
-  TlsProfiles,
-  type TlsServerOptions,
-  type TlsServerProfile,
-} from "../../lib/pki/mod.ts";
+import { Netceptor } from "../../lib/netceptor/netceptor.ts";
+import type { TlsClientProfile } from "../../lib/pki/tls_client_profile.ts";
+import type { TlsClientOptions, TlsServerOptions } from "../../lib/pki/tls_options.ts";
+import { TlsProfiles } from "../../lib/pki/tls_profiles.ts";
+import type { TlsServerProfile } from "../../lib/pki/tls_server_profile.ts";
 import { type CertificateOptions, type Issued, makeCertificate } from "../pki/_certificates.ts";
 import { RecordingLog } from "../sim/recording_log.ts";
 import { eventually } from "../support/eventually.ts";

@@ -1,7 +1,7 @@
 /** TLS on TCP links between our mesh node and Go daemons: what comes up, and what must not. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import type { TlsClientOptions, TlsServerOptions } from "../../lib/pki/mod.ts";
+import type { TlsClientOptions, TlsServerOptions } from "../../lib/pki/tls_options.ts";
 import { parsePem } from "../../lib/pki/pem.ts";
 import { makeCertificate } from "../pki/_certificates.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";

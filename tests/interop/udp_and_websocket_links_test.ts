@@ -1,6 +1,6 @@
 /** The backends with Go daemons: UDP and WebSocket, each side listening once. */
 import { deepEqual, equal } from "node:assert/strict";
-import type { Backend } from "../../lib/backends/mod.ts";
+import type { Backend } from "../../lib/backends/backend.ts";
 import { UdpListener, UdpPeer } from "../../lib/backends/udp.ts";
 import { WebSocketListener, WebSocketPeer } from "../../lib/backends/websocket.ts";
 import { systemClock } from "../../lib/base/clock.ts";

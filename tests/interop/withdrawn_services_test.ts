@@ -1,6 +1,6 @@
 /** What becomes of a node's services when it stops or withdraws them, in a ring with Go daemons. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { encodeAdvertisement } from "../../lib/wire/mod.ts";
+import { encodeAdvertisement } from "../../lib/wire/advertisement.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";

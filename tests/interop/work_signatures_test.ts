@@ -1,7 +1,7 @@
 /** A Go node accepts work that we sign, under the same conditions as ours. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { signWorkToken, verifyWorkToken } from "../../lib/pki/mod.ts";
+import { signWorkToken, verifyWorkToken } from "../../lib/pki/work_token.ts";
 import { meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
 import { ControlSession } from "../support/control_session.ts";

@@ -1,16 +1,16 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { Session } from "../../lib/backends/mod.ts";
+import type { Session } from "../../lib/backends/backend.ts";
 import {
   DESTINATION_SERVICE_AT,
   encodePacketHeader,
-  encodeRouteMessage,
-  hashNodeId,
-  messagesIn,
-  MessageType,
   packetService,
   type Service,
   SOURCE_SERVICE_AT,
-} from "../../lib/wire/mod.ts";
+} from "../../lib/wire/data_packet.ts";
+import { messagesIn } from "../../lib/wire/frame.ts";
+import { MessageType } from "../../lib/wire/message_type.ts";
+import { hashNodeId } from "../../lib/wire/node_id.ts";
+import { encodeRouteMessage } from "../../lib/wire/route_message.ts";
 import { SimMesh } from "../sim/sim_mesh.ts";
 import { settle } from "../sim/virtual_clock.ts";
 

@@ -4,8 +4,8 @@ import {
   type Advertisement,
   decodeAdvertisement,
   encodeAdvertisement,
-  formatTimestamp,
-} from "../../lib/wire/mod.ts";
+} from "../../lib/wire/advertisement.ts";
+import { formatTimestamp } from "../../lib/wire/timestamp.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

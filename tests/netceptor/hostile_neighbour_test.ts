@@ -1,7 +1,8 @@
 /** Neighbours that send what no honest node would: the node stays up, small and polite. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { decodeAdvertisement, encodeAdvertisement, MessageType } from "../../lib/wire/mod.ts";
+import { decodeAdvertisement, encodeAdvertisement } from "../../lib/wire/advertisement.ts";
+import { MessageType } from "../../lib/wire/message_type.ts";
 import { inTime, SimMesh } from "../sim/sim_mesh.ts";
 import { packet, RawNeighbour } from "./raw_neighbour.ts";
 

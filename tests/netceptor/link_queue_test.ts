@@ -7,7 +7,7 @@ import {
   MAX_QUEUED_DATA_BYTES,
   QUEUE_HIGH_WATER_BYTES,
 } from "../../lib/netceptor/limits.ts";
-import { messagesIn } from "../../lib/wire/mod.ts";
+import { messagesIn } from "../../lib/wire/frame.ts";
 import { settle } from "../sim/virtual_clock.ts";
 
 /** A carrier that takes a batch when the test says so. */

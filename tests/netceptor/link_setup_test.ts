@@ -1,7 +1,7 @@
 import { deepEqual } from "node:assert/strict";
-import type { LinkPolicy } from "../../lib/backends/mod.ts";
+import type { LinkPolicy } from "../../lib/backends/backend.ts";
 import { decideRoute, type LinkPhase } from "../../lib/netceptor/link_setup.ts";
-import type { RouteMessage } from "../../lib/wire/mod.ts";
+import type { RouteMessage } from "../../lib/wire/route_message.ts";
 
 const fresh: LinkPhase = { kind: "unidentified" };
 const up: LinkPhase = { kind: "up", remoteNode: "peer", cost: 2, listsUs: false };

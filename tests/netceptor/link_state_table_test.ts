@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { LinkStateTable } from "../../lib/netceptor/link_state_table.ts";
-import type { RouteMessage } from "../../lib/wire/mod.ts";
+import type { RouteMessage } from "../../lib/wire/route_message.ts";
 
 function update(
   nodeId: string,

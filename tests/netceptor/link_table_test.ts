@@ -1,11 +1,13 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { MemoryBackend, memorySessionPair, type Session } from "../../lib/backends/mod.ts";
+import type { Session } from "../../lib/backends/backend.ts";
+import { MemoryBackend, memorySessionPair } from "../../lib/backends/memory.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { MAX_LINKS_PER_HOST, MAX_UNIDENTIFIED_LINKS } from "../../lib/netceptor/limits.ts";
-import { Netceptor } from "../../lib/netceptor/mod.ts";
-import { encodeRouteMessage, frameOf } from "../../lib/wire/mod.ts";
+import { Netceptor } from "../../lib/netceptor/netceptor.ts";
+import { frameOf } from "../../lib/wire/frame.ts";
+import { encodeRouteMessage } from "../../lib/wire/route_message.ts";
 import { DEFAULT_POLICY, SimMesh } from "../sim/sim_mesh.ts";
 import { settle } from "../sim/virtual_clock.ts";
 

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
-import { MemoryBackend } from "../../lib/backends/mod.ts";
+import { MemoryBackend, memorySessionPair } from "../../lib/backends/memory.ts";
 import { silentLog } from "../../lib/base/log.ts";
-import { Netceptor } from "../../lib/netceptor/mod.ts";
+import { Netceptor } from "../../lib/netceptor/netceptor.ts";
 import { DEFAULT_POLICY, SimMesh } from "../sim/sim_mesh.ts";
 import { seededRandom } from "../sim/seeded_random.ts";
 import { settle, VirtualClock } from "../sim/virtual_clock.ts";
@@ -42,7 +42,6 @@ Deno.test("disposing one backend ends its links and leaves the others", async ()
   await mesh.converge([a!, b!]);
   const backends = [new MemoryBackend("one"), new MemoryBackend("two")];
   const running = backends.map((backend) => c!.netceptor.addBackend(backend, DEFAULT_POLICY));
-  const { memorySessionPair } = await import("../../lib/backends/mod.ts");
   for (const [i, node] of [a!, b!].entries()) {
     const [near, far] = memorySessionPair();
     backends[i]!.offer(near);

@@ -1,6 +1,10 @@
 import { equal, ok } from "node:assert/strict";
 import { NodeTable } from "../../lib/netceptor/node_table.ts";
-import { DESTINATION_NODE_AT, encodePacketHeader, type Service } from "../../lib/wire/mod.ts";
+import {
+  DESTINATION_NODE_AT,
+  encodePacketHeader,
+  type Service,
+} from "../../lib/wire/data_packet.ts";
 
 function packetTo(hash: { high: number; low: number }) {
   const service = "" as Service;

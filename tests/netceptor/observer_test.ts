@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { MemoryBackend, memorySessionPair } from "../../lib/backends/mod.ts";
-import type { NetceptorObserver } from "../../lib/netceptor/mod.ts";
-import { MessageType } from "../../lib/wire/mod.ts";
+import { MemoryBackend, memorySessionPair } from "../../lib/backends/memory.ts";
+import type { NetceptorObserver } from "../../lib/netceptor/observer.ts";
+import { MessageType } from "../../lib/wire/message_type.ts";
 import { DEFAULT_POLICY, SimMesh } from "../sim/sim_mesh.ts";
 import { RawNeighbour } from "./raw_neighbour.ts";
 

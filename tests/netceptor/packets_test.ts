@@ -1,15 +1,17 @@
 /** What becomes of data packets, seen from a neighbour. */
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import type { MeshStatus } from "../../lib/netceptor/mod.ts";
+import type { MeshStatus } from "../../lib/netceptor/mesh.ts";
 import {
-  decodeUnreachable,
   DESTINATION_SERVICE_AT,
-  encodeUnreachable,
   packetHops,
   packetPayload,
   packetService,
+} from "../../lib/wire/data_packet.ts";
+import {
+  decodeUnreachable,
+  encodeUnreachable,
   type Unreachable,
-} from "../../lib/wire/mod.ts";
+} from "../../lib/wire/unreachable.ts";
 import { inTime, SimMesh } from "../sim/sim_mesh.ts";
 import { packet, RawNeighbour } from "./raw_neighbour.ts";
 

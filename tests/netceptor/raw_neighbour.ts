@@ -1,15 +1,15 @@
 /** A neighbour that a test plays itself, message by message. */
-import { memorySessionPair, type Session } from "../../lib/backends/mod.ts";
+import type { Session } from "../../lib/backends/backend.ts";
+import { memorySessionPair } from "../../lib/backends/memory.ts";
+import { encodePacketHeader, serviceFromText } from "../../lib/wire/data_packet.ts";
+import { FrameBatch } from "../../lib/wire/frame.ts";
+import { MessageType } from "../../lib/wire/message_type.ts";
+import { hashNodeId } from "../../lib/wire/node_id.ts";
 import {
   decodeRouteMessage,
-  encodePacketHeader,
   encodeRouteMessage,
-  FrameBatch,
-  hashNodeId,
-  MessageType,
   type RouteMessage,
-  serviceFromText,
-} from "../../lib/wire/mod.ts";
+} from "../../lib/wire/route_message.ts";
 import type { SimMesh, SimNode } from "../sim/sim_mesh.ts";
 import { settle } from "../sim/virtual_clock.ts";
 

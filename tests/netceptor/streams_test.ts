@@ -1,11 +1,11 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
-import { memorySessionPair } from "../../lib/backends/mod.ts";
-import type { MeshConn, MeshListener } from "../../lib/netceptor/mod.ts";
+import { memorySessionPair } from "../../lib/backends/memory.ts";
+import type { MeshConn, MeshListener } from "../../lib/netceptor/mesh.ts";
 import { insecureClientTls } from "../../lib/quic/insecure_tls.ts";
 import type { ClientTls } from "../../lib/quic/tls.ts";
 import { loadCore } from "../../lib/quic/load_core.ts";
-import { encodeUnreachable } from "../../lib/wire/mod.ts";
+import { encodeUnreachable } from "../../lib/wire/unreachable.ts";
 import { seededRandom } from "../sim/seeded_random.ts";
 import { inTime, SimMesh, type SimNode } from "../sim/sim_mesh.ts";
 

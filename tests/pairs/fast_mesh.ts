@@ -3,10 +3,10 @@
  * can be cut at any byte, real jobs on real folders, and time that runs some twenty times as fast.
  */
 import type { Session } from "../../lib/backends/backend.ts";
-import { MemoryBackend, memorySessionPair } from "../../lib/backends/mod.ts";
+import { MemoryBackend, memorySessionPair } from "../../lib/backends/memory.ts";
 import { meshCaller, serveConnections } from "../../lib/control/accept_loop.ts";
 import { ControlServer } from "../../lib/control/server.ts";
-import { Netceptor, type RunningBackend } from "../../lib/netceptor/mod.ts";
+import { Netceptor, type RunningBackend } from "../../lib/netceptor/netceptor.ts";
 import type { Workceptor } from "../../lib/workceptor/workceptor.ts";
 import { RecordingLog } from "../sim/recording_log.ts";
 import { DEFAULT_POLICY } from "../sim/sim_mesh.ts";

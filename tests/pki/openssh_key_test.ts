@@ -9,7 +9,7 @@ import {
   loadVerifyingKey,
   signWorkToken,
   verifyWorkToken,
-} from "../../lib/pki/mod.ts";
+} from "../../lib/pki/work_token.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 
 /** Whether it succeeded; throws `NotFound` if it is not installed. */

@@ -1,8 +1,8 @@
 /** Two linked mesh nodes in this process, with services that run until the test ends. */
-import { MemoryBackend, memorySessionPair } from "../../lib/backends/mod.ts";
+import { MemoryBackend, memorySessionPair } from "../../lib/backends/memory.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { systemRandom } from "../../lib/base/random.ts";
-import { Netceptor } from "../../lib/netceptor/mod.ts";
+import { Netceptor } from "../../lib/netceptor/netceptor.ts";
 import type { Entrance, Exit, Service } from "../../lib/services/service.ts";
 import { StreamService } from "../../lib/services/stream_service.ts";
 import { RecordingLog } from "../sim/recording_log.ts";

@@ -5,7 +5,7 @@
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import type { MeshListener } from "../../lib/netceptor/mod.ts";
+import type { MeshListener } from "../../lib/netceptor/mesh.ts";
 import { seededRandom } from "./seeded_random.ts";
 import { inTime, type SimLink, SimMesh, type SimNode } from "./sim_mesh.ts";
 import { untidySessionPair } from "./untidy_link.ts";

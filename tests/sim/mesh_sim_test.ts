@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { memorySessionPair, type Session } from "../../lib/backends/mod.ts";
+import type { Session } from "../../lib/backends/backend.ts";
+import { memorySessionPair } from "../../lib/backends/memory.ts";
 import { fullyConnected, inTime, SimMesh, via } from "./sim_mesh.ts";
 
 function lineEdges(count: number): [number, number][] {

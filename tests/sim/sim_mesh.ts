@@ -1,12 +1,9 @@
 /** A mesh of nodes in this process: memory links, virtual time, randomness from a seed. */
 import type { Random } from "../../lib/base/random.ts";
-import type { LinkPolicy, Session } from "../../lib/backends/mod.ts";
-import { MemoryBackend, memorySessionPair } from "../../lib/backends/mod.ts";
-import {
-  Netceptor,
-  type NetceptorObserver,
-  type NetceptorOptions,
-} from "../../lib/netceptor/mod.ts";
+import type { LinkPolicy, Session } from "../../lib/backends/backend.ts";
+import { MemoryBackend, memorySessionPair } from "../../lib/backends/memory.ts";
+import { Netceptor, type NetceptorOptions } from "../../lib/netceptor/netceptor.ts";
+import type { NetceptorObserver } from "../../lib/netceptor/observer.ts";
 import { RecordingLog } from "./recording_log.ts";
 import { seededRandom } from "./seeded_random.ts";
 import { settle, VirtualClock } from "./virtual_clock.ts";

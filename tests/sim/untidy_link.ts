@@ -2,10 +2,13 @@
  * A link over which what neighbours repeat about others arrives late, out of order and more than
  * once. What a neighbour says about itself arrives as it was sent: otherwise it would end the link.
  */
-import { memorySessionPair, type Session } from "../../lib/backends/mod.ts";
+import type { Session } from "../../lib/backends/backend.ts";
+import { memorySessionPair } from "../../lib/backends/memory.ts";
 import type { Clock } from "../../lib/base/clock.ts";
 import type { Random } from "../../lib/base/random.ts";
-import { decodeRouteMessage, FrameBatch, messagesIn, MessageType } from "../../lib/wire/mod.ts";
+import { FrameBatch, messagesIn } from "../../lib/wire/frame.ts";
+import { MessageType } from "../../lib/wire/message_type.ts";
+import { decodeRouteMessage } from "../../lib/wire/route_message.ts";
 
 export interface UntidyLinkDeps {
   readonly clock: Clock;

@@ -1,9 +1,10 @@
 /** Our mesh node in this process, to be linked with Go daemons. */
-import { TcpListener, TcpPeer } from "../../lib/backends/mod.ts";
+import { TcpListener, TcpPeer } from "../../lib/backends/tcp.ts";
 import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { systemRandom } from "../../lib/base/random.ts";
-import { type MeshListener, Netceptor, type NetceptorDeps } from "../../lib/netceptor/mod.ts";
+import type { MeshListener } from "../../lib/netceptor/mesh.ts";
+import { Netceptor, type NetceptorDeps } from "../../lib/netceptor/netceptor.ts";
 import { RecordingLog } from "../sim/recording_log.ts";
 import { eventually } from "./eventually.ts";
 

@@ -2,16 +2,15 @@
 import {
   DESTINATION_SERVICE_AT,
   encodePacketHeader,
-  encodeRouteMessage,
-  hashNodeId,
   MAX_HOPS,
-  MAX_MESSAGE_BYTES,
-  MessageType,
   PACKET_HEADER_BYTES,
   packetService,
-  type RouteMessage,
   serviceFromText,
-} from "../../lib/wire/mod.ts";
+} from "../../lib/wire/data_packet.ts";
+import { MAX_MESSAGE_BYTES } from "../../lib/wire/frame.ts";
+import { MessageType } from "../../lib/wire/message_type.ts";
+import { hashNodeId } from "../../lib/wire/node_id.ts";
+import { encodeRouteMessage, type RouteMessage } from "../../lib/wire/route_message.ts";
 
 const PROBE = "probe";
 const RETRY_MS = 100;

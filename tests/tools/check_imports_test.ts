@@ -46,3 +46,8 @@ Deno.test("files that import each other in a circle are found together", () => {
   ]);
   assert.deepEqual(cycles(graph), [["a", "b", "c"], ["e"]]);
 });
+
+Deno.test("only the root has a mod.ts", () => {
+  assert.deepEqual(misdirected(new Map([["mod.ts", []]])), []);
+  assert.match(misdirected(new Map([["lib/wire/mod.ts", []]])).join(), /rooms have no mod.ts/);
+});
