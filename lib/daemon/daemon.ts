@@ -68,7 +68,7 @@ export class Daemon implements AsyncDisposable {
   private constructor(
     config: Config,
     deps: DaemonDeps,
-    { security, observer }: { security: Security; observer: NodeObserver },
+    { security, observer }: { security: Security; observer: Required<NodeObserver> },
   ) {
     const { log, clock, random, environment } = deps;
     const settings = config.find(nodeAction)?.values;

@@ -1,27 +1,34 @@
 /** The services of a configuration, as actions that a reload starts and stops. */
+import type { BackendObserver } from "../backends/observer.ts";
 import type { ListenerDeps } from "../backends/socket_listener.ts";
 import type { Random } from "../base/random.ts";
 import type { ActionSpec, Configured } from "../config/action.ts";
 import {
   tcpClient,
   tcpServer,
+  udpClient,
+  udpServer,
   unixSocketClient,
   unixSocketServer,
 } from "../config/actions/services.ts";
 import type { Mesh } from "../netceptor/mesh.ts";
+import type { NetceptorObserver } from "../netceptor/observer.ts";
 import { meshExit, tcpExit, unixExit } from "../services/exits.ts";
 import { MeshEntrance } from "../services/mesh_entrance.ts";
 import type { Entrance, Exit, Service } from "../services/service.ts";
 import { StreamService } from "../services/stream_service.ts";
 import { TcpEntrance } from "../services/tcp_entrance.ts";
+import { UdpClient } from "../services/udp_client.ts";
+import { UdpServer } from "../services/udp_server.ts";
 import { UnixEntrance } from "../services/unix_entrance.ts";
 import { ActionHandlers } from "./action_handlers.ts";
 import type { PreparedAction } from "./running_actions.ts";
 import type { Security } from "./security.ts";
 
 export interface ServiceDeps extends ListenerDeps {
+  readonly observer: Required<BackendObserver & NetceptorObserver>;
   readonly random: Random;
-  readonly mesh: Pick<Mesh, "dial" | "listen">;
+  readonly mesh: Pick<Mesh, "nodeId" | "dial" | "listen" | "openDatagramPort">;
   readonly security: Pick<Security, "server" | "client">;
 }
 
@@ -50,6 +57,16 @@ const serviceActions = new ActionHandlers<ServiceDeps, Promise<PreparedService>>
     const entrance = () => UnixEntrance.open(filename, { ...deps, mode });
     const name = `unix-socket-server ${filename}`;
     return streams(deps, { name, holds: `file ${filename}`, entrance, exit });
+  })
+  // deno-lint-ignore require-await -- what it throws must be a rejection
+  .on(udpServer, async ({ port, bindaddr: bindAddress, remotenode: node, remoteservice }, deps) => {
+    const options = { bindAddress, port, node, service: remoteservice };
+    return { holds: `udp ${port}`, open: () => UdpServer.bind(deps, options) };
+  })
+  // deno-lint-ignore require-await -- what it throws must be a rejection
+  .on(udpClient, async ({ service, address }, deps) => {
+    const open = () => Promise.resolve(new UdpClient(deps, { service, address }));
+    return { holds: `service ${service}`, open };
   })
   // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(unixSocketClient, async ({ service, filename, tls }, deps) => {

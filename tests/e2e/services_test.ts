@@ -1,6 +1,7 @@
 /** Services of real daemons: what they carry, what a reload does to them, what others see of them. */
 import assert from "node:assert/strict";
 import { writeAll } from "../../lib/base/byte_conn.ts";
+import { carryDatagrams } from "../services/_udp_through_daemons.ts";
 import { CARRIERS, carryBytes } from "../services/_through_daemons.ts";
 import { eventually } from "../support/eventually.ts";
 import { meshTest } from "../support/mesh.ts";
@@ -16,6 +17,12 @@ for (const carrier of CARRIERS) {
     (mesh) => carryBytes(mesh, { near: "ours", far: "ours", carrier, bytes: 20_000_000 }),
   );
 }
+
+meshTest(
+  "UDP: datagrams through two nodes",
+  { kinds },
+  (mesh) => carryDatagrams(mesh, "ours", "ours"),
+);
 
 function server(port: number, remoteservice: string): Action {
   return { "tcp-server": { port, bindaddr: "127.0.0.1", remotenode: "node", remoteservice } };

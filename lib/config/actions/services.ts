@@ -96,7 +96,7 @@ export const udpServer = defineAction({
   name: "udp-server",
   section: "services",
   description: "Listen for UDP and forward via Receptor",
-  planned: true,
+  reloadable: true,
   parameters: {
     port: { type: port, required: true, description: "Local UDP port to bind to" },
     bindaddr: { ...bindAddressParameter, description: "Address to bind UDP listener to" },
@@ -108,7 +108,7 @@ export const udpClient = defineAction({
   name: "udp-client",
   section: "services",
   description: "Listen on a Receptor service and forward via UDP",
-  planned: true,
+  reloadable: true,
   parameters: {
     service: serviceParameter,
     address: {

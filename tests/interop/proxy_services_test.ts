@@ -1,5 +1,6 @@
-/** TCP and Unix sockets through the mesh, with a Go daemon at one end. */
+/** TCP, UDP and Unix sockets through the mesh, with a Go daemon at one end. */
 import { meshTest } from "../support/mesh.ts";
+import { carryDatagrams } from "../services/_udp_through_daemons.ts";
 import { CARRIERS, carryBytes } from "../services/_through_daemons.ts";
 
 /** The Go daemon's streams are slow. */
@@ -13,4 +14,12 @@ for (const carrier of CARRIERS) {
       (mesh) => carryBytes(mesh, { near, far, carrier, bytes: BYTES }),
     );
   }
+}
+
+for (const [near, far] of [["go", "ours"], ["ours", "go"]] as const) {
+  meshTest(
+    `UDP: datagrams come in at a node of kind ${near} and go on from one of kind ${far}`,
+    { kinds: ["ours", "go"] },
+    (mesh) => carryDatagrams(mesh, near, far),
+  );
 }
