@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import type { Bundle } from "./bundle.ts";
 
 /** The launcher is padded to this, so that the offsets after it do not depend on its text. */
-const LAUNCHER_BYTES = 8192;
+const LAUNCHER_BYTES = 16_384;
 /** Hex digits of SHA-256 in the name of a cache folder. */
 const ID_DIGITS = 16;
 

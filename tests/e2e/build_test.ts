@@ -227,7 +227,7 @@ sampleTest(
   "that was cut off says so, and leaves nothing behind",
   smallRuntime,
   async (sample, cache) => {
-    await Deno.truncate(sample, 8192 + 60);
+    await Deno.truncate(sample, 16_384 + 60);
     const result = await run(sample, { env: { RECEPTOR_CACHE: cache } });
     assert.equal(result.code, 1);
     assert.equal(result.stdout, "");
@@ -261,7 +261,7 @@ sampleTest(
     await run(sample, { env });
     const other = await buildSample(folder, "other", await smallRuntime());
     // Without the bytes of its own runtime it can only start with the one that is already there.
-    const launcher = (await Deno.readFile(other)).subarray(0, 8192);
+    const launcher = (await Deno.readFile(other)).subarray(0, 16_384);
     const pieces = new TextDecoder().decode(launcher).match(/piece \d+ \d+ "\$1\/\$runtime"/)!;
     {
       using file = await Deno.open(other, { write: true });
