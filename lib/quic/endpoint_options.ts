@@ -84,7 +84,8 @@ export const DEFAULT_LIMITS: Readonly<EndpointLimits> = {
   maxStreams: 40,
   maxHalfOpen: 256,
   maxUnproven: 64,
-  maxConnections: 2048,
+  // For one node half of it: 1,024 streams, and 32 connections that carry 32 each.
+  maxConnections: 2112,
 };
 
 /** A server's kind, as the core knows it (`core/src/options.rs`). */

@@ -200,10 +200,10 @@ Deno.test("nine hundred connections at once each get their own answer", async ()
   const accepting = (async () => {
     for await (const conn of listener) accepted.push(conn);
   })();
-  const clients = await Promise.all(Array.from({ length: 900 }, () => dialTcp(port)));
+  const clients = await Promise.all(Array.from({ length: 1000 }, () => dialTcp(port)));
   const asked = clients.map((client, index) => writeAll(client, Uint8Array.of(index >> 8, index)));
   await Promise.all(asked);
-  await eventually(() => accepted.length === 900, { what: "all connections" });
+  await eventually(() => accepted.length === 1000, { what: "all connections" });
   listener.close();
   await accepting.catch(() => {});
   await Promise.all(
