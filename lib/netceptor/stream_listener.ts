@@ -3,7 +3,7 @@ import { abortable } from "../base/abortable.ts";
 import type { Connection } from "../quic/connection.ts";
 import type { QuicStream } from "../quic/quic_stream.ts";
 import { FIRST_BYTE, StreamCode } from "../quic/stream_codes.ts";
-import type { ServerTls } from "../quic/tls.ts";
+import type { Identity, ServerTls } from "../quic/tls.ts";
 import type { MeshConn, MeshListener } from "./mesh.ts";
 import { describeKey } from "./stream_address.ts";
 import { StreamEndpoint, type StreamEndpointDeps } from "./stream_endpoint.ts";
@@ -90,8 +90,9 @@ export class StreamListener implements MeshListener {
       await this.#acceptOnly(connection);
       return;
     }
+    const shown = this.#options.tls?.identity;
     try {
-      for (;;) void this.#answer(connection, await connection.acceptStream());
+      for (;;) void this.#answer(connection, await connection.acceptStream(), shown);
     } catch {
       // The connection is over, and with it this service's interest in it.
     }
@@ -109,9 +110,17 @@ export class StreamListener implements MeshListener {
     }
   }
 
-  /** Takes one of many streams, and tells the dialler that it is taken. */
-  async #answer(connection: Connection, stream: QuicStream): Promise<void> {
-    if (this.#deps.clock.now() - connection.establishedAt > MAX_AGE_MS) {
+  /**
+   * Takes one of many streams, and tells the dialler that it is taken. `shown` is the certificate
+   * that the dialler was shown for the connection: if it was renewed, the dialler must see the new one.
+   */
+  async #answer(
+    connection: Connection,
+    stream: QuicStream,
+    shown: Identity | undefined,
+  ): Promise<void> {
+    const isOld = this.#deps.clock.now() - connection.establishedAt > MAX_AGE_MS;
+    if (isOld || this.#options.tls?.identity !== shown) {
       stream.breakOff(StreamCode.connectionTooOld);
       return;
     }
