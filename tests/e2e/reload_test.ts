@@ -197,8 +197,8 @@ meshTest("a port that is taken refuses the whole reload", { kinds: ["ours"] }, a
   (await Deno.connect({ hostname: "127.0.0.1", port: taken.addr.port })).close();
   (await Deno.connect({ hostname: "127.0.0.1", port: free })).close();
   assert.deepEqual(await reload(spoke), { Success: true });
-  await hub.waitForRoute("spoke");
-  assert.deepEqual((await hub.status()).KnownConnectionCosts.hub, { spoke: 1.5 });
+  // A route may still be that of the link before.
+  await eventually(async () => (await hub.status()).KnownConnectionCosts.hub?.spoke === 1.5);
 });
 
 /** Mistakes in a changed peer that only a closer look than the parser's reveals. */
