@@ -133,7 +133,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
       links: this.#links.up,
       flood,
       onNewNode: () => this.#advertisements.announceSoon(),
-      onNodeRestarted: (node) => this.#streams.forgetNode(node),
+      onNodeRestarted: (node, sinceMs) => this.#streams.forgetNode(node, sinceMs),
       onRoutesChanged: (before) => {
         observer.routesChanged({ before, routes: this.#router.routes });
         this.#tellRouteListeners();

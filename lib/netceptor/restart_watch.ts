@@ -10,7 +10,8 @@ export interface RestartWatchDeps {
   readonly clock: Clock;
   /** The epoch that counts for a node now. */
   readonly epochOf: (nodeId: string) => bigint | undefined;
-  readonly onRestarted: (nodeId: string) => void;
+  /** `sinceMs` is when the node was first heard of with its new epoch, by the clock. */
+  readonly onRestarted: (nodeId: string, sinceMs: number) => void;
 }
 
 export class RestartWatch implements Disposable {
@@ -26,9 +27,10 @@ export class RestartWatch implements Disposable {
   heard(nodeId: string, epoch: bigint): void {
     const { clock, epochOf, onRestarted } = this.#deps;
     this.forget(nodeId);
+    const sinceMs = clock.now();
     const timer = clock.after(RESTART_STANDS_MS, () => {
       this.#waiting.delete(nodeId);
-      if (epochOf(nodeId) === epoch) onRestarted(nodeId);
+      if (epochOf(nodeId) === epoch) onRestarted(nodeId, sinceMs);
     });
     this.#waiting.set(nodeId, timer);
   }

@@ -42,7 +42,7 @@ export interface RouterDeps {
   /** A node was heard of for the first time, or has started anew. */
   readonly onNewNode: () => void;
   /** A node has restarted: it knows nothing about its earlier dealings with us. */
-  readonly onNodeRestarted: (nodeId: string) => void;
+  readonly onNodeRestarted: (nodeId: string, sinceMs: number) => void;
   /** The next hop of some node changed; `before` is the previous routing table. */
   readonly onRoutesChanged: (before: ReadonlyMap<string, string>) => void;
   /** Another node has our id and was there first. */

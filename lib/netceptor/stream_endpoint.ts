@@ -98,8 +98,8 @@ export class StreamEndpoint implements Disposable {
   }
 
   /** See `Streams`. */
-  forgetNode(nodeId: string): void {
-    this.#endpoint?.forgetNode(nodeId);
+  forgetNode(nodeId: string, sinceMs: number): void {
+    this.#endpoint?.forgetNode(nodeId, sinceMs);
   }
 
   /** Ends all connections now. May be repeated. */

@@ -55,8 +55,8 @@ export class StreamListener implements MeshListener {
   }
 
   /** See `Streams`. */
-  forgetNode(nodeId: string): void {
-    this.#endpoint.forgetNode(nodeId);
+  forgetNode(nodeId: string, sinceMs: number): void {
+    this.#endpoint.forgetNode(nodeId, sinceMs);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<MeshConn> {

@@ -88,10 +88,10 @@ export class Streams implements Disposable {
     for (const listener of this.#listeners) listener.resume();
   }
 
-  /** Ends all streams with a node that has restarted: it no longer knows them. */
-  forgetNode(nodeId: string): void {
-    this.#dialling?.forgetNode(nodeId);
-    for (const listener of this.#listeners) listener.forgetNode(nodeId);
+  /** Ends the streams with a node that restarted at `sinceMs`: it no longer knows older ones. */
+  forgetNode(nodeId: string, sinceMs: number): void {
+    this.#dialling?.forgetNode(nodeId, sinceMs);
+    for (const listener of this.#listeners) listener.forgetNode(nodeId, sinceMs);
   }
 
   /** Ends all streams and listeners. */

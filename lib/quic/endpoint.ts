@@ -152,10 +152,13 @@ export class Endpoint implements Disposable {
     }
   }
 
-  /** Ends the connections with `node` at once: it has restarted and knows none of them. */
-  forgetNode(node: string): void {
+  /**
+   * Ends the connections that `node` had before `sinceMs`, by the endpoint's clock: it restarted
+   * then and knows none of them. Those that were not complete by then are with the new one.
+   */
+  forgetNode(node: string, sinceMs: number): void {
     for (const connection of [...this.#connections.values()]) {
-      if (nodeOf(connection.remote) !== node) continue;
+      if (nodeOf(connection.remote) !== node || !(connection.establishedAt < sinceMs)) continue;
       connection.abandon(new QuicError(`${node} has restarted`, "reset"));
     }
   }

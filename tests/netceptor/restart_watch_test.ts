@@ -7,16 +7,20 @@ function watch() {
   const clock = new VirtualClock();
   const epochs = new Map<string, bigint>();
   const restarted: string[] = [];
+  const since: number[] = [];
   const it = new RestartWatch({
     clock,
     epochOf: (nodeId) => epochs.get(nodeId),
-    onRestarted: (nodeId) => restarted.push(nodeId),
+    onRestarted: (nodeId, sinceMs) => {
+      restarted.push(nodeId);
+      since.push(sinceMs);
+    },
   });
   const heard = (nodeId: string, epoch: bigint) => {
     epochs.set(nodeId, epoch);
     it.heard(nodeId, epoch);
   };
-  return { clock, epochs, restarted, it, heard };
+  return { clock, epochs, restarted, since, it, heard };
 }
 
 Deno.test("a node has restarted once its higher epoch has stood for a while", async () => {
@@ -39,14 +43,15 @@ Deno.test("a higher epoch that is taken back, or of a forgotten node, is no rest
 });
 
 Deno.test("of two restarts in a row only the second is reported", async () => {
-  const { clock, restarted, heard } = watch();
+  const { clock, restarted, since, heard } = watch();
   heard("a", 2n);
   await clock.advance(RESTART_STANDS_MS / 2);
+  const second = clock.now();
   heard("a", 3n);
   await clock.advance(RESTART_STANDS_MS / 2);
   deepEqual(restarted, []);
   await clock.advance(RESTART_STANDS_MS / 2);
-  deepEqual(restarted, ["a"]);
+  deepEqual([restarted, since], [["a"], [second]]);
 });
 
 Deno.test("a disposed RestartWatch leaves no timer", () => {

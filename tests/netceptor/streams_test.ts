@@ -278,6 +278,32 @@ Deno.test("streams with a node that was killed and restarted end soon, on both s
   await other.write(Uint8Array.of(1));
 });
 
+Deno.test("what a restarted node opens at once outlives the end of what it had before", async () => {
+  await using mesh = new SimMesh();
+  const [near, middle] = await line(mesh, 2);
+  const killed = mesh.add("far");
+  const link = mesh.link(middle!, killed);
+  await mesh.converge();
+  await using listener = await near!.netceptor.listen("echo");
+  const old = await inTime(mesh.clock, killed.netceptor.dial("n0", "echo"));
+  const oldAccepted = (await inTime(mesh.clock, listener[Symbol.asyncIterator]().next()))
+    .value as MeshConn;
+
+  link.cut();
+  await mesh.clock.advance(2_000);
+  const restarted = mesh.add("far");
+  mesh.link(middle!, restarted);
+  const dialled = await inTime(mesh.clock, restarted.netceptor.dial("n0", "echo"));
+  const accepted = (await inTime(mesh.clock, listener[Symbol.asyncIterator]().next()))
+    .value as MeshConn;
+  await inTime(mesh.clock, oldAccepted.closed);
+  await dialled.write(encoder.encode("hello"));
+  const buffer = new Uint8Array(100);
+  const count = await inTime(mesh.clock, accepted.read(buffer));
+  equal(new TextDecoder().decode(buffer.subarray(0, count!)), "hello");
+  for (const conn of [old, dialled, accepted]) conn.close();
+});
+
 Deno.test("a node that shuts down ends its streams", async () => {
   await using mesh = new SimMesh();
   const [near, far] = await line(mesh, 2);

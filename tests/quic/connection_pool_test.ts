@@ -203,7 +203,7 @@ Deno.test("all who wait for a handshake are told why it failed", async () => {
 Deno.test("a connection that ended is forgotten", async () => {
   using it = await Pool.create();
   const { connection } = await it.open();
-  it.pair.client.forgetNode("bar");
+  it.pair.client.forgetNode("bar", Infinity);
   await connection.closed;
   await settle();
   assert.equal(it.pool.size, 0);
