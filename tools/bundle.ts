@@ -1,17 +1,9 @@
 /** Bundles an entry point and everything it imports into a few JavaScript files. */
 import { basename, join } from "node:path";
+import { restoreEnvironment } from "./restore_environment.ts";
 
-/**
- * The launcher sets these so that Deno keeps its caches in our folder and makes no network calls;
- * jobs and other children must see the user's own environment.
- */
-export const restoreEnvironment = `for (const name of ["DENO_DIR", "DENO_NO_UPDATE_CHECK"]) {
-  const outer = Deno.env.get("RECEPTOR_OUTER_" + name);
-  Deno.env.delete("RECEPTOR_OUTER_" + name);
-  if (outer === undefined) Deno.env.delete(name);
-  else Deno.env.set(name, outer);
-}
-`;
+/** What every built program does before anything else. */
+export const PROLOGUE = `(${restoreEnvironment})(Deno.env);\n`;
 
 /** How the program finds the QUIC core: in the folder of whichever bundled file contains this. */
 const CORE_REFERENCE = 'new URL("./core.wasm", import.meta.url)';
@@ -48,7 +40,7 @@ export async function bundle(root: string, entry: string): Promise<Bundle> {
     for (const name of names) {
       const code = await Deno.readTextFile(join(folder, name));
       loadsCore ||= code.includes(CORE_REFERENCE);
-      const text = name === built.entry ? restoreEnvironment + code : code;
+      const text = name === built.entry ? PROLOGUE + code : code;
       built.files.set(name, new TextEncoder().encode(text));
     }
     if (!built.files.has(built.entry)) throw new Error(`The bundle of ${entry} has only ${names}`);

@@ -2,7 +2,7 @@
 # @NAME@ @VERSION@ in one file: this launcher, then (binary) a Deno runtime and the program.
 # The first start unpacks both into a private cache folder; every start then becomes Deno itself
 # (exec: same process id, signals, stdin, stdout and exit code). The fast path runs no other
-# program but ls. tools/build.ts fills in the names between at signs.
+# programs but ls and base64. tools/build.ts fills in the names between at signs.
 name=@NAME@
 runtime=deno-@RUNTIME_ID@
 app=@NAME@-@APP_ID@
@@ -121,10 +121,19 @@ if ! each_cache ready; then
   }
 fi
 
-# The program takes these back out of its environment before anything else (see tools/build.ts).
-[ -n "${DENO_DIR+set}" ] && export RECEPTOR_OUTER_DENO_DIR="$DENO_DIR"
-[ -n "${DENO_NO_UPDATE_CHECK+set}" ] &&
-  export RECEPTOR_OUTER_DENO_NO_UPDATE_CHECK="$DENO_NO_UPDATE_CHECK"
+# The program restores the environment that we were given (see tools/restore_environment.ts), which
+# no shell passes on unchanged. Not as arguments, which everybody can see; in pieces, since Linux
+# limits each variable to 128 KiB.
+pieces=$(base64 -w 100000 <"/proc/$$/environ") || {
+  echo "$name: needs base64 and /proc to pass its environment on" >&2
+  exit 1
+}
+number=0
+for piece in $pieces; do
+  export "RECEPTOR_OUTER_ENVIRONMENT_$number=$piece"
+  number=$((number + 1))
+done
+export RECEPTOR_OUTER_ENVIRONMENT="$number"
 export DENO_DIR="$cache/$app/deno" DENO_NO_UPDATE_CHECK=1
 exec "$cache/$runtime/$name" run @DENO_FLAGS@ "$cache/$app/@ENTRY@" "$@"
 exit

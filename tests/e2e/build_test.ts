@@ -1,7 +1,7 @@
 /** The self-extracting file, made of a small program, and the built files of `deno task build`. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { restoreEnvironment } from "../../tools/bundle.ts";
+import { PROLOGUE } from "../../tools/bundle.ts";
 import { presentRuntime } from "../../tools/runtime.ts";
 import { gzip, type Runtime, selfExtracting } from "../../tools/self_extracting.ts";
 import { runsFromSource } from "../support/peers.ts";
@@ -51,7 +51,7 @@ async function buildSample(
 ): Promise<string> {
   const launcher = await Deno.readTextFile(`${ROOT}tools/launcher.sh`);
   const files = new Map([
-    ["main.js", encode(restoreEnvironment + SAMPLE)],
+    ["main.js", encode(PROLOGUE + SAMPLE)],
     ["data.txt", encode("here")],
   ]);
   const bundle = { entry: "main.js", files };
@@ -178,15 +178,20 @@ sampleTest("gets signals and gives its own exit code", realRuntime, async (sampl
 });
 
 sampleTest("leaves the caller's environment to the program", realRuntime, async (sample, cache) => {
-  const env = { RECEPTOR_CACHE: cache };
-  const bare = said(await run(sample, { env })).env;
-  assert.deepEqual(Object.keys(bare).sort(), ["PATH", "PWD", "RECEPTOR_CACHE"]);
-  const own = { ...env, DENO_DIR: "/own", DENO_NO_UPDATE_CHECK: "0" };
-  const { DENO_DIR, DENO_NO_UPDATE_CHECK } = said(await run(sample, { env: own })).env;
-  assert.deepEqual({ DENO_DIR, DENO_NO_UPDATE_CHECK }, {
-    DENO_DIR: "/own",
-    DENO_NO_UPDATE_CHECK: "0",
-  });
+  const required = { PATH: "/usr/bin:/bin", RECEPTOR_CACHE: cache };
+  const environments: [what: string, more: Record<string, string>][] = [
+    ["nothing else", {}],
+    ["what the launcher sets", { DENO_DIR: "/own", DENO_NO_UPDATE_CHECK: "0" }],
+    ["names that no shell takes", { "BAD.NAME": "1", "BASH_FUNC_f%%": "() { :;\n}", "é": "ü" }],
+    ["what shells set themselves", { IFS: ":", PWD: "/no/such", OLDPWD: "", PS1: "", _: "x" }],
+    ["the launcher's own variables", { name: "x", cache: "y", pieces: "z", number: "7" }],
+    ["odd values", { EMPTY: "", LINES: "\na\n\nb\n", EQUALS: "=a=b", BLANK: " * ' \" $x " }],
+    ["much", Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`B${i}`, "x".repeat(9e4)]))],
+  ];
+  for (const [what, more] of environments) {
+    const { env } = said(await run(sample, { env: { ...required, ...more } }));
+    assert.deepEqual(env, { ...required, ...more }, what);
+  }
 });
 
 sampleTest("may have its first start several times at once", realRuntime, async (sample, cache) => {
