@@ -49,6 +49,12 @@ export class ConnDuplex extends Duplex {
     if (this.destroyed) closeQuietly(this.#conn);
   }
 
+  /** Breaks off the connection, which must be owned, and destroys the stream. */
+  abort(): void {
+    this.#conn.abort?.();
+    this.destroy();
+  }
+
   /** Destroys the stream, lets out an alert that may follow, and closes the connection. */
   async fail(): Promise<void> {
     this.destroy();

@@ -66,6 +66,12 @@ export class TlsConn implements ByteConn {
     this.#end();
   }
 
+  /** The peer gets an error if the connection below can do that. */
+  abort(): void {
+    this.#stream.abort();
+    this.close();
+  }
+
   /** Resolves when `start` calls back; rejects if the connection ends first. */
   #settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();

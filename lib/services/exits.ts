@@ -1,5 +1,6 @@
 /** The three kinds of places where a stream service's connections lead. */
 import { formatHostPort, parseDialAddress } from "../backends/host_port.ts";
+import { TcpByteConn } from "../backends/tcp_byte_conn.ts";
 import { connectTcp } from "../backends/tcp_conn.ts";
 import type { LinkClientTls } from "../backends/tls.ts";
 import { abortable } from "../base/abortable.ts";
@@ -34,7 +35,7 @@ export function tcpExit(address: string, tls: LinkClientTls | undefined): Exit {
   return {
     problem: "Error connecting via TCP",
     async dial(signal) {
-      const conn = await connectTcp(target, signal);
+      const conn = new TcpByteConn(await connectTcp(target, signal));
       if (tls === undefined) return conn;
       const { connectTls } = await import("../backends/tls.ts");
       const from = `tcp ${formatHostPort(target)}`;

@@ -6,8 +6,10 @@ import {
   type ListenerDeps,
   SocketListener,
 } from "../backends/socket_listener.ts";
+import { TcpByteConn } from "../backends/tcp_byte_conn.ts";
 import { hostPortOf } from "../backends/tcp_conn.ts";
 import type { LinkServerTls } from "../backends/tls.ts";
+import type { ByteConn } from "../base/byte_conn.ts";
 import type { Entrance, Incoming } from "./service.ts";
 
 export interface TcpEntranceOptions extends BindOptions {
@@ -32,7 +34,8 @@ export class TcpEntrance implements Entrance {
     const open = async (conn: Deno.TcpConn) => {
       const address = hostPortOf(conn.remoteAddr);
       const from = `tcp ${formatHostPort(address)}`;
-      const opened = this.#tls === undefined ? conn : await secure(conn, this.#tls, from);
+      const plain = new TcpByteConn(conn);
+      const opened = this.#tls === undefined ? plain : await secure(plain, this.#tls, from);
       const incoming = { conn: opened, from, source: networkOf(address.host) };
       return { incoming, close: () => opened.close() };
     };
@@ -45,7 +48,7 @@ export class TcpEntrance implements Entrance {
   }
 }
 
-async function secure(conn: Deno.TcpConn, tls: LinkServerTls, from: string) {
+async function secure(conn: ByteConn, tls: LinkServerTls, from: string) {
   // The runtime's TLS takes longer to load than the rest of the node put together.
   const { acceptTls } = await import("../backends/tls.ts");
   return (await acceptTls(conn, tls, { from })).conn;
