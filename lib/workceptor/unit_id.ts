@@ -1,4 +1,5 @@
 /** Names of units and of the folder that holds a node's units: both become path components. */
+import { createHash } from "node:crypto";
 import { type Random, randomText } from "../base/random.ts";
 
 /**
@@ -8,6 +9,11 @@ import { type Random, randomText } from "../base/random.ts";
 export const MAX_UNIT_ID_LENGTH = 200;
 
 const RANDOM_LENGTH = 8;
+
+/** Longest file name, in bytes: that of all common file systems of Linux. */
+const MAX_FILE_NAME_BYTES = 255;
+/** Characters that are kept of a name that is too long, before its hash. */
+const KEPT_CHARACTERS = 40;
 
 /**
  * A new id in the form of the original from 1.6 on: the letters and digits of the node id, and 8
@@ -40,7 +46,20 @@ export function nodeFolderName(nodeId: string): string {
   if (nodeId === "") throw new TypeError("node id must not be empty");
   // deno-lint-ignore no-control-regex -- a NUL ends a path
   const escaped = nodeId.replace(/[%/\x00]/g, percentEncoded);
-  return escaped.startsWith(".") ? percentEncoded(".") + escaped.slice(1) : escaped;
+  const name = escaped.startsWith(".") ? percentEncoded(".") + escaped.slice(1) : escaped;
+  return shortened(name, MAX_FILE_NAME_BYTES);
+}
+
+/** What has `suffix` and belongs to, and is next to, the folder `name` of a node's units. */
+export function companionName(name: string, suffix: string): string {
+  return `.${shortened(name, MAX_FILE_NAME_BYTES - 1 - suffix.length)}${suffix}`;
+}
+
+/** `name`, or its beginning and its hash if it takes more than `maxBytes`. */
+function shortened(name: string, maxBytes: number): string {
+  if (new TextEncoder().encode(name).length <= maxBytes) return name;
+  const start = [...name].slice(0, KEPT_CHARACTERS).join("");
+  return `${start}%${createHash("sha256").update(name).digest("hex")}`;
 }
 
 function percentEncoded(character: string): string {

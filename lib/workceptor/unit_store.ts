@@ -6,6 +6,8 @@
  *
  *     .<node id>.lock       held by the daemon that has the folder
  *     .<node id>.staging/   units being created or deleted, so that no partial unit is ever visible
+ *
+ * Of a node id that is too long for these names, they have the beginning and a hash.
  */
 import { syncDirectory } from "../base/durable_file.ts";
 import {
@@ -14,7 +16,7 @@ import {
   makeTrustedFolder,
   openOwnFile,
 } from "../base/trusted_path.ts";
-import { isUnitFolderName, nodeFolderName } from "./unit_id.ts";
+import { companionName, isUnitFolderName, nodeFolderName } from "./unit_id.ts";
 import { readStatus, writeStatus } from "./status_file.ts";
 import type { UnitRecord } from "./unit_record.ts";
 
@@ -56,14 +58,14 @@ export class UnitStore implements Disposable {
     const folder = `${dataDir}/${name}`;
     const lock = await withAdvice(async () => {
       await makeTrustedFolder(folder);
-      const path = `${dataDir}/.${name}.lock`;
+      const path = `${dataDir}/${companionName(name, ".lock")}`;
       return await openOwnFile(path, { write: true, create: true, mode: FILE_MODE });
     });
     try {
       if (!await lock.tryLock(true)) {
         throw new StoreInUseError(folder, nodeId);
       }
-      const beside = `${dataDir}/.${name}.staging`;
+      const beside = `${dataDir}/${companionName(name, ".staging")}`;
       const staging = await canRename(beside, folder) ? beside : `${folder}/.staging`;
       await withAdvice(() => makeTrustedFolder(staging));
       return new UnitStore(folder, staging, lock);

@@ -9,6 +9,7 @@ import { ChangeNotifier } from "../../lib/workceptor/change_notifier.ts";
 import { FileWatcher } from "../../lib/workceptor/file_watcher.ts";
 import { RetryDelay } from "../../lib/workceptor/remote/retry_delay.ts";
 import {
+  companionName,
   isAcceptableUnitId,
   isUnitFolderName,
   MAX_UNIT_ID_LENGTH,
@@ -35,6 +36,21 @@ Deno.test("no node id leaves the data folder, and no two share a folder", () => 
     if (one !== other) assert.notEqual(name, nodeFolderName(other));
   }));
   assert.equal(nodeFolderName("n1.example-host"), "n1.example-host");
+});
+
+Deno.test("the folder of every node id, and what is next to it, has a name that fits", () => {
+  const bytes = (name: string) => new TextEncoder().encode(name).length;
+  const longId = fc.string({ unit: "binary", minLength: 200, maxLength: 255 });
+  fc.assert(fc.property(longId, (nodeId) => {
+    const name = nodeFolderName(nodeId);
+    const names = [name, companionName(name, ".lock"), companionName(name, ".staging")];
+    assert.equal(new Set(names).size, 3);
+    for (const each of names) assert.ok(bytes(each) <= 255, each);
+  }));
+  const longest = "n".repeat(255);
+  assert.equal(nodeFolderName(longest), longest);
+  assert.equal(companionName("n1", ".staging"), ".n1.staging");
+  assert.notEqual(nodeFolderName(`${longest}/`), nodeFolderName(`${longest}%`));
 });
 
 Deno.test("a record is read back as written", () => {
