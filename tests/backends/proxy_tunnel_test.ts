@@ -110,8 +110,70 @@ Deno.test("a ws-peer says what the proxy answered", async () => {
 
 Deno.test("a ws-peer says which kind of proxy it cannot use", async () => {
   const log = new RecordingLog();
-  const deps = peerDeps({ HTTP_PROXY: "socks5://127.0.0.1:1080" }, log);
+  const deps = peerDeps({ HTTP_PROXY: "ftp://127.0.0.1:1080" }, log);
   const peer = new WebSocketPeer(deps, { address: "ws://mesh.example", redial: false });
   await peer.run(noSession, new AbortController().signal);
-  match(log.lines.at(-1)!, /cannot use a proxy of type socks5:, only http: is known/);
+  match(log.lines.at(-1)!, /cannot use a proxy of type ftp:, only http: and socks5: are known/);
+});
+
+/** A SOCKS proxy that wants a user name, and carries the first connection to one local port. */
+async function serveSocks(listener: Deno.TcpListener, targetPort: number): Promise<string[]> {
+  const near = await listener.accept();
+  const read = async (count: number) => {
+    const bytes = new Uint8Array(count);
+    for (let at = 0; at < count;) at += (await near.read(bytes.subarray(at)))!;
+    return bytes;
+  };
+  const text = async () => new TextDecoder().decode(await read((await read(1))[0]!));
+  const [, methods] = await read(2);
+  await read(methods!);
+  await near.write(Uint8Array.of(5, 2));
+  await read(1);
+  const said = [await text(), await text()];
+  await near.write(Uint8Array.of(1, 0));
+  deepEqual(await read(4), Uint8Array.of(5, 1, 0, 3));
+  const host = await text();
+  const [high, low] = await read(2);
+  said.push(`${host}:${high! * 256 + low!}`);
+  await near.write(Uint8Array.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 80));
+  const far = await Deno.connect({ hostname: "127.0.0.1", port: targetPort });
+  await Promise.allSettled([
+    near.readable.pipeTo(far.writable),
+    far.readable.pipeTo(near.writable),
+  ]);
+  return said;
+}
+
+Deno.test("a ws-peer goes through a SOCKS proxy, which looks up the name", async () => {
+  const listener = WebSocketListener.bind(listenerDeps, { bindAddress: "127.0.0.1", port: 0 });
+  using socks = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const served = serveSocks(socks, listener.address.port);
+  const deps = peerDeps({ http_proxy: `socks5://user:p%40ss@127.0.0.1:${socks.addr.port}` });
+  const peer = new WebSocketPeer(deps, { address: "ws://mesh.example/x", redial: false });
+  {
+    await using pair = await joinBackends(listener, peer);
+    await pair.near.send(framesOf([Uint8Array.of(1, 2)]));
+    deepEqual(await collect(pair.far, 1), [Uint8Array.of(1, 2)]);
+  }
+  deepEqual(await served, ["user", "p@ss", "mesh.example:80"]);
+});
+
+Deno.test("a ws-peer says what a SOCKS proxy answered", async () => {
+  using socks = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const log = new RecordingLog();
+  const deps = peerDeps({ HTTP_PROXY: `socks5://127.0.0.1:${socks.addr.port}` }, log);
+  const peer = new WebSocketPeer(deps, { address: "ws://192.0.2.1", redial: false });
+  const running = peer.run(noSession, new AbortController().signal);
+  using conn = await socks.accept();
+  const buffer = new Uint8Array(100);
+  equal(await conn.read(buffer), 3);
+  await conn.write(Uint8Array.of(5, 0));
+  equal(await conn.read(buffer), 10);
+  deepEqual(buffer.subarray(0, 10), Uint8Array.of(5, 1, 0, 1, 192, 0, 2, 1, 0, 80));
+  await conn.write(Uint8Array.of(5, 5, 0, 1));
+  await running;
+  match(
+    log.lines.at(-1)!,
+    /cannot connect to 192\.0\.2\.1:80 through the proxy 127\.0\.0\.1:\d+: it answered: connection refused/,
+  );
 });
