@@ -15,7 +15,8 @@ const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY_BYTES = 16;
 /** That many bytes in base64. */
 const VALID_KEY = /^[A-Za-z0-9+/]{22}==$/;
-const VERSION = "13";
+/** Of the protocol. */
+export const WEBSOCKET_VERSION = "13";
 
 export interface UpgradeRequest {
   /** `ws:` or `wss:`. */
@@ -52,13 +53,13 @@ export async function requestUpgrade(
   { url, extraHeader }: UpgradeRequest,
   random: Random,
 ): Promise<ByteConn> {
-  const key = random.fill(new Uint8Array(KEY_BYTES)).toBase64();
+  const key = newKey(random);
   const headers = [
     ["Host", url.host],
     ["Upgrade", "websocket"],
     ["Connection", "Upgrade"],
     ["Sec-WebSocket-Key", key],
-    ["Sec-WebSocket-Version", VERSION],
+    ["Sec-WebSocket-Version", WEBSOCKET_VERSION],
     ["Origin", `${url.protocol === "wss:" ? "https" : "http"}://${url.host}`],
     ["User-Agent", "receptor"],
   ] as [string, string][];
@@ -69,6 +70,11 @@ export async function requestUpgrade(
   const reader = new LineReader(conn);
   checkAnswer(await readHttpHead(reader), await acceptValue(key));
   return reader;
+}
+
+/** A `Sec-WebSocket-Key`. */
+export function newKey(random: Random): string {
+  return random.fill(new Uint8Array(KEY_BYTES)).toBase64();
 }
 
 function withHeader(
@@ -142,7 +148,7 @@ function checkRequest({ startLine, headers }: HttpHead, path: string): string {
     !hasToken(headers.get("upgrade"), "websocket") ||
     !hasToken(headers.get("connection"), "upgrade")
   ) throw new UpgradeRefused("426 Upgrade Required", "not a request for WebSocket");
-  if (headers.get("sec-websocket-version") !== VERSION) {
+  if (headers.get("sec-websocket-version") !== WEBSOCKET_VERSION) {
     throw new UpgradeRefused("426 Upgrade Required", "not WebSocket version 13");
   }
   const key = headers.get("sec-websocket-key") ?? "";
@@ -183,14 +189,15 @@ async function answer(conn: ByteConn, { status, message }: UpgradeRefused): Prom
     ["Content-Length", String(body.length)],
     ["Connection", "close"],
     ["Upgrade", "websocket"],
-    ["Sec-WebSocket-Version", VERSION],
+    ["Sec-WebSocket-Version", WEBSOCKET_VERSION],
   ]);
   await writeAll(conn, head);
   await writeAll(conn, body);
   await conn.closeWrite();
 }
 
-async function acceptValue(key: string): Promise<string> {
+/** The `Sec-WebSocket-Accept` that proves that a peer has read this `Sec-WebSocket-Key`. */
+export async function acceptValue(key: string): Promise<string> {
   const bytes = new TextEncoder().encode(key + ACCEPT_SUFFIX);
   return new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)).toBase64();
 }

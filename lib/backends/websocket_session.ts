@@ -61,6 +61,11 @@ export class WebSocketSession implements Session {
     await this.#write(this.#writer.binary(frames));
   }
 
+  /** Asks the peer for a sign of life, which `receive` does not show. */
+  async ping(): Promise<void> {
+    await this.#write(this.#writer.ping());
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

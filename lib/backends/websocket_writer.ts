@@ -37,6 +37,10 @@ export class WebSocketWriter {
     return this.#batch.frames;
   }
 
+  ping(): Uint8Array<ArrayBuffer> {
+    return this.#control(Opcode.ping, new Uint8Array(0));
+  }
+
   pong(payload: Uint8Array): Uint8Array<ArrayBuffer> {
     return this.#control(Opcode.pong, payload);
   }

@@ -33,10 +33,17 @@ export interface OwnCertificate {
  * not readable, holds something else, encrypted key, key of another certificate.
  */
 export function loadOwnCertificate(files: CertificateFiles): OwnCertificate {
-  const certText = readTextFile(files.cert);
-  const keyText = readTextFile(files.key);
-  const chain = parseCertificateChain(certText, files.cert);
-  const key = parsePrivateKey(keyText, files.key);
+  const texts = { cert: readTextFile(files.cert), key: readTextFile(files.key) };
+  return parseOwnCertificate(texts, files);
+}
+
+/** As `loadOwnCertificate`, from what such files hold; `files` are their names for errors. */
+export function parseOwnCertificate(
+  texts: CertificateFiles,
+  files: CertificateFiles,
+): OwnCertificate {
+  const chain = parseCertificateChain(texts.cert, files.cert);
+  const key = parsePrivateKey(texts.key, files.key);
   checkKeyPair(chain[0], key, files);
   const privateKey = key.export({ format: "der", type: "pkcs8" });
   const isP521 = key.asymmetricKeyDetails?.namedCurve === "secp521r1";
