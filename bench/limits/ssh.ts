@@ -2,8 +2,8 @@
  * What people do without a mesh: a remote command over an existing, shared SSH connection. Needs
  * sshd on this machine; a separate one is started for this, with its own keys.
  */
-import { join } from "node:path";
 import { eventually } from "../../tests/support/eventually.ts";
+import { findProgram } from "../../tests/support/find_program.ts";
 import { freePort } from "../../tests/support/ports.ts";
 import { Program } from "../../tests/support/program.ts";
 import { TempFolder } from "../../tests/support/temp_folder.ts";
@@ -12,14 +12,12 @@ import { percentile } from "../statistics.ts";
 import { timed } from "../timed.ts";
 
 const COMMANDS = 20;
-/** Where sshd is; few users have it in their PATH. */
-const SYSTEM_FOLDERS = ["/usr/sbin", "/usr/local/sbin"];
 const HOST = "127.0.0.1";
 
 export const ssh: Limit = {
   name: "`ssh`, shared connection",
   async setUp() {
-    const [sshd, client, keygen] = await Promise.all(["sshd", "ssh", "ssh-keygen"].map(find));
+    const [sshd, client, keygen] = ["sshd", "ssh", "ssh-keygen"].map(findProgram);
     if (sshd === undefined || client === undefined || keygen === undefined) return undefined;
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await TempFolder.create());
@@ -61,15 +59,6 @@ export const ssh: Limit = {
 
 function option(name: string, value: string): string[] {
   return ["-o", `${name}=${value}`];
-}
-
-async function find(program: string): Promise<string | undefined> {
-  for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), ...SYSTEM_FOLDERS]) {
-    const path = join(folder, program);
-    const info = await Deno.stat(path).catch(() => undefined);
-    if (info?.isFile) return path;
-  }
-  return undefined;
 }
 
 async function succeed([file, ...args]: readonly string[]): Promise<void> {

@@ -3,6 +3,7 @@
  * end; if it fails, the logs of its nodes are printed.
  */
 import { within } from "./eventually.ts";
+import { findProgram } from "./find_program.ts";
 import { LinkProxy } from "./link_proxy.ts";
 import { folderOf, type Need, needsOf, type NodeKind } from "./peers.ts";
 import { freePort } from "./ports.ts";
@@ -92,6 +93,8 @@ export interface MeshTestOptions {
   kinds?: readonly NodeKind[];
   /** Anything else that must be installed. */
   needs?: readonly Need[];
+  /** Programs of the system that it uses. */
+  programs?: readonly string[];
   /** The test fails, with its logs printed, if it takes longer than this. */
   timeoutMs?: number;
 }
@@ -104,9 +107,14 @@ export function meshTest(
 ): void {
   const { timeoutMs = TEST_DEADLINE_MS } = options;
   const needs = [...needsOf(...(options.kinds ?? [])), ...(options.needs ?? [])];
-  const missing = [...new Set(needs)].filter((need) => folderOf(need) === undefined);
+  const unset = [...new Set(needs)].filter((need) => folderOf(need) === undefined);
+  const absent = (options.programs ?? []).filter((name) => findProgram(name) === undefined);
+  const missing = [
+    ...unset.length > 0 ? [`${unset.join(", ")} not set`] : [],
+    ...absent.length > 0 ? [`${absent.join(", ")} not installed`] : [],
+  ];
   Deno.test({
-    name: missing.length > 0 ? `${name} (skipped: ${missing.join(", ")} not set)` : name,
+    name: missing.length > 0 ? `${name} (skipped: ${missing.join("; ")})` : name,
     ignore: missing.length > 0,
     async fn() {
       await using mesh = new Mesh();
