@@ -1,4 +1,5 @@
 /** Prints a unit's output on standard output, byte for byte and as it arrives. */
+import { messageOf } from "../base/error_message.ts";
 import { ControlError } from "../control/control_error.ts";
 import { UnitState } from "../control/work_service.ts";
 import type { Ctl } from "./ctl.ts";
@@ -11,7 +12,9 @@ const BUFFER_BYTES = 512 * 1024;
 export async function printResults(ctl: Ctl, unitId: string): Promise<number> {
   const { node, terminal } = ctl;
   const received = await copyResults(ctl, unitId);
-  const status = await node.command(`work status ${unitId}`);
+  const status = await node.command(`work status ${unitId}`).catch((cause) => {
+    throw asLost(cause, received);
+  });
   const problem = problemOf(status, received);
   if (problem === undefined) return 0;
   await terminal.error(problem);
@@ -44,11 +47,16 @@ async function copyResults({ node, terminal, signal }: Ctl, unitId: string): Pro
   using client = await node.lastUse();
   const close = () => client.close();
   signal.addEventListener("abort", close, { once: true });
+  let received = 0;
   try {
     const stream = await client.results(unitId, 0, { signal });
     const buffer = new Uint8Array(BUFFER_BYTES);
-    let received = 0;
-    for (let count; (count = await stream.read(buffer)) !== null;) {
+    const read = () =>
+      stream.read(buffer).catch((cause) => {
+        signal.throwIfAborted();
+        throw asLost(cause, received);
+      });
+    for (let count; (count = await read()) !== null;) {
       await terminal.write(buffer.subarray(0, count));
       received += count;
     }
@@ -60,4 +68,11 @@ async function copyResults({ node, terminal, signal }: Ctl, unitId: string): Pro
   } finally {
     signal.removeEventListener("abort", close);
   }
+}
+
+/** What the node itself says needs no more words; of a lost connection nobody would know. */
+function asLost(cause: unknown, received: number): unknown {
+  if (cause instanceof ControlError) return cause;
+  const what = `Output may have been lost after ${received} bytes: ${messageOf(cause)}`;
+  return new CtlError(what, undefined, { cause });
 }

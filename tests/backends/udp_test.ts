@@ -108,7 +108,7 @@ for (const [bindAddress, host] of [["0.0.0.0", "::1"], ["::", "127.0.0.1"]] as c
   });
 }
 
-Deno.test("UdpPeer goes on to the next address of its host when one does not answer", async () => {
+Deno.test("UdpPeer goes on to the next address of its host, of either family, when one does not answer", async () => {
   await using neighbour = await RawSocket.bind();
   const clock = new VirtualClock();
   const stop = new AbortController();
@@ -117,7 +117,7 @@ Deno.test("UdpPeer goes on to the next address of its host when one does not ans
   const peer = new UdpPeer(
     { clock, log: silentLog },
     { address: `both.example:${neighbour.port}`, redial: true },
-    () => Promise.resolve(["192.0.2.1", "127.0.0.1"]),
+    () => Promise.resolve(["::1", "127.0.0.1"]),
   );
   const firstOver = Promise.withResolvers<void>();
   const running = peer.run((session) => {
@@ -131,7 +131,7 @@ Deno.test("UdpPeer goes on to the next address of its host when one does not ans
   while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
   await clock.advance(5_000);
   await triedTwo.promise;
-  deepEqual(tried, [`udp 192.0.2.1:${neighbour.port}`, `udp 127.0.0.1:${neighbour.port}`]);
+  deepEqual(tried, [`udp [::1]:${neighbour.port}`, `udp 127.0.0.1:${neighbour.port}`]);
   stop.abort();
   await running;
 });
