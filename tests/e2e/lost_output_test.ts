@@ -71,7 +71,9 @@ followTest("a Go node ends the results of a job whose folder is gone", "go", asy
   await Deno.remove(node.unitFolder(unit), { recursive: true });
   const { code, stderr } = await client.result;
   assert.equal(code, 1);
-  assert.match(stderr, /^ERROR: Output was lost: the results ended while the unit was Running/);
+  // A Go daemon learns a moment later than its clients that a job runs.
+  const said = /^ERROR: Output was lost: the results ended while the unit was (Pending|Running)/;
+  assert.match(stderr, said);
 });
 
 followTest(
