@@ -43,7 +43,10 @@ export interface ExpiringCertificate {
 
 /** What the commands work with; the daemon assembles it once. */
 export interface ControlDeps {
-  readonly mesh: Pick<Mesh, "nodeId" | "status" | "ping" | "traceroute" | "dial">;
+  readonly mesh: Pick<
+    Mesh,
+    "nodeId" | "status" | "advertisements" | "connectionCosts" | "ping" | "traceroute" | "dial"
+  >;
   readonly system: SystemInfo;
   /** Without it `work` is an unknown command. */
   readonly work?: WorkService | undefined;
@@ -64,6 +67,11 @@ export interface CommandContext {
   readonly closed: Promise<unknown> | undefined;
   readonly caller: Caller;
   readonly signal: AbortSignal;
+  /**
+   * Runs what takes much time or memory. Clients from the network do that one after the other; local
+   * ones need not wait.
+   */
+  readonly longTask: <T>(task: () => Promise<T>) => Promise<T>;
 }
 
 /** A failure after which nothing the client still sends can be read as commands. */

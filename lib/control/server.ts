@@ -17,6 +17,7 @@ import { ControlError } from "./control_error.ts";
 import { member, parseFields } from "./json_fields.ts";
 import { LINE_BUDGET_BYTES } from "./limits.ts";
 import { LineBudget } from "./line_budget.ts";
+import { OneAtATime } from "./one_at_a_time.ts";
 import { ControlSession } from "./session.ts";
 import { refusals } from "./texts.ts";
 import { cutWord } from "./words.ts";
@@ -26,6 +27,7 @@ export class ControlServer {
   readonly #deps: ControlDeps;
   readonly #commands: ReadonlyMap<string, CommandType>;
   readonly #budget = new LineBudget(LINE_BUDGET_BYTES);
+  readonly #longTasks = new OneAtATime();
 
   constructor(deps: ControlDeps) {
     this.#deps = deps;
@@ -49,6 +51,7 @@ export class ControlServer {
     const deps = {
       ...this.#deps,
       budget: this.#budget,
+      longTasks: this.#longTasks,
       parse: (line: string) => this.#parse(line),
     };
     return new ControlSession(deps, conn, caller, signal).serve();

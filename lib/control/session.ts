@@ -16,10 +16,12 @@ import { ControlError } from "./control_error.ts";
 import { DISCARD_MS, limitsFor, MAX_ERROR_LENGTH, type SessionLimits } from "./limits.ts";
 import { type LineBudget, LineBudgetError, type LineClaim } from "./line_budget.ts";
 import { errorLine, greeting, refusals } from "./texts.ts";
+import type { OneAtATime } from "./one_at_a_time.ts";
 import type { Caller } from "./work_service.ts";
 
 export interface SessionDeps extends ControlDeps {
   readonly budget: LineBudget;
+  readonly longTasks: OneAtATime;
   /** Reads a line as a command. Throws a `ControlError` for what it cannot read. */
   readonly parse: (line: string) => CommandRun;
 }
@@ -32,7 +34,7 @@ export class ControlSession {
   readonly #client: LineReader;
   readonly #context: CommandContext;
   readonly #limits: SessionLimits;
-  /** The line being read, and the one whose command is running. */
+  /** The line being read, and the one whose command is running, or its reply. */
   readonly #reading: LineClaim;
   readonly #running: LineClaim;
   #isFirst = true;
@@ -49,7 +51,14 @@ export class ControlSession {
     this.#reading = { owner, cut: () => this.#cut() };
     this.#running = { owner, cut: () => this.#cut() };
     this.#client = new LineReader(conn, { reserve: (bytes) => this.#hold(this.#reading, bytes) });
-    this.#context = { deps, conn: this.#client, closed: conn.closed, caller, signal };
+    this.#context = {
+      deps,
+      conn: this.#client,
+      closed: conn.closed,
+      caller,
+      signal,
+      longTask: (task) => this.#limits.budgeted ? deps.longTasks.run(owner, task) : task(),
+    };
   }
 
   /**
@@ -89,7 +98,10 @@ export class ControlSession {
       this.#hold(this.#running, command.length);
       const reply = await this.#deps.parse(command)(this.#context);
       if (reply === undefined) return false;
-      await writeLine(this.#client, JSON.stringify(reply));
+      const text = JSON.stringify(reply);
+      // A client that does not read it makes us hold it.
+      this.#hold(this.#running, text.length);
+      await writeLine(this.#client, text);
       return true;
     } catch (error) {
       await this.#refuse(error);

@@ -52,7 +52,7 @@ export const refusals = {
   notJson: (problem: string) => `command is not valid JSON: ${problem}`,
   // It has no texts for these: it crashes, takes any length, or ends the stream without a word.
   tooManyValues: (max: number) => `a JSON command may hold at most ${max} values`,
-  tooManyLongLines: "too many long command lines at once, try again later",
+  tooManyLongLines: "too many long command lines or replies at once, try again later",
   lineTooSlow: (limitMs: number) => `command line was not complete after ${limitMs / 1000} s`,
   noCommand: (limitMs: number) => `no command came within ${limitMs / 1000} s`,
   requestedFieldsNotList: "requested_fields must be a list of strings",

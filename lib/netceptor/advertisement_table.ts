@@ -13,6 +13,7 @@
 import type { Advertisement } from "../wire/advertisement.ts";
 import { parseTimestamp } from "../wire/timestamp.ts";
 import {
+  ADVERTISED_ITEM_OVERHEAD_BYTES,
   ADVERTISEMENT_OVERHEAD_BYTES,
   ADVERTISEMENT_RENEWED_WITHIN_MS,
   MAX_ADVERTISEMENT_BYTES,
@@ -49,6 +50,8 @@ interface Entry {
   readonly heardAtMs: number;
   /** The message as it came, which is the smallest form; undefined for a withdrawn service. */
   readonly message: Uint8Array | undefined;
+  /** What counts for the bound. */
+  readonly bytes: number;
 }
 
 const NS_PER_MS = 1_000_000n;
@@ -84,7 +87,7 @@ export class AdvertisementTable {
     message: Uint8Array,
     arrival: Arrival,
   ): AdvertisementOutcome {
-    const { nodeId, service, time, cancel } = advertisement;
+    const { nodeId, service, time, cancel, tags, workCommands } = advertisement;
     const timeNs = parseTimestamp(time)!;
     this.#forgetWithdrawn(arrival.nowMs);
     const services = this.#entries.get(nodeId);
@@ -100,6 +103,8 @@ export class AdvertisementTable {
       timeNs,
       heardAtMs: arrival.nowMs,
       message: cancel ? undefined : message.slice(),
+      bytes: ADVERTISEMENT_OVERHEAD_BYTES + (cancel ? 0 : message.length +
+        ADVERTISED_ITEM_OVERHEAD_BYTES * ((tags?.size ?? 0) + (workCommands?.length ?? 0))),
     }, arrival.via);
     return { kind: "news", evicted: this.#evict() };
   }
@@ -114,7 +119,7 @@ export class AdvertisementTable {
     let services = this.#entries.get(nodeId);
     if (services === undefined) this.#entries.set(nodeId, services = new Map());
     services.set(service, entry);
-    this.#shares.put(entry, via, ADVERTISEMENT_OVERHEAD_BYTES + (message?.length ?? 0));
+    this.#shares.put(entry, via, entry.bytes);
     if (message === undefined) this.#withdrawn.add(entry);
   }
 

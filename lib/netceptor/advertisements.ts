@@ -20,7 +20,7 @@ import {
   MAX_SEEN_ADVERTISEMENTS,
   MAX_TOLD_BYTES,
 } from "./limits.ts";
-import type { AdvertisedWorkType, MeshStatus } from "./mesh.ts";
+import type { AdvertisedService, AdvertisedWorkType } from "./mesh.ts";
 import { PeriodicTask } from "./periodic_task.ts";
 import { SeenFloods } from "./seen_floods.ts";
 
@@ -169,21 +169,11 @@ export class Advertisements implements Disposable {
     this.#table.neighbourGone(neighbour);
   }
 
-  /** Everything that is known, as `status` prints it. */
-  list(): MeshStatus["Advertisements"] {
-    const list: MeshStatus["Advertisements"] = [];
-    const add = (advertisement: Advertisement) =>
-      list.push({
-        NodeID: advertisement.nodeId,
-        Service: advertisement.service,
-        Time: advertisement.time,
-        ConnType: advertisement.connectionType,
-        Tags: advertisement.tags === null ? null : Object.fromEntries(advertisement.tags),
-        WorkCommands: advertisement.workCommands?.map((command) => ({ ...command })) ?? null,
-      });
-    for (const advertisement of this.#ownAdvertisements()) add(advertisement);
-    for (const message of this.#table.offered()) add(decodeAdvertisement(message));
-    return list;
+  /** Everything that is known now, as `status` prints it; each is decoded when it is asked for. */
+  *list(): Generator<AdvertisedService> {
+    const others = [...this.#table.offered()];
+    for (const advertisement of this.#ownAdvertisements()) yield asInStatus(advertisement);
+    for (const message of others) yield asInStatus(decodeAdvertisement(message));
   }
 
   /** Sends nothing more. */
@@ -224,6 +214,17 @@ export class Advertisements implements Disposable {
     this.#lastTimeNs = now > this.#lastTimeNs ? now : this.#lastTimeNs + 1n;
     return formatTimestamp(this.#lastTimeNs);
   }
+}
+
+function asInStatus(advertisement: Advertisement): AdvertisedService {
+  return {
+    NodeID: advertisement.nodeId,
+    Service: advertisement.service,
+    Time: advertisement.time,
+    ConnType: advertisement.connectionType,
+    Tags: advertisement.tags === null ? null : Object.fromEntries(advertisement.tags),
+    WorkCommands: advertisement.workCommands?.map((command) => ({ ...command })) ?? null,
+  };
 }
 
 /** What identifies an advertisement. */

@@ -39,7 +39,7 @@ export const SEEN_FLOOD_MS = 60 * minute;
 
 /** A link with nothing received for this long is dropped; may be configured higher. */
 export const MIN_IDLE_TIMEOUT_MS = 2 * ROUTE_INTERVAL_MS + second;
-/** A link that was busy for so long lets others have a turn of the event loop. */
+/** Links that were busy for so long let timers and other sockets have a turn of the event loop. */
 export const MAX_BUSY_MS = 20;
 /** How often links are checked for that. */
 export const IDLE_CHECK_MS = 5 * second;
@@ -82,7 +82,7 @@ export const MAX_GUEST_QUEUE_BYTES = 64 * 1024 * KiB;
 /** Nodes whose links are remembered. */
 export const MAX_NODES = 10_000;
 /** Links of all those nodes together. */
-export const MAX_CONNECTIONS_IN_MESH = 200_000;
+export const MAX_CONNECTIONS_IN_MESH = 100_000;
 /**
  * In a table full of nodes that can be reached, one that has been silent for this long makes room
  * for any new one.
@@ -104,6 +104,8 @@ export const MAX_SEEN_ADVERTISEMENTS = 20_000;
 export const MAX_ADVERTISEMENT_BYTES = 8 * 1024 * KiB;
 /** Estimate of what an advertisement takes in addition to its own bytes. */
 export const ADVERTISEMENT_OVERHEAD_BYTES = 512;
+/** The same for each tag and work type: in `status` it may take more than it did in the message. */
+export const ADVERTISED_ITEM_OVERHEAD_BYTES = 32;
 /** Services of one node, recently withdrawn ones included. */
 export const MAX_ADVERTISEMENTS_PER_NODE = 64;
 /** Unreachable messages that this node sends per second. */

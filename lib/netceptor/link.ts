@@ -1,5 +1,6 @@
 /** One link to a neighbour: a session of a backend, from set-up to its end. */
 import type { LinkPolicy, Session } from "../backends/backend.ts";
+import { networkOf } from "../backends/network_of.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
@@ -8,11 +9,15 @@ import { MalformedMessage } from "../wire/json_fields.ts";
 import { encodeReject, MessageType } from "../wire/message_type.ts";
 import { decodeRouteMessage, type RouteMessage } from "../wire/route_message.ts";
 import type { DropLog } from "./drop_log.ts";
-import { MAX_BUSY_MS, REJECT_LINGER_MS, SETUP_INTERVAL_MS, SETUP_MESSAGES } from "./limits.ts";
+import { REJECT_LINGER_MS, SETUP_INTERVAL_MS, SETUP_MESSAGES } from "./limits.ts";
+import type { BusyTurns } from "./busy_turns.ts";
 import type { GuestHost } from "./guest_hosts.ts";
 import { LinkQueue } from "./link_queue.ts";
 import { decideRoute, type LinkPhase } from "./link_setup.ts";
 import type { NextHop } from "./node_table.ts";
+
+/** After how many packets of a batch to see whether the link has been busy for too long. */
+const PACKETS_PER_CHECK = 16;
 
 /** One end refuses the link. */
 export interface Refusal {
@@ -52,6 +57,8 @@ export interface LinkDeps {
   readonly clock: Clock;
   readonly drops: DropLog;
   readonly host: LinkHost;
+  /** Shared by all links. */
+  readonly turns: BusyTurns;
   /** Shared by all links from one host; undefined for one that we dialled. */
   readonly guest?: GuestHost | undefined;
 }
@@ -66,6 +73,9 @@ export class Link implements NextHop {
   readonly #clock: Clock;
   readonly #drops: DropLog;
   readonly #host: LinkHost;
+  readonly #turns: BusyTurns;
+  /** Links that we dialled ourselves wait for turns on their own account. */
+  readonly #turnOwner: string;
   readonly #session: Session;
   readonly #policy: LinkPolicy;
   readonly #queue: LinkQueue;
@@ -84,6 +94,9 @@ export class Link implements NextHop {
     this.#clock = deps.clock;
     this.#drops = deps.drops;
     this.#host = deps.host;
+    this.#turns = deps.turns;
+    const { acceptedFrom, description } = session;
+    this.#turnOwner = acceptedFrom === undefined ? `to ${description}` : networkOf(acceptedFrom);
     this.#session = session;
     this.#policy = policy;
     this.guest = deps.guest;
@@ -198,29 +211,33 @@ export class Link implements NextHop {
   }
 
   async #receive(): Promise<void> {
-    let busyMs = 0;
     for (;;) {
       const messages = await this.#session.receive();
       if (messages === null || this.#ended) return;
-      const startMs = this.#lastReceivedMs = this.#clock.now();
-      for (const message of messages) {
-        if (message[0] === MessageType.Data && this.#phase.kind === "up") {
+      let startMs = this.#lastReceivedMs = this.#clock.now();
+      for (const [index, message] of messages.entries()) {
+        const isPacket = message[0] === MessageType.Data && this.#phase.kind === "up";
+        if (isPacket) {
           this.#host.receivePacket(message, this);
-          continue;
-        }
-        const refusal = this.#receiveControl(message);
-        if (refusal !== undefined) {
-          await this.#refuse(refusal);
-          throw refusal;
+        } else {
+          const refusal = this.#receiveControl(message);
+          if (refusal !== undefined) {
+            await this.#refuse(refusal);
+            throw refusal;
+          }
         }
         if (this.#ended) return;
+        // A packet takes less time than looking at the clock for it should.
+        if (isPacket && index % PACKETS_PER_CHECK !== 0) continue;
+        const busyMs = this.#clock.now() - startMs;
+        if (!this.#turns.isOver(busyMs)) continue;
+        // There may be thousands of messages in a batch, and the next one is often there already.
+        this.#turns.spend(busyMs);
+        await this.#turns.next(this.#turnOwner);
+        if (this.#ended) return;
+        startMs = this.#clock.now();
       }
-      busyMs += this.#clock.now() - startMs;
-      if (busyMs < MAX_BUSY_MS) continue;
-      // The next batch is often there already: a neighbour that sends without end would keep timers
-      // and other sockets waiting.
-      busyMs = 0;
-      await new Promise((resolve) => setImmediate(resolve));
+      this.#turns.spend(this.#clock.now() - startMs);
     }
   }
 

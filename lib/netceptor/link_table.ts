@@ -7,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import { Shares } from "../base/shares.ts";
 import { SourceLog } from "../base/source_log.ts";
 import type { RouteMessage } from "../wire/route_message.ts";
+import { BusyTurns } from "./busy_turns.ts";
 import { GuestHosts } from "./guest_hosts.ts";
 import { checkAddress } from "./address_check.ts";
 import type { DropLog } from "./drop_log.ts";
@@ -60,6 +61,7 @@ export class LinkTable implements LinkHost, Disposable {
    */
   readonly #guests = new Shares<Link>();
   readonly #hosts = new GuestHosts();
+  readonly #turns = new BusyTurns();
   /** Where each link that is not up yet is counted. */
   readonly #doorOf = new Map<Link, Door>();
   readonly #idleCheck: PeriodicTask;
@@ -115,7 +117,8 @@ export class LinkTable implements LinkHost, Disposable {
     // Strangers, who may connect as often as they like, must not fill the log.
     const log = from === undefined ? this.#deps.log : this.#strangers.of(from);
     const guest = from === undefined ? undefined : this.#hosts.enter(from);
-    const link = new Link({ log, clock, drops, host: this, guest }, session, door.policy);
+    const deps = { log, clock, drops, host: this, turns: this.#turns, guest };
+    const link = new Link(deps, session, door.policy);
     this.#doorOf.set(link, door);
     this.#enter(link, session, door, MAX_UNIDENTIFIED_LINKS);
     const onAbort = () => link.close();

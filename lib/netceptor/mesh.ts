@@ -59,20 +59,23 @@ export interface AdvertisedWorkType {
   Secure: boolean;
 }
 
+/** A service of some node, as `status` shows it. */
+export interface AdvertisedService {
+  NodeID: string;
+  Service: string;
+  /** RFC 3339 with nanoseconds. */
+  Time: string;
+  ConnType: 0 | 1 | 2;
+  Tags: Record<string, string> | null;
+  WorkCommands: AdvertisedWorkType[] | null;
+}
+
 /** The mesh's part of `status`, field by field as the original prints it. */
 export interface MeshStatus {
   NodeID: string;
   Connections: { NodeID: string; Cost: number }[];
   RoutingTable: Record<string, string>;
-  Advertisements: {
-    NodeID: string;
-    Service: string;
-    /** RFC 3339 with nanoseconds. */
-    Time: string;
-    ConnType: 0 | 1 | 2;
-    Tags: Record<string, string> | null;
-    WorkCommands: AdvertisedWorkType[] | null;
-  }[];
+  Advertisements: AdvertisedService[];
   KnownConnectionCosts: Record<string, Record<string, number>>;
 }
 
@@ -82,6 +85,13 @@ export interface Mesh {
   status<Field extends keyof MeshStatus = keyof MeshStatus>(
     fields?: readonly Field[],
   ): Pick<MeshStatus, Field>;
+  /**
+   * `Advertisements` of `status`, each made when it is asked for: making them all may take longer than
+   * one turn of the event loop should.
+   */
+  advertisements(): Iterable<AdvertisedService>;
+  /** The rows of `KnownConnectionCosts`, which may be very many: by node, the cost to each neighbour. */
+  connectionCosts(): Iterable<[node: string, costs: ReadonlyMap<string, number>]>;
   /**
    * One ping, which gives up after 10 s. `hops` bounds how far it goes (default 30). Throws an
    * `Error` with the message that the original's `ping` reports (`timeout`, `no route to node`, …).

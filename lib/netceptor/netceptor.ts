@@ -21,6 +21,7 @@ import type { Link } from "./link.ts";
 import { type Door, LinkTable } from "./link_table.ts";
 import { Loopback } from "./loopback.ts";
 import type {
+  AdvertisedService,
   AdvertisedWorkType,
   DialOptions,
   ListenOptions,
@@ -198,15 +199,23 @@ export class Netceptor implements Mesh, AsyncDisposable {
       Connections: () =>
         Array.from(this.#links.up, ([NodeID, { cost }]) => ({ NodeID, Cost: cost })),
       RoutingTable: () => Object.fromEntries(this.#router.routes),
-      Advertisements: () => this.#advertisements.list(),
+      Advertisements: () => [...this.advertisements()],
       KnownConnectionCosts: () =>
         Object.fromEntries(
-          Array.from(this.#router.costs, ([node, costs]) => [node, Object.fromEntries(costs)]),
+          this.connectionCosts().map(([node, costs]) => [node, Object.fromEntries(costs)]),
         ),
     };
     const wanted = fields ?? Object.keys(parts) as Field[];
     const built = Object.fromEntries(wanted.map((field) => [field, parts[field]()]));
     return built as Pick<MeshStatus, Field>;
+  }
+
+  advertisements(): Iterable<AdvertisedService> {
+    return this.#advertisements.list();
+  }
+
+  connectionCosts(): [node: string, costs: ReadonlyMap<string, number>][] {
+    return [...this.#router.costs];
   }
 
   /** How many messages were dropped, by reason. */

@@ -12,7 +12,12 @@ import {
   type WorkService,
 } from "../../lib/control/work_service.ts";
 import type { MemoryConn } from "./memory_conn.ts";
-import type { MeshConn, MeshStatus, PingReply } from "../../lib/netceptor/mesh.ts";
+import type {
+  AdvertisedService,
+  MeshConn,
+  MeshStatus,
+  PingReply,
+} from "../../lib/netceptor/mesh.ts";
 
 /** Node `foo` with a neighbour `bar`, whose services `onDial` answers. */
 export class FakeMesh {
@@ -36,6 +41,15 @@ export class FakeMesh {
       }],
       KnownConnectionCosts: { foo: { bar: 1 }, bar: { foo: 1 } },
     };
+  }
+
+  advertisements(): Iterable<AdvertisedService> {
+    return this.status().Advertisements;
+  }
+
+  connectionCosts(): Iterable<[string, Map<string, number>]> {
+    const costs = Object.entries(this.status().KnownConnectionCosts);
+    return costs.map(([node, row]) => [node, new Map(Object.entries(row))]);
   }
 
   ping(node: string): Promise<PingReply> {

@@ -4,8 +4,9 @@ import { writeAll } from "../../lib/base/byte_conn.ts";
 import { limitsFor, LINE_BUDGET_BYTES, MAX_JSON_VALUES } from "../../lib/control/limits.ts";
 import { ControlServer } from "../../lib/control/server.ts";
 import type { Caller } from "../../lib/control/work_service.ts";
+import type { AdvertisedService } from "../../lib/netceptor/mesh.ts";
 import { VirtualClock } from "../sim/virtual_clock.ts";
-import { fakeDeps, FakeWork } from "./fakes.ts";
+import { fakeDeps, FakeMesh, FakeWork } from "./fakes.ts";
 import { bytes, MemoryConn, readText } from "./memory_conn.ts";
 import { connectClient, exchange, localCaller } from "./session.ts";
 
@@ -147,7 +148,7 @@ Deno.test("a node that fills the budget is refused more, and another's line gets
   const server = new ControlServer(fakeDeps());
   const fits = LINE_BUDGET_BYTES / lineBytes;
   const hostile = await openLines(server, secureCaller, fits + 3, lineBytes - 1);
-  const refusal = "ERROR: too many long command lines at once, try again later\n";
+  const refusal = "ERROR: too many long command lines or replies at once, try again later\n";
   const refused = hostile.clients.slice(-3);
   for (const conn of refused) {
     await conn.closeWrite();
@@ -187,7 +188,91 @@ Deno.test("a line counts while its command runs, and no longer", async () => {
   };
   const waiting = [];
   while (waiting.length < LINE_BUDGET_BYTES / lineBytes) waiting.push(await submit());
-  assert.match(await (await submit()).finish(), /ERROR: too many long command lines at once/);
+  assert.match(
+    await (await submit()).finish(),
+    /ERROR: too many long command lines or replies at once/,
+  );
   for (const { finish } of waiting) assert.match(await finish(), /Job Started/);
   assert.match(await (await submit()).finish(), /Job Started/);
+});
+
+/** A mesh with a service whose tags take as many bytes. */
+class LargeMesh extends FakeMesh {
+  readonly #tagBytes: number;
+
+  constructor(tagBytes: number) {
+    super();
+    this.#tagBytes = tagBytes;
+  }
+
+  override advertisements(): Iterable<AdvertisedService> {
+    const Tags = { text: "x".repeat(this.#tagBytes) };
+    return this.status().Advertisements.map((service) => ({ ...service, Tags }));
+  }
+}
+
+Deno.test("replies that nobody reads count like lines, and another's still gets through", async () => {
+  const replyBytes = 2 ** 20;
+  const server = new ControlServer(fakeDeps({ mesh: new LargeMesh(replyBytes) }));
+  const ask = async (caller: Caller) => {
+    const [conn, serverEnd] = MemoryConn.pair();
+    const served = server.serve(serverEnd, caller, new AbortController().signal);
+    await writeAll(conn, bytes("status\n"));
+    await conn.closeWrite();
+    return { conn, served };
+  };
+  const held = LINE_BUDGET_BYTES / replyBytes - 1;
+  const deaf = await Promise.all(Array.from({ length: held }, () => ask(meshCaller)));
+  const refused = await ask(meshCaller);
+  assert.match(await readText(refused.conn), /ERROR: too many long command lines or replies/);
+  for (const caller of [{ ...meshCaller, peer: "baz" }, localCaller]) {
+    const honest = await ask(caller);
+    assert.match(await readText(honest.conn), /"NodeID":"foo"/);
+    await honest.served;
+    honest.conn.close();
+  }
+  for (const { conn } of [...deaf, refused]) conn.close();
+  await Promise.all([...deaf, refused].map(({ served }) => served));
+});
+
+/** A mesh whose status takes several turns of the event loop. */
+class SlowMesh extends FakeMesh {
+  /** Statuses that are being made, and the most at a time. */
+  running = 0;
+  most = 0;
+
+  override *connectionCosts(): Iterable<[string, Map<string, number>]> {
+    this.most = Math.max(this.most, ++this.running);
+    for (let i = 0; i < 3; i++) {
+      const end = performance.now() + 25;
+      while (performance.now() < end);
+      yield [`node${i}`, new Map([["foo", 1]])];
+    }
+    this.running--;
+  }
+}
+
+async function statusesAtATime(caller: Caller): Promise<number> {
+  const mesh = new SlowMesh();
+  const server = new ControlServer(fakeDeps({ mesh }));
+  const clients = Array.from({ length: 6 }, async (_, i) => {
+    const [conn, serverEnd] = MemoryConn.pair();
+    const served = server.serve(
+      serverEnd,
+      { ...caller, peer: `node${i % 3}` },
+      new AbortController().signal,
+    );
+    await writeAll(conn, bytes("status\n"));
+    await conn.closeWrite();
+    assert.match(await readText(conn), /"node2":\{"foo":1\}/);
+    await served;
+    conn.close();
+  });
+  await Promise.all(clients);
+  return mesh.most;
+}
+
+Deno.test("clients from the network have their statuses made one after the other", async () => {
+  assert.equal(await statusesAtATime(meshCaller), 1);
+  assert.equal(await statusesAtATime(localCaller), 6);
 });

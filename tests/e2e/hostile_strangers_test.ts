@@ -7,14 +7,13 @@ import { createSocket, type Socket } from "node:dgram";
 import { connect, type Socket as TcpSocket } from "node:net";
 import { frameOf } from "../../lib/wire/frame.ts";
 import { encodeRouteMessage } from "../../lib/wire/route_message.ts";
+import { Budget } from "../support/budget.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
-import { peakResidentBytes, residentBytes } from "../support/processes.ts";
 import type { Action, TestNode } from "../support/test_node.ts";
 
 const VICTIM = "victim";
-const MEBIBYTE = 1 << 20;
 /** Linux has all of 127.0.0.0/8; strangers come from here, honest nodes from 127.0.0.1. */
 const ELSEWHERE = "127.0.0.9";
 /** An honest neighbour that gets in takes a fraction of this, even on a busy machine. */
@@ -103,8 +102,7 @@ async function victimWithDoors(mesh: Mesh) {
   const ws = freePort();
   const dialled = freePort();
   const bindaddr = "127.0.0.1";
-  const victim = await mesh.node({
-    kind: "ours",
+  const budget = await Budget.start(mesh, {
     id: VICTIM,
     actions: [
       { "tcp-listener": { bindaddr, port: tcp } },
@@ -113,7 +111,7 @@ async function victimWithDoors(mesh: Mesh) {
       { "tcp-peer": { address: `127.0.0.1:${dialled}` } },
     ],
   });
-  return { victim, tcp, udp, ws, dialled };
+  return { budget, victim: budget.node, tcp, udp, ws, dialled };
 }
 
 /** Starts a node that dials the victim, and measures how long it takes to get in. */
@@ -127,24 +125,11 @@ async function getsIn(mesh: Mesh, id: string, action: Action): Promise<TestNode>
   return node;
 }
 
-/** Memory in use never grew by more than this many MiB. */
-function assertGrownBy(victim: TestNode, before: number, mebibytes: number): void {
-  const grown = (peakResidentBytes(victim.pid) - before) / MEBIBYTE;
-  assert.ok(grown < mebibytes, `grown by ${grown.toFixed()} MiB of ${mebibytes}`);
-}
-
-/** Strangers wrote few lines into the log. */
-function assertQuiet(victim: TestNode): void {
-  const lines = victim.log.split("\n").filter((line) => /^(WARNING|ERROR)/.test(line));
-  assert.ok(lines.length < 50, `${lines.length} lines, such as ${lines.slice(0, 3).join("\n")}`);
-}
-
 meshTest(
   "silent strangers keep neither an honest neighbour nor our own dials out",
   { kinds: ["ours"] },
   async (mesh) => {
-    const { victim, tcp, udp, ws, dialled } = await victimWithDoors(mesh);
-    const before = residentBytes(victim.pid);
+    const { budget, victim, tcp, udp, ws, dialled } = await victimWithDoors(mesh);
     using strangers = new Strangers();
     await strangers.connect(tcp, 1_000);
     await strangers.connect(ws, 1_000);
@@ -163,8 +148,7 @@ meshTest(
     });
     await victim.waitForRoute("dialled");
     assert.equal(flood.received, 0, "one byte is worth no answer");
-    assertGrownBy(victim, before, 250);
-    assertQuiet(victim);
+    budget.assertKept(250);
   },
 );
 
@@ -193,8 +177,7 @@ meshTest(
   "strangers with messages in one-byte fragments cost little memory",
   { kinds: ["ours"] },
   async (mesh) => {
-    const { victim, ws } = await victimWithDoors(mesh);
-    const before = residentBytes(victim.pid);
+    const { budget, ws } = await victimWithDoors(mesh);
     const hello = new Uint8Array([
       ...new TextEncoder().encode(UPGRADE),
       ...oneByteFragments(65_000),
@@ -203,8 +186,7 @@ meshTest(
     await strangers.connect(ws, 250, { hello: () => hello });
     await strangers.gone();
     await getsIn(mesh, "honest", { "ws-peer": { address: `ws://127.0.0.1:${ws}/` } });
-    assertGrownBy(victim, before, 250);
-    assertQuiet(victim);
+    budget.assertKept(250);
   },
 );
 
@@ -212,16 +194,14 @@ meshTest(
   "strangers with endless HTTP heads cost little memory",
   { kinds: ["ours"] },
   async (mesh) => {
-    const { victim, ws } = await victimWithDoors(mesh);
-    const before = residentBytes(victim.pid);
+    const { budget, ws } = await victimWithDoors(mesh);
     const header = `X: ${"x".repeat(8_000)}\r\n`;
     const hello = new TextEncoder().encode(`GET / HTTP/1.1\r\n${header.repeat(99)}`);
     using strangers = new Strangers();
     await strangers.connect(ws, 600, { hello: () => hello });
     await strangers.gone();
     await getsIn(mesh, "honest", { "ws-peer": { address: `ws://127.0.0.1:${ws}/` } });
-    assertGrownBy(victim, before, 250);
-    assertQuiet(victim);
+    budget.assertKept(250);
   },
 );
 
@@ -242,8 +222,7 @@ meshTest(
   "links under invented names that read nothing cost little memory and keep nobody out",
   { kinds: ["ours"] },
   async (mesh) => {
-    const { victim, tcp } = await victimWithDoors(mesh);
-    const before = residentBytes(victim.pid);
+    const { budget, victim, tcp } = await victimWithDoors(mesh);
     using strangers = new Strangers();
     const name = (index: number) => `${index}-${"x".repeat(40)}`;
     for (let round = 0; round < 5; round++) {
@@ -256,7 +235,6 @@ meshTest(
     }
     const { Connections } = await victim.status();
     assert.ok(Connections!.length <= 512 + 5, `${Connections!.length} links`);
-    assertGrownBy(victim, before, 350);
-    assertQuiet(victim);
+    budget.assertKept(350);
   },
 );

@@ -4,17 +4,20 @@ import { ControlError } from "../control_error.ts";
 import { member } from "../json_fields.ts";
 import { refusals } from "../texts.ts";
 
+/** How long to work on a reply before others get a turn of the event loop. */
+const MAX_BUSY_MS = 20;
+
 /** The fields, in the order in which the original prints them. */
 const FIELDS: Readonly<Record<string, (deps: ControlDeps) => unknown>> = {
-  Advertisements: ({ mesh }) => mesh.status(["Advertisements"]).Advertisements,
+  Advertisements: ({ mesh }) => collect(mesh.advertisements(), (service) => service),
   Connections: ({ mesh }) => mesh.status(["Connections"]).Connections,
-  KnownConnectionCosts: ({ mesh }) => {
-    const { KnownConnectionCosts } = mesh.status(["KnownConnectionCosts"]);
-    const costs = Object.entries(KnownConnectionCosts);
-    return sortedByKey(Object.fromEntries(costs.map(([node, row]) => [node, sortedByKey(row)])));
-  },
+  KnownConnectionCosts: async ({ mesh }) =>
+    sortedByKey(
+      await collect(mesh.connectionCosts(), ([node, row]) => [node, sortedByKey(row)] as const),
+    ),
   NodeID: ({ mesh }) => mesh.nodeId,
-  RoutingTable: ({ mesh }) => sortedByKey(mesh.status(["RoutingTable"]).RoutingTable),
+  RoutingTable: ({ mesh }) =>
+    sortedByKey(Object.entries(mesh.status(["RoutingTable"]).RoutingTable)),
   SystemCPUCount: ({ system }) => system.cpuCount,
   SystemMemoryMiB: ({ system }) => system.memoryMiB,
   Version: ({ system }) => system.version,
@@ -49,13 +52,31 @@ export const status: CommandType = {
 };
 
 function show(fields: [string, (deps: ControlDeps) => unknown][]): CommandRun {
-  return ({ deps }) =>
-    Promise.resolve(Object.fromEntries(fields.map(([name, read]) => [name, read(deps)])));
+  return ({ deps, longTask }) =>
+    longTask(async () => {
+      const reply: Record<string, unknown> = {};
+      for (const [name, read] of fields) reply[name] = await read(deps);
+      return reply;
+    });
+}
+
+/** Makes something of each item, in as many turns of the event loop as that takes. */
+async function collect<Item, Result>(
+  items: Iterable<Item>,
+  make: (item: Item) => Result,
+): Promise<Result[]> {
+  const made: Result[] = [];
+  let turnMs = performance.now();
+  for (const item of items) {
+    made.push(make(item));
+    if (performance.now() - turnMs < MAX_BUSY_MS) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    turnMs = performance.now();
+  }
+  return made;
 }
 
 /** The original prints maps in the order of their keys, and so does its client. */
-function sortedByKey<T>(record: Readonly<Record<string, T>>): Record<string, T> {
-  return Object.fromEntries(
-    Object.entries(record).sort(([one], [other]) => one < other ? -1 : 1),
-  );
+function sortedByKey<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
+  return Object.fromEntries([...entries].sort(([one], [other]) => one < other ? -1 : 1));
 }
