@@ -18,7 +18,7 @@ export async function startWithLeftovers(
 ): Promise<Leftovers> {
   await using stack = new AsyncDisposableStack();
   const chain = stack.use(
-    await startChain(kind, { ...options, work: [ECHO, ...(options.work ?? [])] }),
+    await startChain(kind, { ...options, atFar: [ECHO, ...(options.atFar ?? [])] }),
   );
   const { near, far } = chain;
   const client = new NodeClient(near, signal);

@@ -26,8 +26,10 @@ export interface Chain extends AsyncDisposable {
 }
 
 export interface ChainOptions {
-  /** Work types of the far node. */
-  readonly work?: readonly Action[];
+  /** Further actions of the near node. */
+  readonly atNear?: readonly Action[];
+  /** Further actions of the far node, such as work types. */
+  readonly atFar?: readonly Action[];
   /** Links from `near` to `far`; 1 by default. */
   readonly hops?: number;
   /**
@@ -50,7 +52,7 @@ export function startNode(
 
 /** Resolves when both ends of the chain have a route to the other. */
 export async function startChain(kind: Kind, options: ChainOptions = {}): Promise<Chain> {
-  const { work = [], hops = 1, tls = false, farDials = false } = options;
+  const { atNear = [], atFar = [], hops = 1, tls = false, farDials = false } = options;
   await using stack = new AsyncDisposableStack();
   const ids = Array.from({ length: hops + 1 }, (_, i) => nameOf(i, hops));
   const folder = tls ? stack.use(await TempFolder.create()) : undefined;
@@ -76,7 +78,8 @@ export async function startChain(kind: Kind, options: ChainOptions = {}): Promis
       ...(certificates ? tlsProfiles(certificates, ids[index]!) : []),
       ...(index > 0 ? [towardsNear(index - 1)] : []),
       ...(index < hops ? [towardsFar(index)] : []),
-      ...(index === hops ? work : []),
+      ...(index === 0 ? atNear : []),
+      ...(index === hops ? atFar : []),
     ];
     const control = tls && index === hops ? { tls: TLS_SERVER } : {};
     nodes[index] = stack.use(

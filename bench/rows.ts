@@ -12,6 +12,7 @@ import { remoteEcho } from "./rows/remote_echo.ts";
 import { remoteJobs } from "./rows/remote_jobs.ts";
 import { results } from "./rows/results.ts";
 import { start } from "./rows/start.ts";
+import { tcpProxy } from "./rows/tcp_proxy.ts";
 import { tlsSubmits } from "./rows/tls_submits.ts";
 import { underLoad } from "./rows/under_load.ts";
 import { workList } from "./rows/work_list.ts";
@@ -35,6 +36,8 @@ const ROWS: readonly ((scale: Scale) => Row)[] = [
   burst(200, { tls: true }),
   burst(50, { tls: true }),
   tlsSubmits,
+  tcpProxy(1),
+  tcpProxy(2),
   memory,
   start,
 ];

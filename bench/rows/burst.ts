@@ -31,7 +31,7 @@ export function burst(full: number, { tls }: { tls: boolean }): (scale: Scale) =
       runs: 3,
       timeoutMs: 180_000,
       async setUp(kind, signal) {
-        const chain = await startChain(kind, { work: [SECOND], tls });
+        const chain = await startChain(kind, { atFar: [SECOND], tls });
         await warmUp(chain, () => wholeJob(new NodeClient(chain.near, signal), fields));
         return over(chain, async (signal) => {
           const client = new NodeClient(chain.near, signal);

@@ -27,7 +27,7 @@ export function memory(scale: Scale): Row {
     timeoutMs: 240_000,
     setUp: (kind) =>
       afresh(async (signal) => {
-        await using chain = await startChain(kind, { work: [ECHO] });
+        await using chain = await startChain(kind, { atFar: [ECHO] });
         const read = () => ({
           near: proportionalMegabytes(chain.near.pid),
           far: proportionalMegabytes(chain.far.pid),

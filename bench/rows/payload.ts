@@ -24,7 +24,7 @@ export function payload(scale: Scale): Row {
     timeoutMs: 180_000,
     limits: [tcpCopy(bytes, { sender: "near", receiver: "far" })],
     async setUp(kind, signal) {
-      const chain = await startChain(kind, { work: [COUNT] });
+      const chain = await startChain(kind, { atFar: [COUNT] });
       const { near, far } = chain;
       await warmUp(chain, () => send(new NodeClient(near, signal), WARM_UP_BYTES));
       return over(chain, async (signal) => {

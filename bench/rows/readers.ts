@@ -27,7 +27,7 @@ export function readers(full: number): (scale: Scale) => Row {
       runs: 3,
       timeoutMs: 120_000,
       async setUp(kind) {
-        const chain = await startChain(kind, { work: [PRODUCE] });
+        const chain = await startChain(kind, { atFar: [PRODUCE] });
         return over(chain, async (signal) => {
           const client = new NodeClient(chain.near, signal);
           const cpu = new CpuMeter(chain.near);

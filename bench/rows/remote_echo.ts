@@ -26,7 +26,7 @@ export function remoteEcho(scale: Scale): Row {
     timeoutMs: 120_000,
     limits: [shSpawn, ssh],
     async setUp(kind, signal) {
-      const chain = await startChain(kind, { work: [ECHO] });
+      const chain = await startChain(kind, { atFar: [ECHO] });
       const once = async (client: NodeClient) => {
         const { value: unitId, ms } = await timed(() => submitAndRead(client, FIELDS));
         await client.release(unitId);

@@ -22,7 +22,7 @@ export function remoteJobs(scale: Scale): Row {
     runs: 3,
     timeoutMs: 180_000,
     async setUp(kind, signal) {
-      const chain = await startChain(kind, { work: [ECHO] });
+      const chain = await startChain(kind, { atFar: [ECHO] });
       const many = (client: NodeClient, count: number) =>
         pool(count, AT_A_TIME, () => wholeJob(client, { node: "far", workType: "echo" }));
       await warmUp(chain, () => many(new NodeClient(chain.near, signal), AT_A_TIME));

@@ -25,7 +25,7 @@ export function results(hops: number): (scale: Scale) => Row {
       timeoutMs: 180_000,
       limits: [tcpCopy(bytes, { sender: "far", receiver: "near" })],
       async setUp(kind, signal) {
-        const chain = await startChain(kind, { work: [PRODUCE], hops });
+        const chain = await startChain(kind, { atFar: [PRODUCE], hops });
         const { near, relays, far } = chain;
         await warmUp(chain, () => transfer(new NodeClient(near, signal), WARM_UP_BYTES));
         return over(chain, async (signal) => {

@@ -31,7 +31,7 @@ export function tlsSubmits(scale: Scale): Row {
     timeoutMs: 300_000,
     setUp: (kind) =>
       afresh(async (signal) => {
-        await using chain = await startChain(kind, { work: [ECHO], tls: true });
+        await using chain = await startChain(kind, { atFar: [ECHO], tls: true });
         const client = new NodeClient(chain.near, signal);
         await wholeJob(client, FIELDS);
         const cpu = new CpuMeter(chain.near, chain.far);

@@ -33,7 +33,7 @@ export function underLoad(scale: Scale): Row {
     timeoutMs: 180_000,
     setUp: (kind) =>
       afresh(async (signal) => {
-        await using chain = await startChain(kind, { work: [ECHO, PRODUCE] });
+        await using chain = await startChain(kind, { atFar: [ECHO, PRODUCE] });
         const measured = new AbortController();
         const filler = new NodeClient(chain.near, AbortSignal.any([signal, measured.signal]));
         let carried = 0;
