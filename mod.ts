@@ -1,8 +1,8 @@
 /**
- * Receptor as a library: a node of the mesh, its control protocol, and units of work, for a program
- * that embeds them. The two programs, `main.ts` and `ctl.ts`, are built from the same parts.
+ * Receptor as a library: a node of the mesh, its control protocol, units of work, and services for
+ * other programs' connections, for a program that embeds them; `examples/` shows how. The two programs, `main.ts` and `ctl.ts`, are built from the same parts.
  */
-export type { ByteConn } from "./lib/base/byte_conn.ts";
+export { type ByteConn, writeAll } from "./lib/base/byte_conn.ts";
 export { type Clock, systemClock } from "./lib/base/clock.ts";
 export { type Log, silentLog } from "./lib/base/log.ts";
 export { type Random, systemRandom } from "./lib/base/random.ts";
@@ -17,8 +17,10 @@ export {
   TcpPeer,
   type TcpPeerOptions,
 } from "./lib/backends/tcp.ts";
+export { meshCaller, serveConnections, unixCaller } from "./lib/control/accept_loop.ts";
 export { ControlClient } from "./lib/control/client.ts";
 export { ControlError } from "./lib/control/control_error.ts";
+export type { ControlDeps, SystemInfo } from "./lib/control/command.ts";
 export { ControlServer } from "./lib/control/server.ts";
 export type {
   Authorization,
@@ -63,6 +65,15 @@ export type {
 } from "./lib/netceptor/observer.ts";
 export { ServiceTakenError } from "./lib/netceptor/service_registry.ts";
 export type { ClientTls, Identity, ServerTls, VerifyPeer } from "./lib/quic/tls.ts";
+export { meshExit, type MeshTarget, tcpExit, unixExit } from "./lib/services/exits.ts";
+export { MeshEntrance } from "./lib/services/mesh_entrance.ts";
+export type { Entrance, Exit, Incoming, Service } from "./lib/services/service.ts";
+export { StreamService, type StreamServiceDeps } from "./lib/services/stream_service.ts";
+export { TcpEntrance, type TcpEntranceOptions } from "./lib/services/tcp_entrance.ts";
+export type { DatagramServiceDeps } from "./lib/services/datagrams.ts";
+export { UdpClient, type UdpClientOptions } from "./lib/services/udp_client.ts";
+export { UdpServer, type UdpServerOptions } from "./lib/services/udp_server.ts";
+export { UnixEntrance } from "./lib/services/unix_entrance.ts";
 export { commandWork, loadUnregistered } from "./lib/workceptor/command/command_work_type.ts";
 export { REMOTE_WORK_TYPE } from "./lib/workceptor/remote/remote_extra_data.ts";
 export { RemoteWork } from "./lib/workceptor/remote/remote_work_type.ts";

@@ -28,7 +28,7 @@ const ROOMS = [
 const STRANGERS: readonly (readonly [string, string])[] = [["ctl", "daemon"]];
 
 /** Folders whose files are checked; lib/ may not import from the others. */
-const FOLDERS = ["lib", "tests", "tools", "bench"];
+const FOLDERS = ["lib", "tests", "tools", "bench", "examples"];
 const ENTRY_POINTS = ["main.ts", "ctl.ts", "mod.ts"];
 
 /** Imports by file, both relative to the root. */

@@ -11,11 +11,15 @@ import type { Mesh } from "../netceptor/mesh.ts";
 /** Bytes that may wait for the system to take them; more is dropped. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
-export interface DatagramServiceDeps extends DropLogDeps {
+export interface DatagramServiceDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly mesh: Pick<Mesh, "nodeId" | "openDatagramPort">;
+  /** Is told of dropped datagrams; without it, only the log is. */
+  readonly observer?: DropLogDeps["observer"] | undefined;
 }
+
+const NO_OBSERVER: DropLogDeps["observer"] = { dropped() {}, limitHit() {} };
 
 export class DatagramSender {
   readonly #drops: DropLog;
@@ -24,7 +28,7 @@ export class DatagramSender {
 
   /** `name` is that of the service, for messages. */
   constructor(deps: DatagramServiceDeps, name: string) {
-    this.#drops = new DropLog(deps);
+    this.#drops = new DropLog({ ...deps, observer: deps.observer ?? NO_OBSERVER });
     this.#name = name;
   }
 

@@ -9,7 +9,6 @@ import { eventually } from "../support/eventually.ts";
 import { TwoNodes } from "./_two_nodes.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
-const noObserver = { dropped() {}, limitHit() {} };
 
 /** A socket that collects what it gets as text, and answers if told to. */
 async function endpoint(answer?: (text: string) => string) {
@@ -36,7 +35,7 @@ async function endpoint(answer?: (text: string) => string) {
 }
 
 async function udpThrough(nodes: TwoNodes, behind: number): Promise<number> {
-  const deps = { ...nodes.deps, observer: noObserver };
+  const { deps } = nodes;
   const address = `127.0.0.1:${behind}`;
   nodes.run(new UdpClient({ ...deps, mesh: nodes.far }, { service: "svc", address }));
   const server = await UdpServer.bind({ ...deps, mesh: nodes.near }, {
