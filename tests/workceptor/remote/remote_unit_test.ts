@@ -182,7 +182,8 @@ Deno.test("what the remote node refuses fails the unit in the remote's words", a
 });
 
 Deno.test("a unit for a node that is away is submitted once the route is there", async () => {
-  await using pair = await startPair();
+  // Slow, so that the next attempt would be half a minute away.
+  await using pair = await startPair({ parts: { clock: fastClock(1 / 30) } });
   const { near, network, path } = pair;
   network.setUp(false);
   const unit = await near.submit({
@@ -198,7 +199,7 @@ Deno.test("a unit for a node that is away is submitted once the route is there",
   const start = performance.now();
   network.setUp(true);
   assert.equal(await readText(near, unit.unitId), "late");
-  assert.ok(performance.now() - start < 900, "the route's return was not noticed");
+  assert.ok(performance.now() - start < 20_000, "the route's return was not noticed");
   assert.equal(await runs(path), 1);
 });
 
@@ -279,15 +280,15 @@ Deno.test("a cancelled unit of unknown outcome waits quietly past its ttl, and e
   };
   const id = await submit(pair.near, {
     node: "far",
-    ttl: "400ms",
+    ttl: "3s",
     params: { params: quoted(counted(path, "cat")) },
   }, randomBytes(300_000));
   await stopNode(network, "far", pair.far);
   assert.deepEqual(await pair.near.cancel(id, auth), { pending: true });
   const before = network.lookups;
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await new Promise((resolve) => setTimeout(resolve, 3_500));
   const attempts = network.lookups - before;
-  assert.ok(attempts < 10, `${attempts} attempts within a second`);
+  assert.ok(attempts < 15, `${attempts} attempts within some seconds`);
   pair.far = await startNode(network, path, "far");
   const status = await completed(pair.near, id);
   assert.equal(status.StateName, "Failed");
@@ -300,11 +301,11 @@ Deno.test("a unit that started in time does not expire", async () => {
   const { near, path } = pair;
   const id = await submit(near, {
     node: "far",
-    ttl: "2s",
+    ttl: "8s",
     params: { params: quoted(awaitGo(path)) },
   });
   await running(near, id);
-  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  await new Promise((resolve) => setTimeout(resolve, 8_100));
   assert.equal((await near.status(id)).StateName, "Running");
   await go(path);
   assert.equal((await completed(near, id)).StateName, "Succeeded");
@@ -374,7 +375,7 @@ Deno.test("without a route there is no waiting, whatever connections there are",
   assert.deepEqual(await near.cancel(cancelled, auth), { pending: true });
   assert.deepEqual(await near.release(released, { ...auth, force: false }), { pending: true });
   assert.deepEqual(await near.release(forced, { ...auth, force: true }), { pending: false });
-  assert.ok(performance.now() - start < 5_000, "it waited for a connection to die");
+  assert.ok(performance.now() - start < 25_000, "it waited for an answer that cannot come");
   network.stall(false);
   network.setUp(true);
   assert.equal((await completed(near, cancelled)).StateName, "Canceled");
@@ -397,7 +398,7 @@ Deno.test("whoever waits for a cancel is answered when the route is lost", async
   const start = performance.now();
   network.setUp(false);
   assert.deepEqual(await cancelled, { pending: true });
-  assert.ok(performance.now() - start < 5_000, "it waited for a connection to die");
+  assert.ok(performance.now() - start < 25_000, "it waited for an answer that cannot come");
   network.stall(false);
   network.setUp(true);
   assert.equal((await completed(near, id)).StateName, "Canceled");
