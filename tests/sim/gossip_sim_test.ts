@@ -97,6 +97,12 @@ class Village implements AsyncDisposable {
     return this.members.keys().filter((i) => this.members[i]!.node !== undefined).toArray();
   }
 
+  /** The running nodes that `index` can reach, itself among them: one may start beside a stopped one. */
+  reachable(index: number): number[] {
+    const distances = this.distances()[index]!;
+    return this.running.filter((i) => distances[i]! < Infinity);
+  }
+
   /** Least cost between any two running nodes (Floyd and Warshall's algorithm). */
   distances(edges = this.edges.filter(({ link }) => link !== undefined)): number[][] {
     const size = this.members.length;
@@ -214,13 +220,13 @@ async function apply(village: Village, { kind, target, service, waitMs }: Scenar
   await village.mesh.clock.advance(waitMs);
 }
 
-/** The services of the running nodes, as node `index` knows them. */
+/** The services of the nodes that `index` can reach, as it knows them. */
 function known(village: Village, index: number): string[] {
-  const running = new Map(
-    village.running.map((i) => [village.members[i]!.id, village.members[i]!]),
+  const members = new Map(
+    village.reachable(index).map((i) => [village.members[i]!.id, village.members[i]!]),
   );
   return village.members[index]!.node!.netceptor.status(["Advertisements"]).Advertisements
-    .filter(({ NodeID, Service }) => running.get(NodeID)?.onRecord.has(Service) === false)
+    .filter(({ NodeID, Service }) => members.get(NodeID)?.onRecord.has(Service) === false)
     .map(({ NodeID, Service }) => `${NodeID}:${Service}`).sort();
 }
 
@@ -251,15 +257,18 @@ Deno.test("whatever happens, a mesh comes to rest, agrees on services and finds 
       await clock.advance(2 * MINUTE);
       const perMinute = (village.messages - before) / 2;
       const up = village.edges.filter(({ link }) => link !== undefined).length;
-      const offered = village.running.flatMap((i) =>
-        village.members[i]!.services.keys().map((service) => `n${i}:${service}`).toArray()
-      ).sort();
+      const offeredBy = (nodes: readonly number[]) =>
+        nodes.flatMap((i) =>
+          village.members[i]!.services.keys().map((service) => `n${i}:${service}`).toArray()
+        ).sort();
       // Each node reports its links every ten seconds and its services every minute, and each of
       // these messages passes over a link at most once in each direction.
-      const expected = 2 * up * (6 * village.running.length + offered.length);
+      const expected = 2 * up * (6 * village.running.length + offeredBy(village.running).length);
       ok(perMinute <= expected + 2 * up, `${perMinute} messages a minute, not ${expected}`);
       ok(perMinute > 0);
-      for (const i of village.running) deepEqual(known(village, i), offered, `as n${i} knows`);
+      for (const i of village.running) {
+        deepEqual(known(village, i), offeredBy(village.reachable(i)), `as n${i} knows`);
+      }
       checkRoutes(village);
     }),
     { numRuns: 30 },
