@@ -44,7 +44,7 @@ export async function serveAttach(
 ): Promise<void> {
   if (request.headers.get("upgrade") === "websocket") {
     await serveWebSocket(request, answer, begin);
-  } else await serveSpdy(answer, begin);
+  } else await serveSpdy(request, answer, begin);
 }
 
 async function serveWebSocket(
@@ -64,7 +64,7 @@ async function serveWebSocket(
     output: (name, bytes) => send(name === "stdout" ? 1 : 2, bytes),
     async finish(status = SUCCESS) {
       await send(3, encoder.encode(JSON.stringify(status)));
-      session.close();
+      await conn.closeWrite();
     },
     cut: () => session.close(),
   });
@@ -92,6 +92,7 @@ function framed(channel: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 async function serveSpdy(
+  { query }: PeerRequest,
   answer: PeerAnswer,
   begin: (attach: FakeAttach) => FakeTerminal,
 ): Promise<void> {
@@ -100,18 +101,20 @@ async function serveSpdy(
     ["X-Stream-Protocol-Version", "v4.channel.k8s.io"],
   ]);
   const streams = new Map<string, number>();
-  const names = new Map<number, string>();
+  const wanted = ["stdin", "stdout", "stderr"].filter((name) => query.get(name) === "true");
   const write = (bytes: Uint8Array) => writeAll(conn, bytes);
-  const terminal = begin({
+  let terminal: FakeTerminal | undefined;
+  const attach: FakeAttach = {
     by: "spdy",
     output: (name, bytes) => write(dataFrame(streams.get(name)!, 0, bytes)),
     async finish(status = SUCCESS) {
       const text = encoder.encode(JSON.stringify(status));
       await write(dataFrame(streams.get("error")!, FLAG_FIN, text));
-      closeQuietly(conn);
+      // The client closes; if we did with bytes of its unread, the system would drop what we sent.
+      await conn.closeWrite();
     },
     cut: () => closeQuietly(conn),
-  });
+  };
   let compressed: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   let inflated = 0;
   try {
@@ -119,8 +122,8 @@ async function serveSpdy(
       const head = parseSpdyHead(await readExactly(conn, FRAME_HEAD_BYTES));
       const payload = await readExactly(conn, head.length);
       if (head.kind === "data") {
-        if (payload.length > 0) await terminal.onStdin(payload);
-        if (head.flags & FLAG_FIN) terminal.onStdinEnd();
+        if (payload.length > 0) await terminal!.onStdin(payload);
+        if (head.flags & FLAG_FIN) terminal!.onStdinEnd();
       } else if (head.type === SpdyType.synStream) {
         // One decompressor for all header blocks: what is new is at the end.
         compressed = Uint8Array.of(...compressed, ...payload.subarray(10));
@@ -129,14 +132,14 @@ async function serveSpdy(
         inflated = headers.length;
         const id = new DataView(payload.buffer).getUint32(0);
         streams.set(name, id);
-        names.set(id, name);
         await write(controlFrame(SpdyType.synReply, 0, uint32(id)));
         // The server's own pings have even numbers.
         await write(controlFrame(SpdyType.ping, 0, uint32(2)));
+        if (streams.size > wanted.length) terminal ??= begin(attach);
       }
     }
   } finally {
-    terminal.onEnd();
+    terminal?.onEnd();
   }
 }
 

@@ -54,18 +54,20 @@ export function attachSession(transport: AttachTransport, streams: AttachedStrea
       status.push(bytes.slice());
     },
   });
-  const done = received.then(
-    () => {
-      for (const output of Object.values(outputs)) output?.close();
-      return endOf(status);
-    },
-    (error) => {
-      for (const output of Object.values(outputs)) output?.fail(asKubeError(error));
+  const done = received
+    .catch((error) => {
       // What comes after the statement is no concern of ours.
-      if (statusBytes > 0) return endOf(status);
+      if (statusBytes === 0) throw error;
+    })
+    .then(() => endOf(status))
+    .then((end) => {
+      for (const output of Object.values(outputs)) output?.close();
+      return end;
+    }, (error) => {
+      for (const output of Object.values(outputs)) output?.fail(asKubeError(error));
       throw asKubeError(error);
-    },
-  ).finally(() => transport.close());
+    })
+    .finally(() => transport.close());
   done.catch(() => {});
   return {
     stdin: new WritableStream({

@@ -4,6 +4,7 @@
  */
 import { messageOf } from "../../../base/error_message.ts";
 import { printable } from "../../../base/printable.ts";
+import { KubeError, SetupError } from "./kube_error.ts";
 import { readAtMost } from "./read_at_most.ts";
 
 export interface ExecPlugin {
@@ -32,7 +33,7 @@ const MAX_OUTPUT_BYTES = 1024 * 1024;
 const MAX_ERROR_BYTES = 4 * 1024;
 
 /**
- * Runs `plugin`; `cluster` is what it is told of the server, if it wants to know. Throws an `Error`
+ * Runs `plugin`; `cluster` is what it is told of the server, if it wants to know. Throws a `KubeError`
  * that says what the plug-in did instead of printing a credential, and never holds one.
  */
 export async function runExecPlugin(
@@ -58,7 +59,7 @@ export async function runExecPlugin(
     }).spawn();
   } catch (cause) {
     const hint = installHint === undefined ? "" : `. ${printable(installHint)}`;
-    throw new Error(`cannot run ${what}: ${messageOf(cause)}${hint}`, { cause });
+    throw new SetupError(`cannot run ${what}: ${messageOf(cause)}${hint}`, { cause });
   }
   const timeout = AbortSignal.timeout(MAX_RUN_MS);
   const stop = AbortSignal.any([signal, timeout]);
@@ -78,12 +79,14 @@ export async function runExecPlugin(
       child.status,
     ]);
     signal.throwIfAborted();
-    if (timeout.aborted) throw new Error(`${what} was still running after ${MAX_RUN_MS / 1000} s`);
+    if (timeout.aborted) {
+      throw new KubeError(`${what} was still running after ${MAX_RUN_MS / 1000} s`);
+    }
     if (!status.success) {
       const said = printable(new TextDecoder().decode(errors.bytes).trim());
-      throw new Error(`${what} failed with exit code ${status.code}${said ? `: ${said}` : ""}`);
+      throw new KubeError(`${what} failed with exit code ${status.code}${said ? `: ${said}` : ""}`);
     }
-    if (output.more) throw new Error(`${what} printed more than ${MAX_OUTPUT_BYTES} bytes`);
+    if (output.more) throw new KubeError(`${what} printed more than ${MAX_OUTPUT_BYTES} bytes`);
     return parseCredential(new TextDecoder().decode(output.bytes), apiVersion, what);
   } finally {
     stop.removeEventListener("abort", kill);
@@ -96,10 +99,10 @@ export function parseCredential(text: string, apiVersion: string, what: string):
   try {
     credential = JSON.parse(text);
   } catch {
-    throw new SyntaxError(`${what} printed something that is not JSON`);
+    throw new KubeError(`${what} printed something that is not JSON`);
   }
   if (credential?.kind !== "ExecCredential" || credential.apiVersion !== apiVersion) {
-    throw new SyntaxError(
+    throw new KubeError(
       `${what} did not print an ExecCredential of ${apiVersion}, which the kubeconfig asks for, ` +
         `but ${printable(String(credential?.kind))} of ${
           printable(String(credential?.apiVersion))
@@ -115,15 +118,15 @@ export function parseCredential(text: string, apiVersion: string, what: string):
   const cert = field("clientCertificateData");
   const key = field("clientKeyData");
   if ((cert === undefined) !== (key === undefined)) {
-    throw new SyntaxError(`${what} printed only one of clientCertificateData and clientKeyData`);
+    throw new KubeError(`${what} printed only one of clientCertificateData and clientKeyData`);
   }
   if (token === undefined && cert === undefined) {
-    throw new SyntaxError(`${what} printed neither a token nor a client certificate`);
+    throw new KubeError(`${what} printed neither a token nor a client certificate`);
   }
   const expiry = field("expirationTimestamp");
   const expiresAt = expiry === undefined ? undefined : Date.parse(expiry);
   if (Number.isNaN(expiresAt)) {
-    throw new SyntaxError(`${what} printed an expirationTimestamp that is not a time in RFC 3339`);
+    throw new KubeError(`${what} printed an expirationTimestamp that is not a time in RFC 3339`);
   }
   return { token, certificate: cert && key ? { cert, key } : undefined, expiresAt };
 }

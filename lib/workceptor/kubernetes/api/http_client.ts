@@ -67,6 +67,11 @@ export class HttpClient implements Disposable {
     }
   }
 
+  /** Whether it has been disposed, so that no request can succeed any more. */
+  get closed(): boolean {
+    return this.#ending.signal.aborted;
+  }
+
   /** Closes the connections that wait for a request: new ones show new credentials. */
   closeIdle(): void {
     for (const { conn } of [...this.#idle]) this.#forget(conn)?.close();
@@ -98,7 +103,7 @@ export class HttpClient implements Disposable {
 
   #giveBack(conn: HttpConn, reusable: boolean): void {
     this.#active.delete(conn);
-    if (!reusable || this.#ending.signal.aborted || this.#idle.length >= MAX_IDLE) {
+    if (!reusable || this.closed || this.#idle.length >= MAX_IDLE) {
       return conn.close();
     }
     const watch = new AbortController();

@@ -60,7 +60,10 @@ export interface AttachSession extends AsyncDisposable {
    * connection.
    */
   readonly stdin: WritableStream<Uint8Array>;
-  /** Only what was asked for; both must be read, since one that waits holds up the other. */
+  /**
+   * Only what was asked for; both must be read, since one that waits holds up the other. They error
+   * when `done` rejects.
+   */
   readonly stdout: ReadableStream<Uint8Array> | undefined;
   readonly stderr: ReadableStream<Uint8Array> | undefined;
   /**

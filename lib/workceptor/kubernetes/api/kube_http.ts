@@ -97,7 +97,7 @@ export class KubeHttp {
       } catch (error) {
         signal.throwIfAborted();
         const delayMs = retryDelayMs(error, count, kind);
-        if (delayMs === undefined) throw asKubeError(error);
+        if (delayMs === undefined || this.#deps.http.closed) throw asKubeError(error);
         await sleep(this.#deps.clock, delayMs, { signal });
       }
     }

@@ -23,8 +23,10 @@ export function retryDelayMs(
 ): number | undefined {
   if (attempt >= MAX_ATTEMPTS || isSetupError(error)) return undefined;
   const delayMs = FIRST_DELAY_MS * GROWTH ** (attempt - 1);
-  if (error instanceof KubeError && error.code !== undefined) {
+  if (error instanceof KubeError) {
     const { code, retryAfterMs } = error;
+    // Silence, or a plug-in that failed: each has taken its time already.
+    if (code === undefined) return undefined;
     // A server that is too busy answers 429 before it does anything.
     const repeatable = code === 429 || (code >= 500 && kind === "repeatable");
     if (!repeatable || (retryAfterMs ?? 0) > MAX_RETRY_AFTER_MS) return undefined;

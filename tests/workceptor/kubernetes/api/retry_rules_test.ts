@@ -21,6 +21,7 @@ Deno.test("a busy or broken server is asked again, with growing pauses, and then
   equal(retryDelayMs(refusal(429, 60_000), 1, "repeatable"), undefined);
   equal(retryDelayMs(refusal(403), 1, "repeatable"), undefined);
   equal(retryDelayMs(new Error("connection reset"), 1, "repeatable"), 200);
+  equal(retryDelayMs(new KubeError("no answer within 60 s"), 1, "repeatable"), undefined);
 });
 
 Deno.test("what may have been carried out is not sent twice", () => {
