@@ -17,7 +17,7 @@ import { decideRoute, type LinkPhase } from "./link_setup.ts";
 import type { NextHop } from "./node_table.ts";
 
 /** After how many packets of a batch to see whether the link has been busy for too long. */
-const PACKETS_PER_CHECK = 16;
+const PACKETS_PER_CHECK = 4;
 
 /** One end refuses the link. */
 export interface Refusal {

@@ -5,6 +5,7 @@ import { writeAll } from "../../lib/base/byte_conn.ts";
 import { ControlClient } from "../../lib/control/client.ts";
 import type { MeshConn } from "../../lib/netceptor/mesh.ts";
 import type { ControlSession } from "../support/control_session.ts";
+import { Budget } from "../support/budget.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
 import { OwnNode, readLine } from "../support/own_node.ts";
@@ -115,8 +116,7 @@ meshTest(
   { kinds: ["ours"] },
   async (mesh) => {
     const port = freePort();
-    const node = await mesh.node({
-      kind: "ours",
+    const budget = await Budget.start(mesh, {
       id: "solo",
       actions: [
         { "tcp-listener": { bindaddr: "127.0.0.1", port } },
@@ -124,6 +124,7 @@ meshTest(
         ...WORK_TYPES,
       ],
     });
+    const { node } = budget;
     await using hostile = new OwnNode("hostile");
     await using honest = new OwnNode("honest");
     for (const each of [hostile, honest]) {
@@ -135,9 +136,8 @@ meshTest(
     while (streams.length < HOSTILE_STREAMS) {
       streams.push(await hostile.netceptor.dial("solo", "control"));
     }
-    const before = residentBytes(node.pid);
+    budget.begin();
 
-    let peak = before;
     let isOver = false;
     const line = new Uint8Array(HOSTILE_LINE_BYTES).fill("x".charCodeAt(0));
     const replies: string[] = [];
@@ -152,8 +152,6 @@ meshTest(
     await using client = await node.session();
     while (!isOver) {
       assert.equal((await client.json("ping solo")).Success, true);
-      peak = Math.max(peak, residentBytes(node.pid));
-      assert.ok(peak - before < FLAT_BYTES, `${peak - before} bytes more`);
     }
     await attack;
     for (const reply of replies) {
@@ -173,6 +171,7 @@ meshTest(
       [],
     );
     assert.equal(await node.resultText(unitId), `${word}\n`);
+    budget.assertKept(FLAT_BYTES / MEBIBYTE);
     await assertServes(node);
   },
 );

@@ -1,5 +1,6 @@
 /** Clients that connect and then say nothing are cut off, and keep nobody else out. */
 import assert from "node:assert/strict";
+import { Budget } from "../support/budget.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { within } from "../support/eventually.ts";
 import { meshTest } from "../support/mesh.ts";
@@ -15,16 +16,15 @@ meshTest(
   async (mesh) => {
     const tls = await makeCertificates((await mesh.folder()).path, ["far"]);
     const [tlsPort, wsPort] = [freePort(), freePort()];
-    const far = await mesh.node({
-      kind: "ours",
+    const budget = await Budget.start(mesh, {
       id: "far",
-      logLevel: "info",
       actions: [
         { "tls-server": { name: "server", cert: tls.cert("far"), key: tls.key("far") } },
         { "tcp-listener": { bindaddr: "127.0.0.1", port: tlsPort, tls: "server" } },
         { "ws-listener": { bindaddr: "127.0.0.1", port: wsPort } },
       ],
     });
+    const far = budget.node;
     await using stalled = new AsyncDisposableStack();
     const stall = async (port: number) => {
       const conn = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -70,6 +70,7 @@ meshTest(
       far.log,
       /^WARNING \S+ \S+ Refused connection from 127\.0\.0\.1:\d+: the handshake took longer than 15 s/m,
     );
+    budget.assertKept(250);
     const { Connections } = await far.status();
     assert.deepEqual(Connections?.map(({ NodeID }) => NodeID).sort(), ["overtls", "overws"]);
   },
