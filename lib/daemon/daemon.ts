@@ -14,6 +14,7 @@ import { readSystemInfo } from "../control/system_info.ts";
 import { Netceptor } from "../netceptor/netceptor.ts";
 import { loadUnregistered } from "../workceptor/command/command_work_type.ts";
 import { interruptible } from "../workceptor/command/interruptible.ts";
+import { NativeSpawner } from "../workceptor/command/native_spawner.ts";
 import { REMOTE_WORK_TYPE } from "../workceptor/remote/remote_extra_data.ts";
 import { RemoteWork } from "../workceptor/remote/remote_work_type.ts";
 import { StoreInUseError } from "../workceptor/unit_store.ts";
@@ -56,6 +57,8 @@ export class Daemon implements AsyncDisposable {
   readonly #observer: NodeObserver;
   readonly #security: Security;
   readonly #netceptor: Netceptor;
+  /** Absent where only Deno can start jobs. */
+  readonly #spawner: NativeSpawner | undefined;
   readonly #workceptor: Workceptor;
   /** Backends and services. */
   readonly #running: RunningActions;
@@ -85,6 +88,7 @@ export class Daemon implements AsyncDisposable {
       }),
     );
     this.failed = this.#netceptor.failed;
+    this.#spawner = this.#parts.use(NativeSpawner.open());
     this.#workceptor = this.#parts.use(
       new Workceptor({
         log,
@@ -141,7 +145,10 @@ export class Daemon implements AsyncDisposable {
     const searchPath = environment("PATH") ?? DEFAULT_SEARCH_PATH;
     for (const configured of this.#config.actions) {
       if (!workerActions.handles(configured)) continue;
-      const { name, type } = workerActions.handle(configured, { searchPath });
+      const { name, type } = workerActions.handle(configured, {
+        searchPath,
+        spawner: this.#spawner,
+      });
       this.#workceptor.registerWorkType(name, type);
     }
     this.#netceptor.advertiseWorkTypes(this.#workceptor.workTypes());

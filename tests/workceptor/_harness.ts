@@ -5,6 +5,8 @@ import { systemRandom } from "../../lib/base/random.ts";
 import { type Caller, UnitState, type UnitStatus } from "../../lib/control/work_service.ts";
 import type { CommandWorkType } from "../../lib/workceptor/command/command_record.ts";
 import { commandWork, loadUnregistered } from "../../lib/workceptor/command/command_work_type.ts";
+import { NativeSpawner } from "../../lib/workceptor/command/native_spawner.ts";
+import type { Spawner } from "../../lib/workceptor/command/spawner.ts";
 import type { RemoteAccess } from "../../lib/workceptor/remote/remote_access.ts";
 import { REMOTE_WORK_TYPE } from "../../lib/workceptor/remote/remote_extra_data.ts";
 import { RemoteWork } from "../../lib/workceptor/remote/remote_work_type.ts";
@@ -75,8 +77,8 @@ export interface WorkceptorSetup {
 }
 
 /** The work type that a `work-command` action configures. */
-export function commandType(type: CommandWorkType): WorkType {
-  return commandWork(type, { searchPath: Deno.env.get("PATH") ?? "" });
+export function commandType(type: CommandWorkType, spawner?: Spawner): WorkType {
+  return commandWork(type, { searchPath: Deno.env.get("PATH") ?? "", spawner });
 }
 
 /** A started workceptor with the work types `sh` and `cat`. */
@@ -95,10 +97,11 @@ export async function startWorkceptor(
   };
   const workceptor = new Workceptor(deps, { nodeId, dataDir, signFor });
   const remoteWork = new RemoteWork(deps, { nodeId });
+  const spawner = NativeSpawner.open();
   workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
   const all = types ?? { sh: shellType, cat: { command: "cat" } };
   for (const [name, type] of Object.entries(all)) {
-    workceptor.registerWorkType(name, commandType(type));
+    workceptor.registerWorkType(name, commandType(type, spawner));
   }
   await workceptor.start();
   const end = () => Workceptor.prototype[Symbol.asyncDispose].call(workceptor);
@@ -106,6 +109,7 @@ export async function startWorkceptor(
     async [Symbol.asyncDispose]() {
       await end();
       remoteWork[Symbol.dispose]();
+      await spawner?.[Symbol.asyncDispose]();
     },
   });
 }

@@ -32,12 +32,14 @@ import { GoRunnerJob } from "./go_runner.ts";
 import { type Job, type JobDeps, LIVENESS_INTERVAL_MS } from "./job.ts";
 import { OwnJob } from "./own_job.ts";
 import { splitWords } from "./shell_words.ts";
+import type { Spawner } from "./spawner.ts";
 import { stopJob } from "./stop_job.ts";
 import { takeFromSupervisor } from "./supervisor_files.ts";
 
 export interface CommandUnitDeps extends UnitDeps {
   /** Folders with commands, colon-separated. */
   readonly searchPath: string;
+  readonly spawner: Spawner;
   /** `undefined` for a unit found on disk whose work type nobody registered. */
   readonly workType: CommandWorkType | undefined;
 }
@@ -57,6 +59,8 @@ export class CommandUnit implements Unit {
   /** Cuts short the grace of a job that is being stopped. */
   readonly #insist = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
+  /** Resolves when no spawn is under way: what becomes of it must be known before it is stopped. */
+  #spawned: Promise<void> = Promise.resolve();
   /** The task that ends the job's processes. */
   #stopTask: Promise<void> = Promise.resolve();
   #phase: CommandPhase<Job> = { is: "waiting" };
@@ -99,13 +103,10 @@ export class CommandUnit implements Unit {
       return "Job Started";
     }
     this.#throwUnless("starting");
-    try {
-      await this.#on({ is: "started", job: new OwnJob(this.#jobDeps, words) });
-    } catch (error) {
-      const reason = messageOf(error);
-      await this.#on({ is: "not started", reason: details.errorStarting(reason) });
-      throw new ControlError(reason, { cause: error });
-    }
+    this.#ending.signal.throwIfAborted();
+    const spawning = this.#spawn(words);
+    this.#spawned = spawning.catch(() => {});
+    await spawning;
     return "Job Started";
   }
 
@@ -132,12 +133,14 @@ export class CommandUnit implements Unit {
   }
 
   async cancel(): Promise<{ pending: boolean }> {
+    await this.#spawned;
     await this.#on({ is: "wish", wish: "cancel" });
     await this.#untilComplete(CANCEL_REPLY_MS);
     return { pending: false };
   }
 
   async release({ force }: { force: boolean }): Promise<{ pending: boolean }> {
+    await this.#spawned;
     await this.#on(force ? { is: "forced release" } : { is: "wish", wish: "release" });
     if (this.#phase.is === "stopping") await this.#untilComplete(CANCEL_REPLY_MS);
     if (this.#phase.is === "stopping" && !force) return { pending: true };
@@ -150,6 +153,7 @@ export class CommandUnit implements Unit {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#spawned;
     const phase = this.#phase;
     if (phase.is === "running" || phase.is === "stopping") {
       // A supervisor that has not claimed its unit yet would find that the next daemon has.
@@ -196,6 +200,18 @@ export class CommandUnit implements Unit {
       throw new ControlError(refusals.cancelledBeforeStart(id));
     }
     throw new ControlError(refusals.startedAlready(id));
+  }
+
+  async #spawn(words: readonly string[]): Promise<void> {
+    let job: Job;
+    try {
+      job = await OwnJob.start(this.#jobDeps, this.#deps.spawner, words);
+    } catch (error) {
+      const reason = messageOf(error);
+      await this.#on({ is: "not started", reason: details.errorStarting(reason) });
+      throw new ControlError(reason, { cause: error });
+    }
+    await this.#on({ is: "started", job });
   }
 
   /** Everything that can go wrong before there is a process. */

@@ -4,16 +4,22 @@ import type { UnitLedger } from "../unit_ledger.ts";
 import type { WorkType } from "../work_type.ts";
 import { type CommandWorkType, newCommandExtraData } from "./command_record.ts";
 import { CommandUnit } from "./command_unit.ts";
+import { denoSpawner, type Spawner } from "./spawner.ts";
 
 export interface CommandWorkOptions {
   /** Folders with commands, colon-separated; the jobs themselves get this process' environment. */
   readonly searchPath: string;
+  /** Starts the jobs' shells; Deno does by default. */
+  readonly spawner?: Spawner | undefined;
 }
 
 /** What a `work-command` action configures, as a type of work. */
-export function commandWork(type: CommandWorkType, { searchPath }: CommandWorkOptions): WorkType {
+export function commandWork(
+  type: CommandWorkType,
+  { searchPath, spawner = denoSpawner }: CommandWorkOptions,
+): WorkType {
   const create = (ledger: UnitLedger, deps: UnitDeps): Unit =>
-    new CommandUnit({ ...deps, searchPath, workType: type }, ledger);
+    new CommandUnit({ ...deps, searchPath, spawner, workType: type }, ledger);
   return {
     runs: "here",
     requiresSignature: () => type.verifySignature === true,
@@ -27,5 +33,6 @@ export function commandWork(type: CommandWorkType, { searchPath }: CommandWorkOp
  * its end, anything else stays as it was.
  */
 export function loadUnregistered(ledger: UnitLedger, deps: UnitDeps): Unit {
-  return new CommandUnit({ ...deps, searchPath: "", workType: undefined }, ledger);
+  const nothingToStart = { searchPath: "", spawner: denoSpawner };
+  return new CommandUnit({ ...deps, ...nothingToStart, workType: undefined }, ledger);
 }

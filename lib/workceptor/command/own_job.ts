@@ -6,6 +6,7 @@ import type { Job, JobDeps, JobOutcome } from "./job.ts";
 import { describeJobEnd } from "./job_end_text.ts";
 import type { JobTrace } from "./job_processes.ts";
 import { type ProcessIdentity, readProcess } from "./process_identity.ts";
+import type { Spawner } from "./spawner.ts";
 import { startSupervisor, type Supervisor } from "./supervisor.ts";
 
 export class OwnJob implements Job {
@@ -15,13 +16,21 @@ export class OwnJob implements Job {
   #command: ProcessIdentity | undefined;
   #ended = false;
 
-  /** Starts `words` as the unit's job. Throws what the spawn throws. */
-  constructor(deps: JobDeps, words: readonly string[]) {
-    const { store, id } = deps.ledger;
+  private constructor(deps: JobDeps, supervisor: Supervisor) {
     this.#deps = deps;
-    this.#supervisor = startSupervisor(store.unitFolder(id), words);
-    this.#leader = this.#supervisor.identity;
-    this.#supervisor.ended.then(() => this.#ended = true);
+    this.#supervisor = supervisor;
+    this.#leader = supervisor.identity;
+    supervisor.ended.then(() => this.#ended = true);
+  }
+
+  /** Starts `words` as the unit's job. Rejects with what the spawn rejects with. */
+  static async start(
+    deps: JobDeps,
+    spawner: Spawner,
+    words: readonly string[],
+  ): Promise<OwnJob> {
+    const { store, id } = deps.ledger;
+    return new OwnJob(deps, await startSupervisor(spawner, store.unitFolder(id), words));
   }
 
   get trace(): JobTrace | undefined {

@@ -4,8 +4,9 @@
  * daemon is still there.
  */
 import { SET_MARK_SCRIPT } from "./job_mark.ts";
-import { parseStatLine, type ProcessIdentity, readProcess } from "./process_identity.ts";
+import type { ProcessIdentity } from "./process_identity.ts";
 import { ENV_PROGRAM, pastShell } from "./shell_environment.ts";
+import type { Spawner } from "./spawner.ts";
 import { type JobEnd, readJobEnd, readSupervisorRecord } from "./supervisor_files.ts";
 
 /**
@@ -35,7 +36,8 @@ const READ_START = `read -r ${"receptor_skipped ".repeat(21)}receptor_start rece
  *   ignored for good) and reports a death by signal on its stderr. The trap keeps the shell itself
  *   alive to record the status; in the subshell a trapped signal has its default action again. If
  *   `sh` is bash, it has to leave its POSIX mode, in which it does not report this.
- * - Stdout is the daemon's pipe and gets the command's identity; it may be gone by then.
+ * - Stdout is the daemon's pipe and gets the command's identity, in one write, since other shells
+ *   may use the pipe as well; it may be gone by then.
  * - If the exec fails, what the shell says about it, under the name it was given, is all there is
  *   where the command's output belongs, and is moved away from there. So is what `env` says of the
  *   command, if that runs it; of a missing interpreter it says the same, but names that.
@@ -104,69 +106,44 @@ export interface Supervisor {
 
 /**
  * Starts `words` as a job in `folder`, which has `stdin` and `stdout`, with this process'
- * environment. Throws what the spawn throws.
+ * environment. Rejects with what the spawn rejects with.
  */
-export function startSupervisor(folder: string, words: readonly string[]): Supervisor {
-  const { env, execCommand } = pastShell(Deno.env.toObject());
-  const child = new Deno.Command("/bin/sh", {
-    args: ["-c", scriptFor(execCommand), SHELL_NAME, folder, ...words],
-    env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-    detached: true,
-  }).spawn();
-  const { pid } = child;
-  // Before the first await: until then, even a child that has ended keeps its pid.
-  const identity = identityOf(pid);
-  const command = firstLine(child.stdout).then(parseStatLine).catch(() => undefined);
+export async function startSupervisor(
+  spawner: Spawner,
+  folder: string,
+  words: readonly string[],
+): Promise<Supervisor> {
+  const own = Deno.env.toObject();
+  const { env, execCommand } = pastShell(own);
+  const args = ["-c", scriptFor(execCommand), SHELL_NAME, folder, ...words];
+  const shell = await spawner.spawn(args, { ...own, ...env });
+  const { pid, identity, announced } = shell;
   const lost = { kind: "lost" } as const;
   return {
     pid,
     identity,
-    command,
-    ended: Promise.all([child.status, command]).then(([status, command]) =>
+    command: announced,
+    ended: Promise.all([shell.ended, announced]).then(([status, command]) =>
       endOf(folder, { pid, status, ran: command !== undefined })
     ).catch(() => lost),
-    detach: () => child.unref(),
+    detach: () => shell.detach(),
   };
-}
-
-function identityOf(pid: number): ProcessIdentity | undefined {
-  try {
-    return readProcess(pid);
-  } catch {
-    return undefined;
-  }
 }
 
 async function endOf(
   folder: string,
-  { pid, status, ran }: { pid: number; status: Deno.CommandStatus; ran: boolean },
+  { pid, status, ran }: { pid: number; status: number | undefined; ran: boolean },
 ): Promise<JobEnd> {
-  if (status.code === EXIT_TAKEN) {
+  if (status === EXIT_TAKEN) {
     const holder = (await readSupervisorRecord(folder))?.supervisor?.pid;
     if (holder !== pid) return { kind: "taken" };
   }
-  if (status.code === EXIT_NO_ROOM && !ran) {
+  if (status === EXIT_NO_ROOM && !ran) {
     return { kind: "not run", problem: "no space left on device" };
   }
   const written = await readJobEnd(folder);
   if (written !== undefined) return written;
-  if (status.signal !== null) return { kind: "lost" };
+  if (status === undefined) return { kind: "lost" };
   // The folder may have been removed, but the shell passed the status on.
-  return { kind: "exited", status: status.code };
-}
-
-const LONGEST_STAT_LINE = 4096;
-
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
-  let text = "";
-  const decoder = new TextDecoder();
-  // Leaving the loop cancels the stream, which closes our end of the pipe.
-  for await (const bytes of stream) {
-    text += decoder.decode(bytes, { stream: true });
-    if (text.includes("\n") || text.length > LONGEST_STAT_LINE) break;
-  }
-  return text.split("\n")[0]!;
+  return { kind: "exited", status };
 }

@@ -8,6 +8,7 @@ import {
 import { type Candidate, jobProcesses } from "../../../lib/workceptor/command/job_processes.ts";
 import { readProcess } from "../../../lib/workceptor/command/process_identity.ts";
 import { readProcesses } from "../../../lib/workceptor/command/process_table.ts";
+import { denoSpawner } from "../../../lib/workceptor/command/spawner.ts";
 import { startSupervisor } from "../../../lib/workceptor/command/supervisor.ts";
 import { temporaryFolder } from "../_harness.ts";
 
@@ -85,7 +86,8 @@ Deno.test("a job's mark goes to its processes, and each supervisor has its own",
   await using folder = await temporaryFolder();
   await Deno.writeTextFile(`${folder.path}/stdin`, "");
   const script = "env -i setsid sh -c 'cat /proc/self/limits'";
-  const { ended, identity } = startSupervisor(folder.path, ["sh", "-c", script]);
+  const words = ["sh", "-c", script];
+  const { ended, identity } = await startSupervisor(denoSpawner, folder.path, words);
   assert.deepEqual(await ended, { kind: "exited", status: 0 });
   const limits = await Deno.readTextFile(`${folder.path}/stdout`);
   assert.equal(parseMark(limits), markOf(identity!));

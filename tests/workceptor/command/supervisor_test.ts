@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { startSupervisor } from "../../../lib/workceptor/command/supervisor.ts";
+import { NativeSpawner } from "../../../lib/workceptor/command/native_spawner.ts";
+import { denoSpawner, type Spawner } from "../../../lib/workceptor/command/spawner.ts";
+import { startSupervisor, type Supervisor } from "../../../lib/workceptor/command/supervisor.ts";
 import {
+  type JobEnd,
   readJobEnd,
   readSupervisorRecord,
   takeFromSupervisor,
@@ -19,9 +22,26 @@ async function unitFolder() {
   return folder;
 }
 
-Deno.test("a supervisor runs its command and leaves the exit status", async () => {
+type Start = (folder: string, words: readonly string[]) => Promise<Supervisor>;
+
+/** Both ways to start a shell must look the same to whoever uses them. */
+function testEach(name: string, test: (start: Start) => Promise<void>): void {
+  const startBy = (spawner: Spawner): Start => (folder, words) =>
+    startSupervisor(spawner, folder, words);
+  Deno.test(`${name} (started by Deno)`, () => test(startBy(denoSpawner)));
+  Deno.test(`${name} (started by the C library)`, async () => {
+    await using spawner = NativeSpawner.open()!;
+    await test(startBy(spawner));
+  });
+}
+
+async function endOf(start: Start, folder: string, words: readonly string[]): Promise<JobEnd> {
+  return await (await start(folder, words)).ended;
+}
+
+testEach("a supervisor runs its command and leaves the exit status", async (start) => {
   await using folder = await unitFolder();
-  const { command, ended, pid } = startSupervisor(folder.path, ["sh", "-c", "cat; exit 5"]);
+  const { command, ended, pid } = await start(folder.path, ["sh", "-c", "cat; exit 5"]);
   const identity = await command;
   assert.equal(identity!.group, pid);
   assert.deepEqual(await ended, { kind: "exited", status: 5 });
@@ -33,61 +53,67 @@ Deno.test("a supervisor runs its command and leaves the exit status", async () =
   assert.deepEqual(record.command, identity);
 });
 
-Deno.test("of several supervisors for one unit exactly one runs the command", async () => {
+testEach("of several supervisors for one unit exactly one runs the command", async (start) => {
   await using folder = await unitFolder();
   const words = ["sh", "-c", "echo run"];
   const ends = await Promise.all(
-    Array.from({ length: 8 }, () => startSupervisor(folder.path, words).ended),
+    Array.from({ length: 8 }, async () => (await start(folder.path, words)).ended),
   );
   assert.equal(ends.filter(({ kind }) => kind === "exited").length, 1);
   assert.equal(ends.filter(({ kind }) => kind === "taken").length, 7);
   assert.equal(await Deno.readTextFile(`${folder.path}/stdout`), "run\n");
 });
 
-Deno.test("a unit that was taken away is not run by a late supervisor", async () => {
+testEach("a unit that was taken away is not run by a late supervisor", async (start) => {
   await using folder = await unitFolder();
   assert.equal(await takeFromSupervisor(folder.path), true);
   assert.equal(await takeFromSupervisor(folder.path), false);
-  const { command, ended } = startSupervisor(folder.path, ["sh", "-c", "echo run"]);
+  const { command, ended } = await start(folder.path, ["sh", "-c", "echo run"]);
   assert.deepEqual(await ended, { kind: "taken" });
   assert.equal(await command, undefined);
   assert.equal(await Deno.readTextFile(`${folder.path}/stdout`), "");
 });
 
-Deno.test("a unit that a supervisor has cannot be taken away", async () => {
+testEach("a unit that a supervisor has cannot be taken away", async (start) => {
   await using folder = await unitFolder();
-  await startSupervisor(folder.path, ["true"]).ended;
+  await endOf(start, folder.path, ["true"]);
   assert.equal(await takeFromSupervisor(folder.path), false);
 });
 
-Deno.test("a failure of the shell itself is told apart from the command's own failure", async () => {
-  await using folder = await unitFolder();
-  await Deno.remove(`${folder.path}/stdin`);
-  const end = await startSupervisor(folder.path, ["cat"]).ended;
-  assert.equal(end.kind, "not run");
-  assert.match((end as { problem: string }).problem, /stdin/);
-});
+testEach(
+  "a failure of the shell itself is told apart from the command's own failure",
+  async (start) => {
+    await using folder = await unitFolder();
+    await Deno.remove(`${folder.path}/stdin`);
+    const end = await endOf(start, folder.path, ["cat"]);
+    assert.equal(end.kind, "not run");
+    assert.match((end as { problem: string }).problem, /stdin/);
+  },
+);
 
 for (const name of ["SOME_NAME", "NO.SHELL'S"]) {
-  Deno.test(`a command that cannot be run after all leaves the reason, with ${name} set`, async () => {
-    Deno.env.set(name, "1");
-    using _restored = { [Symbol.dispose]: () => Deno.env.delete(name) };
-    for (const reason of ["no such file or directory", "permission denied"]) {
-      await using folder = await unitFolder();
-      const command = reason === "permission denied" ? folder.path : `${folder.path}/gone`;
-      assert.deepEqual(await startSupervisor(folder.path, [command]).ended, {
-        kind: "not run",
-        problem: `fork/exec ${command}: ${reason}`,
-      });
-      assert.equal(await Deno.readTextFile(`${folder.path}/stdout`), "");
-    }
-  });
+  testEach(
+    `a command that cannot be run after all leaves the reason, with ${name} set`,
+    async (start) => {
+      Deno.env.set(name, "1");
+      using _restored = { [Symbol.dispose]: () => Deno.env.delete(name) };
+      for (const reason of ["no such file or directory", "permission denied"]) {
+        await using folder = await unitFolder();
+        const command = reason === "permission denied" ? folder.path : `${folder.path}/gone`;
+        assert.deepEqual(await endOf(start, folder.path, [command]), {
+          kind: "not run",
+          problem: `fork/exec ${command}: ${reason}`,
+        });
+        assert.equal(await Deno.readTextFile(`${folder.path}/stdout`), "");
+      }
+    },
+  );
 }
 
-Deno.test("words reach the command as they are", async () => {
+testEach("words reach the command as they are", async (start) => {
   await using folder = await unitFolder();
   const words = ["", "a  b", "$HOME", "`id`", "*", "'", '"', "\\", "-n", "--", "ü\n", "$(id)"];
-  await startSupervisor(folder.path, ["printf", "[%s]", ...words]).ended;
+  await endOf(start, folder.path, ["printf", "[%s]", ...words]);
   assert.equal(
     await Deno.readTextFile(`${folder.path}/stdout`),
     words.map((word) => `[${word}]`).join(""),
