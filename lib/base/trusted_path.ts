@@ -107,20 +107,23 @@ export async function openOwnFile(
   { create = false, mode, ...how }: Omit<Deno.OpenOptions, "createNew" | "truncate">,
 ): Promise<Deno.FsFile> {
   for (let attempt = 1; attempt <= OPEN_ATTEMPTS; attempt++) {
-    const before = await lstatOrNothing(path);
-    if (before === undefined) {
-      if (!create) throw new Deno.errors.NotFound(`No such file or directory: ${path}`);
+    if (create) {
+      // In most cases there is no such file yet.
       try {
         return await Deno.open(path, { ...how, createNew: true, ...(mode ? { mode } : {}) });
       } catch (error) {
-        if (error instanceof Deno.errors.AlreadyExists) continue;
-        throw error;
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
       }
+    }
+    const before = await lstatOrNothing(path);
+    if (before === undefined) {
+      if (create) continue;
+      throw new Deno.errors.NotFound(`No such file or directory: ${path}`);
     }
     const problem = before.isFile ? foreignReason(before) : "is not a file";
     if (problem !== undefined) throw new ForeignPathError(`${path} ${problem}`);
     const file = await Deno.open(path, how);
-    const opened = await file.stat();
+    const opened = file.statSync();
     if (opened.dev === before.dev && opened.ino === before.ino) return file;
     file.close();
   }

@@ -4,7 +4,8 @@ import { ControlError } from "../control/control_error.ts";
 import type { UnitLedger } from "./unit_ledger.ts";
 import { refusals } from "./work_texts.ts";
 
-const FIRST_BUFFER_BYTES = 64 * 1024;
+/** Enough for most jobs, of which there may be hundreds at once. */
+const FIRST_BUFFER_BYTES = 16 * 1024;
 const BUFFER_BYTES = 512 * 1024;
 
 /**
@@ -51,15 +52,17 @@ export async function* readOutput(
     const { version } = ledger.changes;
     // Checked before the read: what a complete unit has written is there by now.
     const { complete } = ledger;
-    const isGone = file === undefined && await isOutputGone(source, position);
     if (file === undefined) {
       file = await openIfThere(ledger);
       if (file !== undefined) {
         resources.use(file);
-        await file.seek(startPos, Deno.SeekMode.Start);
+        file.seekSync(startPos, Deno.SeekMode.Start);
       }
     }
-    const count = await file?.read(buffer) ?? 0;
+    const isGone = file === undefined && await isOutputGone(source, position);
+    // Most looks at a quiet file find nothing, and to ask for its size takes no other thread.
+    const hasMore = file !== undefined && file.statSync().size > position;
+    const count = hasMore ? await file!.read(buffer) ?? 0 : 0;
     if (count > 0) {
       watch?.[Symbol.dispose]();
       watch = undefined;

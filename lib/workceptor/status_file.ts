@@ -1,5 +1,5 @@
 /** The `status` file in a unit's folder. */
-import { replaceFile, writeFully } from "../base/durable_file.ts";
+import { replaceFile, writeFully, writeNewFile } from "../base/durable_file.ts";
 import { openOwnFile, readOwnTextFile } from "../base/trusted_path.ts";
 import { decodeRecord, encodeRecord, type UnitRecord } from "./unit_record.ts";
 
@@ -29,6 +29,14 @@ export async function writeStatus(folder: string, record: UnitRecord): Promise<v
   } catch (error) {
     if (!isDiskFull(error) || !await overwrite(statusPath(folder), text)) throw error;
   }
+}
+
+/**
+ * Writes the first record into a folder that nobody else sees yet. Resolves once it is on the disk,
+ * except for the folder's entry.
+ */
+export function createStatus(folder: string, record: UnitRecord): Promise<void> {
+  return writeNewFile(statusPath(folder), encodeRecord(record), { mode: FILE_MODE });
 }
 
 function statusPath(folder: string): string {

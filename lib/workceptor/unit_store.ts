@@ -17,7 +17,7 @@ import {
   openOwnFile,
 } from "../base/trusted_path.ts";
 import { companionName, isUnitFolderName, nodeFolderName } from "./unit_id.ts";
-import { readStatus, writeStatus } from "./status_file.ts";
+import { createStatus, readStatus, writeStatus } from "./status_file.ts";
 import type { UnitRecord } from "./unit_record.ts";
 
 /** The data folder belongs to another daemon that is running with the same node id. */
@@ -193,12 +193,12 @@ export class UnitStore implements Disposable {
     return exists(this.stdoutPath(id));
   }
 
-  /** Bytes of output; 0 while there is no `stdout`. */
-  async stdoutSize(id: string): Promise<number> {
+  /** Bytes of output; `undefined` while there is no `stdout`. */
+  async stdoutSize(id: string): Promise<number | undefined> {
     try {
       return (await Deno.lstat(this.stdoutPath(id))).size;
     } catch {
-      return 0;
+      return undefined;
     }
   }
 
@@ -255,12 +255,13 @@ export class UnitStore implements Disposable {
   /** Completes the folder at `place` and moves it to where the unit `id` belongs. */
   async #bring(place: string, id: string, record: UnitRecord): Promise<void> {
     const folder = this.unitFolder(id);
-    await writeStatus(place, record);
+    await createStatus(place, record);
     // A rename would replace an empty folder.
     if (await exists(folder)) throw new Deno.errors.AlreadyExists(`${folder} already exists`);
     await Deno.rename(place, folder);
     try {
-      await syncDirectory(this.folder);
+      // Together, since the file system can write both at once.
+      await Promise.all([syncDirectory(folder), syncDirectory(this.folder)]);
     } catch (error) {
       await Deno.rename(folder, place);
       throw error;

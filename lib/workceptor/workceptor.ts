@@ -185,7 +185,7 @@ async function statusOf({ ledger, extraData }: Unit): Promise<UnitStatus> {
     ExtraData: extraData,
     State,
     StateName: stateName(State),
-    StdoutSize: isComplete(State) ? StdoutSize : await ledger.store.stdoutSize(ledger.id),
+    StdoutSize: isComplete(State) ? StdoutSize : await ledger.store.stdoutSize(ledger.id) ?? 0,
     WorkType,
   };
 }

@@ -94,10 +94,10 @@ export async function recordEnd(
   ledger: UnitLedger,
   end: Pick<UnitRecord, "State" | "Detail">,
 ): Promise<void> {
-  const StdoutSize = await ledger.store.stdoutSize(ledger.id);
-  const isLost = hasOutputFile(ledger.record) && !await ledger.store.hasStdout(ledger.id);
+  const size = await ledger.store.stdoutSize(ledger.id);
+  const isLost = size === undefined && hasOutputFile(ledger.record);
   const Detail = isLost ? details.outputLost(end.Detail) : end.Detail;
-  await ledger.settle({ State: end.State, Detail, StdoutSize, ExtraData: null });
+  await ledger.settle({ State: end.State, Detail, StdoutSize: size ?? 0, ExtraData: null });
 }
 
 /**

@@ -26,7 +26,7 @@ import {
   recordWish,
   wishOf,
 } from "./command_record.ts";
-import { findExecutable } from "./find_executable.ts";
+import type { ExecutableCheck } from "./executable_check.ts";
 import { FoundJob, TAKING_MS } from "./found_job.ts";
 import { GoRunnerJob } from "./go_runner.ts";
 import { type Job, type JobDeps, LIVENESS_INTERVAL_MS } from "./job.ts";
@@ -37,8 +37,8 @@ import { stopJob } from "./stop_job.ts";
 import { takeFromSupervisor } from "./supervisor_files.ts";
 
 export interface CommandUnitDeps extends UnitDeps {
-  /** Folders with commands, colon-separated. */
-  readonly searchPath: string;
+  /** Of the work type's command. */
+  readonly executable: ExecutableCheck;
   readonly spawner: Spawner;
   /** `undefined` for a unit found on disk whose work type nobody registered. */
   readonly workType: CommandWorkType | undefined;
@@ -219,7 +219,7 @@ export class CommandUnit implements Unit {
     const { ledger } = this;
     const { command } = this.#deps.workType!;
     const words = [command, ...splitWords(commandExtraData(ledger.record).Params)];
-    await findExecutable(command, this.#deps.searchPath);
+    await this.#deps.executable.throwUnlessRunnable(this.#deps.clock.now());
     (await ledger.store.openStdout(ledger.id)).close();
     return words;
   }

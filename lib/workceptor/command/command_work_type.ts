@@ -4,6 +4,7 @@ import type { UnitLedger } from "../unit_ledger.ts";
 import type { WorkType } from "../work_type.ts";
 import { type CommandWorkType, newCommandExtraData } from "./command_record.ts";
 import { CommandUnit } from "./command_unit.ts";
+import { ExecutableCheck } from "./executable_check.ts";
 import { denoSpawner, type Spawner } from "./spawner.ts";
 
 export interface CommandWorkOptions {
@@ -18,8 +19,9 @@ export function commandWork(
   type: CommandWorkType,
   { searchPath, spawner = denoSpawner }: CommandWorkOptions,
 ): WorkType {
+  const executable = new ExecutableCheck(type.command, searchPath);
   const create = (ledger: UnitLedger, deps: UnitDeps): Unit =>
-    new CommandUnit({ ...deps, searchPath, spawner, workType: type }, ledger);
+    new CommandUnit({ ...deps, executable, spawner, workType: type }, ledger);
   return {
     runs: "here",
     requiresSignature: () => type.verifySignature === true,
@@ -33,6 +35,6 @@ export function commandWork(
  * its end, anything else stays as it was.
  */
 export function loadUnregistered(ledger: UnitLedger, deps: UnitDeps): Unit {
-  const nothingToStart = { searchPath: "", spawner: denoSpawner };
+  const nothingToStart = { executable: new ExecutableCheck("", ""), spawner: denoSpawner };
   return new CommandUnit({ ...deps, ...nothingToStart, workType: undefined }, ledger);
 }

@@ -34,7 +34,7 @@ export class RemoteLedger {
   }
 
   /** Bytes of output on this node. */
-  stdoutSize(): Promise<number> {
-    return this.unit.store.stdoutSize(this.unit.id);
+  async stdoutSize(): Promise<number> {
+    return await this.unit.store.stdoutSize(this.unit.id) ?? 0;
   }
 }

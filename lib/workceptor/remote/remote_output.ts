@@ -2,6 +2,8 @@
 import { writeFully } from "../../base/durable_file.ts";
 import type { ResultsStream } from "../../control/client.ts";
 
+/** Enough for most jobs, of which there may be hundreds at once. */
+const FIRST_BUFFER_BYTES = 16 * 1024;
 const BUFFER_BYTES = 256 * 1024;
 
 /**
@@ -18,10 +20,11 @@ export async function fetchOutput(
   signal.addEventListener("abort", close, { once: true });
   try {
     signal.throwIfAborted();
-    const buffer = new Uint8Array(BUFFER_BYTES);
+    let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
     for (let count; (count = await results.read(buffer)) !== null;) {
       await writeFully(file, buffer.subarray(0, count));
       onGrowth();
+      if (count === buffer.length && count < BUFFER_BYTES) buffer = new Uint8Array(BUFFER_BYTES);
     }
     // A stream that we closed ourselves may look as if it had ended.
     signal.throwIfAborted();

@@ -95,7 +95,10 @@ export class RemoteSubmission {
       if (unitId !== workUnitId) await ledger.update({ RemoteUnitID: unitId });
     };
     try {
-      await client.submit(request, this.#read(payload, isSmall, signal), { onCreated, signal });
+      await client.submit(request, this.#read(payload, { size, isSmall }, signal), {
+        onCreated,
+        signal,
+      });
     } catch (error) {
       if (!isRefusal(error, workUnitId)) throw error;
       if (!isCreated) await ledger.update({ RemoteUnitID: "" });
@@ -143,10 +146,10 @@ export class RemoteSubmission {
 
   async *#read(
     file: Deno.FsFile,
-    isSmall: boolean,
+    { size, isSmall }: { size: number; isSmall: boolean },
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
-    const buffer = new Uint8Array(PAYLOAD_CHUNK_BYTES);
+    const buffer = new Uint8Array(Math.min(size || 1, PAYLOAD_CHUNK_BYTES));
     for (let count; (count = await file.read(buffer)) !== null;) {
       signal.throwIfAborted();
       yield buffer.subarray(0, count);
