@@ -44,6 +44,24 @@ const DEFAULT_NAMESPACE = "default";
  * `KubeError` with reason `LOCAL_SETUP` that says what is wrong with the configuration.
  */
 export async function openKubeApi(deps: KubeApiDeps, options: KubeApiOptions): Promise<KubeApi> {
+  const { namespace, ...server } = await openKubeHttp(deps, options);
+  return new KubeClient({ ...deps, ...server }, namespace);
+}
+
+/** Requests of any kind to one server. */
+export interface OpenKubeHttp {
+  readonly http: KubeHttp;
+  /** What `http` uses; to be disposed. */
+  readonly connections: HttpClient;
+  /** As `KubeApi.namespace`. */
+  readonly namespace: string;
+}
+
+/** As `openKubeApi`, for requests of any kind. */
+export async function openKubeHttp(
+  deps: KubeApiDeps,
+  options: KubeApiOptions,
+): Promise<OpenKubeHttp> {
   try {
     return connect(deps, options, await contextOf(deps, options));
   } catch (cause) {
@@ -69,10 +87,10 @@ async function contextOf(
 }
 
 function connect(
-  { clock, random, environment }: KubeApiDeps,
+  { clock, environment }: KubeApiDeps,
   { limits }: KubeApiOptions,
   { name, cluster, user, namespace }: KubeContext,
-): KubeApi {
+): OpenKubeHttp {
   const server = serverUrl(cluster, user.certificate !== undefined);
   let systemTrust: TrustStore | undefined;
   const tlsDeps = {
@@ -97,7 +115,7 @@ function connect(
   });
   const rate = new RequestRate(clock, limits);
   const http = new KubeHttp({ clock, http: connections, credentials, rate, server });
-  return new KubeClient({ clock, random, http, connections }, namespace ?? DEFAULT_NAMESPACE);
+  return { http, connections, namespace: namespace ?? DEFAULT_NAMESPACE };
 }
 
 /** What an exec plug-in is told of the cluster: `spec.cluster` of an `ExecCredential`. */
