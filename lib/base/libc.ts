@@ -48,13 +48,18 @@ export class Libc implements Disposable {
 
   /** Throws if this system is another one than Linux with the GNU C library. */
   constructor() {
-    const { os, arch } = Deno.build;
-    if (os !== "linux") throw new Error(`not supported on ${os}: it needs Linux`);
+    Libc.assertSupported();
     try {
       this.#library = Deno.dlopen("libc.so.6", SYMBOLS);
     } catch (cause) {
-      throw new Error(`cannot use the C library (libc.so.6, ${arch})`, { cause });
+      throw new Error("cannot use the C library (libc.so.6)", { cause });
     }
+  }
+
+  /** Throws unless this is Linux. */
+  static assertSupported(): void {
+    const { os } = Deno.build;
+    if (os !== "linux") throw new Error(`not supported on ${os}: it needs Linux`);
   }
 
   /** The functions as they are, for calls that have no method. */

@@ -4,6 +4,7 @@ import type { ListenerDeps } from "../backends/socket_listener.ts";
 import type { Random } from "../base/random.ts";
 import type { ActionSpec, Configured } from "../config/action.ts";
 import {
+  commandService,
   tcpClient,
   tcpServer,
   udpClient,
@@ -18,6 +19,7 @@ import { MeshEntrance } from "../services/mesh_entrance.ts";
 import type { Entrance, Exit, Service } from "../services/service.ts";
 import { StreamService } from "../services/stream_service.ts";
 import { TcpEntrance } from "../services/tcp_entrance.ts";
+import { MAX_TERMINALS, TerminalExit } from "../services/terminal_exit.ts";
 import { UdpClient } from "../services/udp_client.ts";
 import { UdpServer } from "../services/udp_server.ts";
 import { UnixEntrance } from "../services/unix_entrance.ts";
@@ -57,6 +59,13 @@ const serviceActions = new ActionHandlers<ServiceDeps, Promise<PreparedService>>
     const entrance = () => UnixEntrance.open(filename, { ...deps, mode });
     const name = `unix-socket-server ${filename}`;
     return streams(deps, { name, holds: `file ${filename}`, entrance, exit });
+  })
+  // deno-lint-ignore require-await -- what it throws must be a rejection
+  .on(commandService, async ({ service, command, tls }, deps) => {
+    const tags = { type: "Command Service" };
+    const exit = new TerminalExit(deps, { command, environment: Deno.env.toObject() });
+    const maxConnections = MAX_TERMINALS;
+    return fromMesh(deps, { name: "command-service", service, tls, tags, exit, maxConnections });
   })
   // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(udpServer, async ({ port, bindaddr: bindAddress, remotenode: node, remoteservice }, deps) => {
@@ -118,15 +127,19 @@ interface Streams {
   readonly holds: string;
   readonly entrance: () => Promise<Entrance>;
   readonly exit: Exit;
+  readonly maxConnections?: number | undefined;
 }
 
 function streams(
   { log, clock }: ServiceDeps,
-  { name, holds, entrance, exit }: Streams,
+  { name, holds, entrance, exit, maxConnections }: Streams,
 ): PreparedService {
   return {
     holds,
-    open: async () => new StreamService({ log, clock, entrance: await entrance(), exit }, name),
+    async open() {
+      const deps = { log, clock, entrance: await entrance(), exit };
+      return new StreamService(deps, name, maxConnections);
+    },
   };
 }
 
@@ -137,16 +150,18 @@ interface StreamsFromMesh {
   /** What the original advertises the service under. */
   readonly tags: Record<string, string>;
   readonly exit: Exit;
+  readonly maxConnections?: number;
 }
 
 function fromMesh(deps: ServiceDeps, options: StreamsFromMesh): PreparedService {
-  const { name, service, tags, exit } = options;
+  const { name, service, tags, exit, maxConnections } = options;
   const tls = serverTls(options.tls, deps)?.mesh;
   return streams(deps, {
     name: `${name} ${service}`,
     holds: `service ${service}`,
     entrance: () => MeshEntrance.open(deps.mesh, service, { tls, advertise: { tags } }),
     exit,
+    maxConnections,
   });
 }
 

@@ -14,6 +14,8 @@ export interface Incoming {
   readonly from: string;
   /** Whom it counts for where something is shared: a network, a node, the users of a socket. */
   readonly source: string;
+  /** What comes in are the frames of a client with a terminal (`terminal_frames.ts`). */
+  readonly tellsWindow?: boolean;
 }
 
 /** Where a stream service's connections come in; disposing gives back what it listens on. */
@@ -26,8 +28,15 @@ export interface Entrance extends AsyncDisposable {
 }
 
 /** Where a stream service's connections lead. */
-export interface Exit {
-  /** Begins a line about a failed `dial`, in the original's words. */
+export interface Exit extends Partial<AsyncDisposable> {
+  /** Begins a line about a failed `open`, in the original's words. */
   readonly problem: string;
-  dial(signal: AbortSignal): Promise<ByteConn>;
+  /** Opens the way on for a connection, and resolves to what carries that along it. */
+  open(incoming: Incoming, signal: AbortSignal): Promise<Carry>;
 }
+
+/**
+ * Carries a connection until it is over or the signal aborts; closes it, and whatever it led to.
+ * Rejects if its end was no regular one. Must be called, even if it is over before it began.
+ */
+export type Carry = (signal: AbortSignal) => Promise<void>;

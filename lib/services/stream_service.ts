@@ -1,5 +1,4 @@
-/** Joins every connection that comes in somewhere with one that it opens elsewhere. */
-import { bridge } from "../base/bridge.ts";
+/** Has every connection that comes in somewhere go on elsewhere. */
 import { type ByteConn, closeQuietly } from "../base/byte_conn.ts";
 import type { Clock } from "../base/clock.ts";
 import { deadline } from "../base/deadline.ts";
@@ -7,12 +6,10 @@ import { messageOf } from "../base/error_message.ts";
 import type { Log } from "../base/log.ts";
 import { Shares } from "../base/shares.ts";
 import { SourceLog } from "../base/source_log.ts";
-import type { Entrance, Exit, Incoming, Service } from "./service.ts";
+import type { Carry, Entrance, Exit, Incoming, Service } from "./service.ts";
 
 /** How long it may take to connect, waiting for others included, in milliseconds. */
 const DIAL_TIMEOUT_MS = 30_000;
-/** Bytes that each direction of a connection holds at most, apart from the sockets' own buffers. */
-const BUFFER_BYTES = 64 * 1024;
 /**
  * Connections of one service at once. One more takes the place of the oldest of whoever has most,
  * unless that would be its own.
@@ -37,7 +34,7 @@ export class StreamService implements Service {
   /** What ends each connection, by its source. */
   readonly #connections = new Shares<Cut>();
 
-  /** `name` is for messages; `maxConnections` is for tests. */
+  /** `name` is for messages; `maxConnections` is at once. */
   constructor(deps: StreamServiceDeps, name: string, maxConnections = MAX_CONNECTIONS) {
     this.#deps = deps;
     this.#name = name;
@@ -46,11 +43,17 @@ export class StreamService implements Service {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await this.#deps.entrance.serve((incoming) => this.#serve(incoming, signal), signal);
+    const { entrance, exit } = this.#deps;
+    try {
+      await entrance.serve((incoming) => this.#serve(incoming, signal), signal);
+    } finally {
+      await exit[Symbol.asyncDispose]?.();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#deps.entrance[Symbol.asyncDispose]();
+    await this.#deps.exit[Symbol.asyncDispose]?.();
   }
 
   /** Never rejects. */
@@ -76,12 +79,13 @@ export class StreamService implements Service {
     }
   }
 
-  async #join({ conn, from }: Incoming, signal: AbortSignal): Promise<void> {
+  async #join(incoming: Incoming, signal: AbortSignal): Promise<void> {
     const { log } = this.#deps;
-    const target = await this.#dial(signal);
+    const { from } = incoming;
+    const carry = await this.#open(incoming, signal);
     log.debug(`${this.#name}: connection from ${from}`);
     try {
-      await bridge(conn, target, { signal, bufferBytes: BUFFER_BYTES });
+      await carry(signal);
       log.debug(`${this.#name}: connection from ${from} ended`);
     } catch (error) {
       // Nothing unusual: one of the two ends has gone away.
@@ -89,12 +93,12 @@ export class StreamService implements Service {
     }
   }
 
-  async #dial(signal: AbortSignal): Promise<ByteConn> {
+  async #open(incoming: Incoming, signal: AbortSignal): Promise<Carry> {
     const { clock, exit } = this.#deps;
     const tooLong = () => new Error(`no connection within ${DIAL_TIMEOUT_MS / 1000} s`);
     using limit = deadline(clock, DIAL_TIMEOUT_MS, tooLong);
     try {
-      return await exit.dial(AbortSignal.any([signal, limit.signal]));
+      return await exit.open(incoming, AbortSignal.any([signal, limit.signal]));
     } catch (cause) {
       throw new Error(`${exit.problem}: ${messageOf(cause)}`, { cause });
     }

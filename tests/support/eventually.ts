@@ -37,23 +37,25 @@ export async function eventually<T>(
       cause = error;
     }
     if (performance.now() >= end) {
-      const missing = typeof what === "string" ? what : what();
-      throw new Error(`Waited ${timeoutMs} ms in vain for ${missing}`, { cause });
+      throw new Error(`Waited ${timeoutMs} ms in vain for ${textOf(what)}`, { cause });
     }
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
   }
 }
 
-/** `promise`, or an error that names `what` after `timeoutMs`. Leaves no timer behind. */
+/**
+ * `promise`, or an error that names `what` (a function is called only then) after `timeoutMs`. Leaves
+ * no timer behind.
+ */
 export async function within<T>(
   timeoutMs: number,
-  what: string,
+  what: string | (() => string),
   promise: Promise<T>,
 ): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new Error(`Waited ${timeoutMs} ms in vain for ${what}`)),
+      () => reject(new Error(`Waited ${timeoutMs} ms in vain for ${textOf(what)}`)),
       timeoutMs,
     );
   });
@@ -62,4 +64,8 @@ export async function within<T>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+function textOf(what: string | (() => string)): string {
+  return typeof what === "string" ? what : what();
 }

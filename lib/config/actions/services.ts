@@ -27,7 +27,7 @@ export const commandService = defineAction({
   name: "command-service",
   section: "services",
   description: "Run an interactive command via a Receptor service",
-  planned: true,
+  reloadable: true,
   parameters: {
     service: serviceParameter,
     command: { type: filename, required: true, description: "Command to execute on a connection" },

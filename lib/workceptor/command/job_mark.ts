@@ -14,6 +14,11 @@ const PID_BITS = 22;
 const START_BITS = 29;
 const FLOOR_BIT = PID_BITS + START_BITS;
 
+/** Reads the shell's own start time, number 22 of the fields, into `$receptor_start`. */
+export const READ_START_SCRIPT = `read -r ${
+  "receptor_skipped ".repeat(21)
+}receptor_start receptor_skipped </proc/self/stat`;
+
 /**
  * Sets the mark on the shell that runs it and on everything it starts. A shell's `ulimit -m` counts
  * in KiB. Needs the shell's start time in `$receptor_start`; if refused, the job is unmarked.

@@ -28,14 +28,17 @@ export interface StopOptions {
   readonly insist: AbortSignal;
   /** Gives up: whatever has not ended keeps running. */
   readonly signal: AbortSignal;
+  /** How to ask; "interrupt" if not given. */
+  readonly ask?: "interrupt" | "hang up";
 }
 
 /**
  * Ends the job's processes and resolves to those that could not be ended.
  *
- * - The command is asked first, by the SIGINT to its group that the original sends, so that it can
- *   wind down what it started in its own way.
- * - Whatever is left when the command is gone gets a SIGTERM.
+ * - To interrupt it, the command is asked first, by the SIGINT to its group that the original sends,
+ *   so that it can wind down what it started in its own way. Whatever is left when the command is
+ *   gone gets a SIGTERM.
+ * - To hang up on it, all get a SIGHUP at once, as if their terminal had gone.
  * - Whatever is left after the grace time is killed.
  */
 export async function stopJob(trace: JobTrace, options: StopOptions): Promise<ProcessEntry[]> {
@@ -48,14 +51,28 @@ export async function stopJob(trace: JobTrace, options: StopOptions): Promise<Pr
     signal.throwIfAborted();
     found = await findJobProcesses(trace, { known: found });
     if (found.length === 0) return [];
-    const heads = found.filter((entry) => isHead(entry, trace));
-    if (heads.length > 0) signalGroup(trace.leader.pid, "SIGINT");
-    else for (const entry of found) signalProcess(entry, "SIGTERM");
-    const asked = heads.length > 0 ? heads : found;
+    const asked = options.ask === "hang up" ? hangUp(found) : interrupt(found, trace);
     await untilGone(asked, { clock, until: killAt, signal: patience });
   }
   signal.throwIfAborted();
   return await killJob(trace, found, options);
+}
+
+/** Returns those that were asked, as does `hangUp`. */
+function interrupt(found: readonly ProcessEntry[], trace: JobTrace): readonly ProcessEntry[] {
+  const heads = found.filter((entry) => isHead(entry, trace));
+  if (heads.length > 0) signalGroup(trace.leader.pid, "SIGINT");
+  else for (const entry of found) signalProcess(entry, "SIGTERM");
+  return heads.length > 0 ? heads : found;
+}
+
+function hangUp(found: readonly ProcessEntry[]): readonly ProcessEntry[] {
+  for (const entry of found) {
+    signalProcess(entry, "SIGHUP");
+    // One that was suspended would not notice.
+    signalProcess(entry, "SIGCONT");
+  }
+  return found;
 }
 
 /** Whether this is the command or its supervisor. */

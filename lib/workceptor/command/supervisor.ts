@@ -3,7 +3,7 @@
  * command's stdin and stdout on files and leaves its exit status in a file, whether or not the
  * daemon is still there.
  */
-import { SET_MARK_SCRIPT } from "./job_mark.ts";
+import { READ_START_SCRIPT, SET_MARK_SCRIPT } from "./job_mark.ts";
 import type { ProcessIdentity } from "./process_identity.ts";
 import { ENV_PROGRAM, pastShell } from "./shell_environment.ts";
 import type { Spawner } from "./spawner.ts";
@@ -21,9 +21,6 @@ const SHELL_NAME = "receptor-job";
 
 /** More blanks than an exit status needs; any number of them takes one disk block. */
 const RESERVED_BYTES = 64;
-
-/** Reads a process' start time, number 22 of the fields in `/proc/<pid>/stat`. */
-const READ_START = `read -r ${"receptor_skipped ".repeat(21)}receptor_start receptor_skipped`;
 
 /**
  * - The environment is the job's. A shell exports a variable it assigns if that was in the
@@ -50,7 +47,7 @@ shift
 trap : HUP INT QUIT TERM
 read -r receptor_boot </proc/sys/kernel/random/boot_id
 read -r receptor_self </proc/self/stat
-${READ_START} </proc/self/stat
+${READ_START_SCRIPT}
 ${SET_MARK_SCRIPT}
 set -C
 {
