@@ -109,14 +109,14 @@ export class UpgradeRefused extends Error {
 
 /**
  * The server's side. Serves `path`, and everything below it if it ends in a slash. Resolves to the
- * connection for frames. A request for anything else is answered and throws an `UpgradeRefused`;
- * what is not HTTP at all throws another error.
+ * connection for frames. Anything else is answered and throws an `UpgradeRefused`, which lets a
+ * client that speaks TLS find out what is wrong; a request that is too long, or does not end,
+ * throws another error.
  */
 export async function acceptUpgrade(conn: ByteConn, path: string): Promise<ByteConn> {
   const reader = new LineReader(conn);
-  const head = await readHttpHead(reader);
   try {
-    const key = checkRequest(head, path);
+    const key = checkRequest(await readRequest(reader), path);
     const headers = [
       ["Upgrade", "websocket"],
       ["Connection", "Upgrade"],
@@ -128,6 +128,15 @@ export async function acceptUpgrade(conn: ByteConn, path: string): Promise<ByteC
     throw error;
   }
   return reader;
+}
+
+async function readRequest(reader: LineReader): Promise<HttpHead> {
+  try {
+    return await readHttpHead(reader);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UpgradeRefused("400 Bad Request", error.message);
+  }
 }
 
 /** The client's key. */

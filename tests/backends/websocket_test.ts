@@ -129,10 +129,15 @@ const refusals: [what: string, request: string, answer: RegExp, log: RegExp][] =
   [
     "that begins with a TLS handshake",
     "\x16\x03\x01\n",
-    /^$/,
-    /the peer speaks TLS, not plain HTTP/,
+    /^HTTP\/1\.1 400 Bad Request\r\n/,
+    /the peer speaks TLS, not plain HTTP: answered 400 Bad Request$/,
   ],
-  ["with a broken header", "GET /mesh HTTP/1.1\nwhat\n\n", /^$/, /"what" is not a header/],
+  [
+    "with a broken header",
+    "GET /mesh HTTP/1.1\nwhat\n\n",
+    /^HTTP\/1\.1 400 Bad Request\r\n/,
+    /"what" is not a header/,
+  ],
   [
     "with an endless line",
     `GET /mesh HTTP/1.1\nA: ${"x".repeat(9000)}`,

@@ -237,7 +237,7 @@ const CASES: readonly LockCase[] = [
     },
     diallerSays: {
       ours: `${RETRY}TLS handshake with tcp LISTENER failed: ${NO_TLS}`,
-      go: "Backend connection failed (will retry)",
+      go: "tls: first record does not look like a TLS handshake",
     },
   },
   {
