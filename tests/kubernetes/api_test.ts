@@ -88,10 +88,10 @@ clusterTest(
     const { api, namespace } = cluster;
     await cluster.start(
       "a",
-      "seq 1 20000; dd if=/dev/zero bs=100000 count=30 2>/dev/null | tr '\\0' x; sleep 2; printf end",
+      "seq 1 20000; dd if=/dev/zero bs=100000 count=5 2>/dev/null | tr '\\0' x; sleep 2; printf end",
       { stdin: false },
     );
-    const x = "x".repeat(3_000_000);
+    const x = "x".repeat(500_000);
     const lines = Array.from({ length: 20_000 }, (_, i) => `${i + 1}\n`).join("");
     const text = await textOf(await api.podLog(namespace, "a", LOG, signal));
     ok(text === `${lines}${x}end`, `${text.length} characters`);
