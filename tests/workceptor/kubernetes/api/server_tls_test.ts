@@ -1,6 +1,8 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { KubeError, LOCAL_SETUP } from "../../../../lib/workceptor/kubernetes/api/kube_error.ts";
 import { proxyUrl, serverUrl } from "../../../../lib/workceptor/kubernetes/api/server_url.ts";
+import { acceptTls, type LinkServerTls } from "../../../../lib/backends/tls.ts";
+import { bridge } from "../../../../lib/base/bridge.ts";
 import { serverTls } from "../../../backends/test_tls.ts";
 import { type Issued, makeCertificate } from "../../../pki/_certificates.ts";
 import { FakeKube } from "../../../support/kube/fake_kube.ts";
@@ -133,18 +135,22 @@ Deno.test("what a plug-in prints can be a client certificate", async () => {
   equal(tls.chains[0]![0]!.toHex(), client.der.toHex());
 });
 
-/** An HTTP proxy that carries one CONNECT to `target`. */
-async function serveProxy(listener: Deno.TcpListener, target: string): Promise<string> {
-  const near = await listener.accept();
+/** An HTTP proxy, perhaps behind TLS, that carries one CONNECT to `target`. */
+async function serveProxy(
+  listener: Deno.TcpListener,
+  target: string,
+  tls?: LinkServerTls,
+): Promise<string> {
+  const accepted = await listener.accept();
+  const near = tls === undefined
+    ? accepted
+    : (await acceptTls(accepted, tls, { from: "client" })).conn;
   const buffer = new Uint8Array(4096);
   const count = await near.read(buffer);
   await near.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n"));
   const [hostname, port] = target.split(":");
   const far = await Deno.connect({ hostname: hostname!, port: Number(port) });
-  await Promise.allSettled([
-    near.readable.pipeTo(far.writable),
-    far.readable.pipeTo(near.writable),
-  ]);
+  await bridge(near, far);
   return new TextDecoder().decode(buffer.subarray(0, count!));
 }
 
@@ -173,6 +179,42 @@ for (const from of ["proxy-url", "HTTPS_PROXY"] as const) {
     match(await served, /^CONNECT kube\.example:6443 HTTP\/1\.1\r\n/);
   });
 }
+
+Deno.test("a proxy behind TLS must be one that the machine trusts", async () => {
+  const { ca, server } = await authority(["kube.example"]);
+  const now = Date.now();
+  const proxyCa = await makeCertificate({ commonName: "proxy CA", ca: true, now });
+  const names = { dnsNames: ["localhost"] };
+  const certificate = await makeCertificate({
+    commonName: "proxy",
+    issuer: proxyCa,
+    now,
+    ...names,
+  });
+  await using folder = await TempFolder.create();
+  await Deno.writeTextFile(folder.join("trusted"), proxyCa.cert);
+  const tls = serverTls({ certificate: server }, { wantsClientCertificate: false });
+  await using kube = new FakeKube({ tls });
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const proxyTls = serverTls({ certificate }, { wantsClientCertificate: false });
+  const cluster = {
+    server: "https://kube.example",
+    "certificate-authority-data": base64(ca.cert),
+    "proxy-url": `https://localhost:${listener.addr.port}`,
+  };
+  const environment = { SSL_CERT_FILE: folder.join("trusted") };
+  const served = serveProxy(listener, kube.address, proxyTls);
+  {
+    await using api = await clientOf(kube, { cluster, environment });
+    equal(await api.serverVersion(signal), "v1.30.14");
+  }
+  match(await served, /^CONNECT kube\.example:443 HTTP\/1\.1\r\n/);
+  await Deno.writeTextFile(folder.join("trusted"), ca.cert);
+  const refused = serveProxy(listener, kube.address, proxyTls).catch(() => {});
+  const error = await failure(kube, { cluster, environment });
+  match(error.message, /through the proxy localhost:\d+: .*unknown authority/);
+  await refused;
+});
 
 Deno.test("a server may have no scheme, and no user name", () => {
   const cluster = {
