@@ -19,6 +19,10 @@ const SYMBOLS = {
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   // In a thread of its own, since it waits.
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  if_nametoindex: { parameters: ["buffer"], result: "u32" },
   __errno_location: { parameters: [], result: "pointer" },
   strerror: { parameters: ["i32"], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -32,7 +36,14 @@ export const OpenFlag = {
 } as const;
 
 /** Error numbers that callers tell apart. */
-export const Errno = { inputOutput: 5, again: 11 } as const;
+export const Errno = {
+  permission: 1,
+  noProcess: 3,
+  inputOutput: 5,
+  again: 11,
+  busy: 16,
+  exists: 17,
+} as const;
 
 /** A system call failed; the message says which, and why in the system's words. */
 export class SystemCallError extends Error {
@@ -94,8 +105,14 @@ export class Libc implements Disposable {
 
   /** Returns what a call returned, or throws a `SystemCallError` if that was negative. */
   check(result: number, what: string): number {
-    if (result < 0) throw this.#error(what);
+    if (result < 0) throw this.#lastError(what);
     return result;
+  }
+
+  /** An error that the kernel reported in some other way. */
+  error(what: string, errno: number): SystemCallError {
+    const text = new Deno.UnsafePointerView(this.call.strerror(errno)!).getCString();
+    return new SystemCallError(`${what}: ${text}`, errno);
   }
 
   /** No call may be under way. */
@@ -105,20 +122,19 @@ export class Libc implements Disposable {
 
   #unlessAgain(result: number, what: string): number | undefined {
     if (result >= 0) return result;
-    const error = this.#error(what);
+    const error = this.#lastError(what);
     if (error.errno === Errno.again) return undefined;
     throw error;
   }
 
   /** The error of the call before, which nothing in between may have replaced. */
-  #error(what: string): SystemCallError {
+  #lastError(what: string): SystemCallError {
     const errno = new Deno.UnsafePointerView(this.call.__errno_location()!).getInt32();
-    const text = new Deno.UnsafePointerView(this.call.strerror(errno)!).getCString();
-    return new SystemCallError(`${what}: ${text}`, errno);
+    return this.error(what, errno);
   }
 }
 
 /** With the zero byte that ends a string in C. */
-function encodeCString(text: string): Uint8Array<ArrayBuffer> {
+export function encodeCString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }

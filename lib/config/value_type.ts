@@ -5,6 +5,7 @@
  */
 import { parseHostPort } from "../backends/host_port.ts";
 import { formatGoDuration, parseGoDurationNs } from "../base/go_duration.ts";
+import { IpNetwork } from "../base/ip_network.ts";
 import { printable } from "../base/printable.ts";
 import { MAX_SERVICE_BYTES } from "../wire/data_packet.ts";
 import { isLocalhost, MAX_NODE_ID_BYTES } from "../wire/node_id.ts";
@@ -114,6 +115,65 @@ export const hostPort: ValueType<string> = {
       throw new ValueMismatch(expected, { words, cause });
     }
     return address;
+  },
+  print: (value) => value,
+};
+
+const LOCAL_PREFIX = 30;
+
+/** The network of a tun device, of which two addresses are used. */
+export const localNetwork: ValueType<IpNetwork> = {
+  label: "CIDR",
+  read(raw) {
+    const network = readNetwork(readText(raw, "an IPv4 network such as 10.9.0.0/30"));
+    if (network.prefix !== LOCAL_PREFIX) {
+      throw new ValueMismatch(undefined, { words: `local network ${network} must be a /30 CIDR` });
+    }
+    if (network.family !== 4) {
+      throw new ValueMismatch(undefined, { words: `local network ${network} must be IPv4` });
+    }
+    return network;
+  },
+  print: String,
+};
+
+/** Networks with commas between them, each at most once. */
+export function networkList({ most }: { most: number }): ValueType<readonly IpNetwork[]> {
+  const expected = `networks with commas between them, such as 10.20.0.0/16,fd00:20::/64`;
+  return {
+    label: "CIDR,…",
+    read(raw) {
+      const networks = new Map<string, IpNetwork>();
+      for (const text of readText(raw, expected).split(",")) {
+        const network = readNetwork(text.trim());
+        networks.set(String(network), network);
+      }
+      if (networks.size > most) throw new ValueMismatch(`at most ${most} networks`);
+      return [...networks.values()];
+    },
+    print: (networks) => networks.join(),
+  };
+}
+
+function readNetwork(text: string): IpNetwork {
+  try {
+    return IpNetwork.parse(text);
+  } catch (cause) {
+    const words = `could not parse ${printable(text)} as a CIDR address`;
+    throw new ValueMismatch(undefined, { words, cause });
+  }
+}
+
+/** A name that Linux takes for a network interface. */
+export const interfaceName: ValueType<string> = {
+  label: "string",
+  read(raw) {
+    const expected = "the name of a network interface, 1 to 15 characters without / : %";
+    const name = readText(raw, expected);
+    if (!/^[!-~]{1,15}$/.test(name) || /[/:%]|^\.\.?$/.test(name)) {
+      throw new ValueMismatch(expected);
+    }
+    return name;
   },
   print: (value) => value,
 };

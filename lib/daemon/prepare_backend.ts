@@ -21,7 +21,7 @@ import type { Security } from "./security.ts";
 export interface PreparedBackend {
   readonly policy: LinkPolicy;
   /** The port that `open` binds, such as `tcp 7323`; undefined for a peer. */
-  readonly holds?: string;
+  readonly holds?: readonly string[];
   /** Binds a listener. Rejects with a `ListenError` if that fails. */
   open(): Promise<Backend>;
 }
@@ -87,7 +87,7 @@ function listener(
   open: () => Promise<Backend>,
 ): PreparedBackend {
   const { nodecost: nodeCost = {}, port } = values;
-  return { policy: { ...policyOf(values), nodeCost }, holds: `${transport} ${port}`, open };
+  return { policy: { ...policyOf(values), nodeCost }, holds: [`${transport} ${port}`], open };
 }
 
 function peer(values: PolicyValues, backend: Backend): PreparedBackend {

@@ -6,12 +6,13 @@ import type { ActionSpec, Configured } from "../config/action.ts";
 import { sameAction } from "../config/config.ts";
 import { type ConfigError, InvalidConfigError } from "../config/config_error.ts";
 import { ServiceTakenError } from "../netceptor/service_registry.ts";
+import { InterfaceTakenError } from "../services/ip/tun_device.ts";
 import { failedAction } from "./failed_action.ts";
 
 /** An action whose parameters are all valid, and which holds nothing yet. */
 export interface PreparedAction {
-  /** What `open` takes that only one can have, such as `tcp 7323`; undefined for nothing. */
-  readonly holds?: string | undefined;
+  /** What `open` takes that only one can have, such as `tcp 7323`. */
+  readonly holds?: readonly string[] | undefined;
   /** It needs the others (a service its links), so it stops before them. */
   readonly stopsFirst?: true;
   /** Binds its port, or whatever it holds. */
@@ -97,7 +98,7 @@ export class RunningActions implements AsyncDisposable {
     let stopped: Running[] = [];
     try {
       // Open whatever can be opened beside what runs, so that its failure costs no link.
-      const held = new Set(leaving.map(({ prepared }) => prepared.holds));
+      const held = new Set(leaving.flatMap(({ prepared: { holds = [] } }) => holds));
       const waiting = await this.#open(arrivals, { opened, held });
       this.#throwIfClosed();
       stopped = leaving.filter(({ ended }) => !ended);
@@ -130,7 +131,7 @@ export class RunningActions implements AsyncDisposable {
   /** Adds to `opened`; resolves to those that cannot be opened before something `held` is free. */
   async #open(
     arrivals: readonly Arrival[],
-    { opened, held }: { opened: Opened[]; held: ReadonlySet<string | undefined> },
+    { opened, held }: { opened: Opened[]; held: ReadonlySet<string> },
   ): Promise<Arrival[]> {
     const waiting: Arrival[] = [];
     await eachOf(arrivals, what, async (arrival) => {
@@ -138,7 +139,8 @@ export class RunningActions implements AsyncDisposable {
       try {
         opened.push({ ...arrival, open: await prepared.open() });
       } catch (error) {
-        if (!isTaken(error) || !held.has(prepared.holds)) throw error;
+        const { holds = [] } = prepared;
+        if (!isTaken(error) || !holds.some((what) => held.has(what))) throw error;
         waiting.push(arrival);
       }
     });
@@ -196,7 +198,8 @@ function what({ configured }: Arrival): Configured<ActionSpec> {
 /** Whether an action could not be opened because somebody else has what it takes. */
 function isTaken(error: unknown): boolean {
   return error instanceof ListenError && error.portTaken ||
-    error instanceof ServiceTakenError || error instanceof SocketInUseError;
+    error instanceof ServiceTakenError || error instanceof SocketInUseError ||
+    error instanceof InterfaceTakenError;
 }
 
 function without<T>(list: readonly T[], others: readonly T[]): T[] {

@@ -5,6 +5,7 @@ import type { Random } from "../base/random.ts";
 import type { ActionSpec, Configured } from "../config/action.ts";
 import {
   commandService,
+  ipRouter,
   tcpClient,
   tcpServer,
   udpClient,
@@ -15,6 +16,7 @@ import {
 import type { Mesh } from "../netceptor/mesh.ts";
 import type { NetceptorObserver } from "../netceptor/observer.ts";
 import { meshExit, tcpExit, unixExit } from "../services/exits.ts";
+import { IpRouter, type IpRouterDeps } from "../services/ip/ip_router.ts";
 import { MeshEntrance } from "../services/mesh_entrance.ts";
 import type { Entrance, Exit, Service } from "../services/service.ts";
 import { StreamService } from "../services/stream_service.ts";
@@ -30,14 +32,14 @@ import type { Security } from "./security.ts";
 export interface ServiceDeps extends ListenerDeps {
   readonly observer: Required<BackendObserver & NetceptorObserver>;
   readonly random: Random;
-  readonly mesh: Pick<Mesh, "nodeId" | "dial" | "listen" | "openDatagramPort">;
+  readonly mesh: Pick<Mesh, "dial" | "listen"> & IpRouterDeps["mesh"];
   readonly security: Pick<Security, "server" | "client">;
 }
 
 /** A service whose parameters are all valid, and which holds nothing yet. */
 interface PreparedService {
   /** What `open` takes that only one can have. */
-  readonly holds: string;
+  readonly holds: readonly string[];
   open(): Promise<Service>;
 }
 
@@ -47,7 +49,7 @@ const serviceActions = new ActionHandlers<ServiceDeps, Promise<PreparedService>>
     const tls = serverTls(tlsserver, deps);
     const exit = await exitTo(to, to.tlsclient, deps);
     const entrance = () => Promise.resolve(new TcpEntrance(deps, { bindAddress, port, tls }));
-    return streams(deps, { name: `tcp-server ${port}`, holds: `tcp ${port}`, entrance, exit });
+    return streams(deps, { name: `tcp-server ${port}`, holds: [`tcp ${port}`], entrance, exit });
   })
   .on(tcpClient, async ({ service, address, tlsserver, tlsclient }, deps) => {
     const exit = tcpExit(address, await clientTls(tlsclient, deps));
@@ -58,7 +60,7 @@ const serviceActions = new ActionHandlers<ServiceDeps, Promise<PreparedService>>
     const exit = await exitTo(to, tls, deps);
     const entrance = () => UnixEntrance.open(filename, { ...deps, mode });
     const name = `unix-socket-server ${filename}`;
-    return streams(deps, { name, holds: `file ${filename}`, entrance, exit });
+    return streams(deps, { name, holds: [`file ${filename}`], entrance, exit });
   })
   // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(commandService, async ({ service, command, tls }, deps) => {
@@ -70,12 +72,21 @@ const serviceActions = new ActionHandlers<ServiceDeps, Promise<PreparedService>>
   // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(udpServer, async ({ port, bindaddr: bindAddress, remotenode: node, remoteservice }, deps) => {
     const options = { bindAddress, port, node, service: remoteservice };
-    return { holds: `udp ${port}`, open: () => UdpServer.bind(deps, options) };
+    return { holds: [`udp ${port}`], open: () => UdpServer.bind(deps, options) };
   })
   // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(udpClient, async ({ service, address }, deps) => {
     const open = () => Promise.resolve(new UdpClient(deps, { service, address }));
-    return { holds: `service ${service}`, open };
+    return { holds: [`service ${service}`], open };
+  })
+  // deno-lint-ignore require-await -- what it throws must be a rejection
+  .on(ipRouter, async ({ networkname: network, localnet: local, routes = [], ...values }, deps) => {
+    const options = { network, interface: values.interface, local, routes };
+    const taken = options.interface === undefined ? [] : [`interface ${options.interface}`];
+    return {
+      holds: [`service ${network}`, ...taken],
+      open: () => IpRouter.open(deps, options),
+    };
   })
   // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(unixSocketClient, async ({ service, filename, tls }, deps) => {
@@ -124,7 +135,7 @@ function runService(service: Service, { action }: Configured<ActionSpec>, { log 
 interface Streams {
   /** For messages. */
   readonly name: string;
-  readonly holds: string;
+  readonly holds: readonly string[];
   readonly entrance: () => Promise<Entrance>;
   readonly exit: Exit;
   readonly maxConnections?: number | undefined;
@@ -158,7 +169,7 @@ function fromMesh(deps: ServiceDeps, options: StreamsFromMesh): PreparedService 
   const tls = serverTls(options.tls, deps)?.mesh;
   return streams(deps, {
     name: `${name} ${service}`,
-    holds: `service ${service}`,
+    holds: [`service ${service}`],
     entrance: () => MeshEntrance.open(deps.mesh, service, { tls, advertise: { tags } }),
     exit,
     maxConnections,

@@ -81,6 +81,14 @@ export class AdvertisementTable {
     }
   }
 
+  /** The messages of the services called `service` that are offered. */
+  *offeredAs(service: string): Generator<Uint8Array> {
+    for (const services of this.#entries.values()) {
+      const message = services.get(service)?.message;
+      if (message !== undefined) yield message;
+    }
+  }
+
   /** Takes in what `message` says; keeps a copy of its bytes. */
   enter(
     advertisement: Advertisement,

@@ -20,7 +20,7 @@ import {
   MAX_SEEN_ADVERTISEMENTS,
   MAX_TOLD_BYTES,
 } from "./limits.ts";
-import type { AdvertisedService, AdvertisedWorkType } from "./mesh.ts";
+import type { AdvertisedService, AdvertisedWorkType, OfferedService } from "./mesh.ts";
 import { PeriodicTask } from "./periodic_task.ts";
 import { SeenFloods } from "./seen_floods.ts";
 
@@ -31,6 +31,8 @@ export interface AdvertisementsDeps {
   readonly drops: DropLog;
   /** Sends a control message over all links but the one to `except`. */
   readonly flood: (message: Uint8Array, except?: string) => void;
+  /** Another node has advertised or withdrawn a service. */
+  readonly onOffer: (service: string) => void;
 }
 
 /** A service of this node. */
@@ -134,7 +136,7 @@ export class Advertisements implements Disposable {
 
   /** Handles a message that came over the link to `via`, and passes it on if it is news. */
   receive(message: Uint8Array, via: string): void {
-    const { log, clock, drops, flood, selfId } = this.#deps;
+    const { log, clock, drops, flood, selfId, onOffer } = this.#deps;
     let advertisement: Advertisement;
     try {
       advertisement = decodeAdvertisement(message);
@@ -156,7 +158,8 @@ export class Advertisements implements Disposable {
         if (outcome.evicted > 0) {
           drops.countLimit("service advertisement forgotten: no room for all", "", via);
         }
-        return flood(message, via);
+        flood(message, via);
+        return onOffer(advertisement.service);
       case "too many":
         return drops.countLimit("service advertisement dropped: too many of one node", nodeId, via);
       case "old":
@@ -167,6 +170,11 @@ export class Advertisements implements Disposable {
   /** The link to `neighbour` is gone. */
   linkDown(neighbour: string): void {
     this.#table.neighbourGone(neighbour);
+  }
+
+  /** The services called `service` that other nodes offer. */
+  of(service: string): OfferedService[] {
+    return Array.from(this.#table.offeredAs(service), (message) => decodeAdvertisement(message));
   }
 
   /** Everything that is known now, as `status` prints it; each is decoded when it is asked for. */

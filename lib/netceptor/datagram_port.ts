@@ -54,7 +54,7 @@ export interface DatagramPortDeps {
 export class DatagramPort implements Disposable {
   readonly #deps: DatagramPortDeps;
   readonly #registration: { readonly service: Service } & Disposable;
-  readonly #advertisement: Disposable | undefined;
+  #advertisement: Disposable | undefined;
 
   /** `service` "" stands for a new ephemeral one. Throws if it is too long or taken. */
   constructor(
@@ -73,11 +73,15 @@ export class DatagramPort implements Disposable {
         }),
       unreachable: (notice, reporter) => handler.unreachable?.(notice, reporter),
     });
-    if (advertise === undefined) return;
-    this.#advertisement = deps.advertisements.offer(
+    if (advertise !== undefined) this.advertise(advertise.tags);
+  }
+
+  /** Advertises the service, if it is not yet; for one that is not ready when its name is taken. */
+  advertise(tags: Readonly<Record<string, string>>): void {
+    this.#advertisement ??= this.#deps.advertisements.offer(
       this.service,
       ConnectionType.Datagram,
-      advertise.tags,
+      tags,
     );
   }
 

@@ -79,6 +79,19 @@ export interface MeshStatus {
   KnownConnectionCosts: Record<string, Record<string, number>>;
 }
 
+/** A service of another node, as that advertises it. */
+export interface OfferedService {
+  readonly nodeId: string;
+  readonly tags: ReadonlyMap<string, string> | null;
+}
+
+/** How a node can be reached. */
+export interface MeshPath {
+  /** The neighbour to go through. */
+  readonly via: string;
+  readonly cost: number;
+}
+
 export interface Mesh {
   readonly nodeId: string;
   /** The mesh's part of `status`, or only `fields` of it: nothing else is computed. */
@@ -115,4 +128,13 @@ export interface Mesh {
   hasRoute(node: string): boolean;
   /** Calls back after each change of the routing table; disposing ends it. */
   onRoutesChanged(listener: () => void): Disposable;
+  /** The way to each node that can be reached, computed at each call. */
+  paths(): ReadonlyMap<string, MeshPath>;
+  /** The services called `service` that other nodes, reachable or not, advertise. */
+  offersOf(service: string): OfferedService[];
+  /**
+   * Calls back when another node has advertised a service called `service`, perhaps as before, or
+   * withdrawn it; disposing ends it.
+   */
+  onOffer(service: string, listener: () => void): Disposable;
 }

@@ -19,6 +19,7 @@ import {
 } from "./limits.ts";
 import type { Link } from "./link.ts";
 import { type Door, LinkTable } from "./link_table.ts";
+import { Listeners } from "./listeners.ts";
 import { Loopback } from "./loopback.ts";
 import type {
   AdvertisedService,
@@ -28,7 +29,9 @@ import type {
   Mesh,
   MeshConn,
   MeshListener,
+  MeshPath,
   MeshStatus,
+  OfferedService,
   PingReply,
 } from "./mesh.ts";
 import { NodeTable } from "./node_table.ts";
@@ -40,6 +43,7 @@ import { registerReservedServices } from "./reserved_services.ts";
 import { waitForRoute } from "./route_wait.ts";
 import { Router } from "./router.ts";
 import { ServiceRegistry } from "./service_registry.ts";
+import { pathCosts } from "./shortest_paths.ts";
 import { Streams } from "./streams.ts";
 
 export interface NetceptorDeps {
@@ -89,7 +93,8 @@ export class Netceptor implements Mesh, AsyncDisposable {
   readonly #backends = new Set<RunningBackend>();
   /** Bytes that new neighbours are told. */
   readonly #told: RateLimit;
-  readonly #routeListeners = new Set<() => void>();
+  readonly #routeListeners: Listeners<void>;
+  readonly #offerListeners: Listeners<string>;
   /** Or when the node started, in monotonic time. */
   #lastLinkUpMs: number;
   #closing: Promise<void> | undefined;
@@ -105,6 +110,8 @@ export class Netceptor implements Mesh, AsyncDisposable {
     this.#clock = clock;
     this.#lastLinkUpMs = clock.now();
     this.#told = new RateLimit(clock, MAX_TOLD_BYTES_PER_SECOND);
+    this.#routeListeners = new Listeners(log, "changed routes");
+    this.#offerListeners = new Listeners(log, "an offered service");
     const observer = this.#observer = guardObserver(deps.observer ?? {}, netceptorEvents, {
       log,
       what: "the mesh",
@@ -122,7 +129,14 @@ export class Netceptor implements Mesh, AsyncDisposable {
     });
     this.#links = this.#makeLinks(maxIdleTimeoutMs);
     const flood = (message: Uint8Array, except?: string) => this.#links.flood(message, except);
-    this.#advertisements = new Advertisements({ selfId: nodeId, log, clock, drops, flood });
+    this.#advertisements = new Advertisements({
+      selfId: nodeId,
+      log,
+      clock,
+      drops,
+      flood,
+      onOffer: (service) => this.#offerListeners.tell(service),
+    });
     const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
     this.failed = failed;
     this.#router = new Router({
@@ -137,7 +151,7 @@ export class Netceptor implements Mesh, AsyncDisposable {
       onNodeRestarted: (node, sinceMs) => this.#streams.forgetNode(node, sinceMs),
       onRoutesChanged: (before) => {
         observer.routesChanged({ before, routes: this.#router.routes });
-        this.#tellRouteListeners();
+        this.#routeListeners.tell();
       },
       onDuplicate: () => {
         fail(new Error(`another node has our node ID ${nodeId}`));
@@ -272,10 +286,28 @@ export class Netceptor implements Mesh, AsyncDisposable {
   }
 
   onRoutesChanged(listener: () => void): Disposable {
-    // A separate function each time, so that one listener may be added twice.
-    const call = () => listener();
-    this.#routeListeners.add(call);
-    return { [Symbol.dispose]: () => void this.#routeListeners.delete(call) };
+    return this.#routeListeners.add(listener);
+  }
+
+  paths(): Map<string, MeshPath> {
+    const costs = pathCosts(this.#router.costs, this.nodeId);
+    const paths = new Map<string, MeshPath>();
+    for (const [node, via] of this.#router.routes) {
+      // Routes lag a moment behind the costs that they follow from.
+      const cost = costs.get(node);
+      if (cost !== undefined) paths.set(node, { via, cost });
+    }
+    return paths;
+  }
+
+  offersOf(service: string): OfferedService[] {
+    return this.#advertisements.of(service);
+  }
+
+  onOffer(service: string, listener: () => void): Disposable {
+    return this.#offerListeners.add((offered) => {
+      if (offered === service) listener();
+    });
   }
 
   /**
@@ -363,16 +395,6 @@ export class Netceptor implements Mesh, AsyncDisposable {
   /** `localhost` is this node. */
   #resolve(node: string): string {
     return isLocalhost(node) ? this.nodeId : node;
-  }
-
-  #tellRouteListeners(): void {
-    for (const listener of this.#routeListeners) {
-      try {
-        listener();
-      } catch (error) {
-        this.#log.error(`Error telling of changed routes: ${error}`);
-      }
-    }
   }
 }
 

@@ -9,6 +9,20 @@ export type ConnectionCosts = ReadonlyMap<string, ReadonlyMap<string, number>>;
  * neighbours, the one whose id sorts first is chosen, so that all computations agree.
  */
 export function shortestPaths(costs: ConnectionCosts, self: string): Map<string, string> {
+  return search(costs, self).nextHops;
+}
+
+/** The cost of the cheapest path from `self` to each node that can be reached. */
+export function pathCosts(costs: ConnectionCosts, self: string): Map<string, number> {
+  const { best } = search(costs, self);
+  best.delete(self);
+  return best;
+}
+
+function search(
+  costs: ConnectionCosts,
+  self: string,
+): { nextHops: Map<string, string>; best: Map<string, number> } {
   const nextHops = new Map<string, string>();
   const best = new Map<string, number>([[self, 0]]);
   const done = new Set<string>();
@@ -31,7 +45,7 @@ export function shortestPaths(costs: ConnectionCosts, self: string): Map<string,
       }
     }
   }
-  return nextHops;
+  return { nextHops, best };
 }
 
 /** A binary heap: the cheapest node comes out first. */

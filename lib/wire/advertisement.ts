@@ -46,7 +46,8 @@ export interface Advertisement {
   readonly cancel: boolean;
 }
 
-const MAX_TAGS = 64;
+/** An IP router has one for each of its routes. */
+export const MAX_TAGS = 1024;
 const MAX_TAG_LENGTH = 1024;
 const MAX_WORK_COMMANDS = 1024;
 const MAX_WORK_TYPE_LENGTH = 255;

@@ -53,7 +53,7 @@ class World {
     const { port, tls } = configured.values as { port?: number; tls?: string };
     if (tls !== undefined) throw new Error(`unknown TLS config ${tls}`);
     return {
-      holds: port === undefined ? undefined : `tcp ${port}`,
+      holds: port === undefined ? [] : [`tcp ${port}`],
       open: () => this.#open(configured, port),
     };
   }

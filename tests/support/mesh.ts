@@ -5,6 +5,7 @@
 import { within } from "./eventually.ts";
 import { findProgram } from "./find_program.ts";
 import { LinkProxy } from "./link_proxy.ts";
+import { Namespace } from "./namespaces.ts";
 import { folderOf, type Need, needsOf, type NodeKind } from "./peers.ts";
 import { freePort } from "./ports.ts";
 import { TempFolder } from "./temp_folder.ts";
@@ -37,6 +38,11 @@ export class Mesh implements AsyncDisposable {
   /** A link to `port` that can be cut, stalled and healed. */
   link(port: number): LinkProxy {
     return this.#stack.use(LinkProxy.start(port));
+  }
+
+  /** Network interfaces apart from those of the machine; see `missingForNamespaces`. */
+  async namespace(): Promise<Namespace> {
+    return this.#stack.use(await Namespace.create());
   }
 
   /** A private folder that lives as long as the test. */
@@ -95,6 +101,8 @@ export interface MeshTestOptions {
   needs?: readonly Need[];
   /** Programs of the system that it uses. */
   programs?: readonly string[];
+  /** What it takes besides and is missing; "" for nothing. */
+  missing?: string;
   /** The test fails, with its logs printed, if it takes longer than this. */
   timeoutMs?: number;
 }
@@ -112,6 +120,7 @@ export function meshTest(
   const missing = [
     ...unset.length > 0 ? [`${unset.join(", ")} not set`] : [],
     ...absent.length > 0 ? [`${absent.join(", ")} not installed`] : [],
+    ...options.missing ? [`it takes ${options.missing}`] : [],
   ];
   Deno.test({
     name: missing.length > 0 ? `${name} (skipped: ${missing.join("; ")})` : name,

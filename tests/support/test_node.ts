@@ -13,6 +13,7 @@ import {
   submitWork,
 } from "./control_session.ts";
 import { eventually, PATIENCE_MS } from "./eventually.ts";
+import type { Namespace } from "./namespaces.ts";
 import { daemonCommand, type NodeKind } from "./peers.ts";
 import { killMarked, MARK } from "./processes.ts";
 import { Program } from "./program.ts";
@@ -34,6 +35,8 @@ export interface TestNodeOptions {
   /** The form of the config file; `map` is that of `--config-v2`. By default, `list`. */
   form?: "list" | "map";
   env?: Record<string, string>;
+  /** Where it runs, if not among the network interfaces of the test. */
+  namespace?: Namespace;
 }
 
 /** A unit as `work status` shows it. */
@@ -208,7 +211,8 @@ export class TestNode implements AsyncDisposable {
     await this.#writeConfig();
     const start = performance.now();
     const form = this.#options.form === "map" ? ["--config-v2"] : [];
-    const command = [...daemonCommand(this.kind), ...form, "--config", this.configPath];
+    const daemon = this.#options.namespace?.daemon(this.kind) ?? daemonCommand(this.kind);
+    const command = [...daemon, ...form, "--config", this.configPath];
     this.#program = Program.start(command, {
       env: { ...this.#options.env, [MARK]: this.#mark },
       cwd: this.folder,

@@ -1,6 +1,17 @@
 /** Services that run on top of the mesh. */
 import { defineAction } from "../action.ts";
-import { fileMode, filename, hostPort, port, serviceName, string } from "../value_type.ts";
+import { MAX_ANNOUNCED_ROUTES } from "../../services/ip/announcement.ts";
+import {
+  fileMode,
+  filename,
+  hostPort,
+  interfaceName,
+  localNetwork,
+  networkList,
+  port,
+  serviceName,
+  string,
+} from "../value_type.ts";
 
 const serviceParameter = {
   type: serviceName,
@@ -41,7 +52,7 @@ export const ipRouter = defineAction({
   mapKeys: ["ip-routers", "iprouters"],
   section: "services",
   description: "Run an IP router using a tun interface",
-  planned: true,
+  reloadable: true,
   parameters: {
     networkname: {
       type: serviceName,
@@ -49,9 +60,21 @@ export const ipRouter = defineAction({
       unique: "service",
       description: "Name of this network and service.",
     },
-    interface: { type: string, description: "Name of the local tun interface" },
-    localnet: { type: string, required: true, description: "Local /30 CIDR address" },
-    routes: { type: string, description: "Comma separated list of CIDR subnets to advertise" },
+    interface: {
+      type: interfaceName,
+      unique: "interface",
+      description: "Name of the local tun interface",
+    },
+    localnet: {
+      type: localNetwork,
+      required: true,
+      unique: "local network",
+      description: "Local /30 CIDR address",
+    },
+    routes: {
+      type: networkList({ most: MAX_ANNOUNCED_ROUTES }),
+      description: "Comma separated list of CIDR subnets to advertise",
+    },
   },
 });
 
