@@ -141,7 +141,7 @@ export const localNetwork: ValueType<IpNetwork> = {
 export function networkList({ most }: { most: number }): ValueType<readonly IpNetwork[]> {
   const expected = `networks with commas between them, such as 10.20.0.0/16,fd00:20::/64`;
   return {
-    label: "CIDR,…",
+    label: "CIDR,CIDR",
     read(raw) {
       const networks = new Map<string, IpNetwork>();
       for (const text of readText(raw, expected).split(",")) {

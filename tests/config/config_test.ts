@@ -3,6 +3,7 @@ import type { ConfigOf } from "../../lib/config/action.ts";
 import { tcpListener, type tcpPeer } from "../../lib/config/actions/backends.ts";
 import { controlService } from "../../lib/config/actions/control_service.ts";
 import { node } from "../../lib/config/actions/general.ts";
+import { ipRouter } from "../../lib/config/actions/services.ts";
 import { tlsClient } from "../../lib/config/actions/tls.ts";
 import { refuseUnsupported, sameAction } from "../../lib/config/config.ts";
 import { configOfArguments, configOfYaml, errorsOf, hostWith } from "./support.ts";
@@ -103,12 +104,56 @@ Deno.test("what has no effect yet is refused, with its name and position", async
 - tls-client: {name: t, cert: c, key: k}
 - tcp-peer: {address: 'x:1', tls: t}
 - work-kubernetes: {worktype: w}
-- ip-router: {networkname: net, localnet: 10.0.0.0/30}
+- command-service: {service: shell, command: sh}
 `);
   const refused = (() => refuseUnsupported(config)) as () => never;
   assert.deepEqual(await errorsOf(Promise.resolve().then(refused)), [
     "receptor.yml:4: work-kubernetes: not supported yet by this version",
-    "receptor.yml:5: ip-router: not supported yet by this version",
+    "receptor.yml:5: command-service: not supported yet by this version",
+  ]);
+});
+
+Deno.test("the networks of an IP router are read as the original reads them", async () => {
+  const config = await configOfYaml(`\
+- node: {id: foo}
+- ip-router: {networkname: net, localnet: 10.9.0.6/30, routes: "10.1.2.3/16, fd00::1/64,10.1.0.0/16"}
+`);
+  const { localnet, routes, interface: name } = config.find(ipRouter)!.values;
+  assert.equal(String(localnet), "10.9.0.4/30");
+  assert.deepEqual(routes!.map(String), ["10.1.0.0/16", "fd00::/64"]);
+  assert.equal(name, undefined);
+});
+
+Deno.test("what is wrong with an IP router is said, in the original's words", async () => {
+  const router = (parameters: string) =>
+    errorsOf(configOfYaml(`- node: x\n- ip-router: {networkname: net, ${parameters}}\n`));
+  const place = "receptor.yml:2: ip-router: ";
+  for (
+    const [parameters, message] of [
+      ["localnet: 10.9.0.0", "localnet: could not parse 10.9.0.0 as a CIDR address"],
+      ["localnet: 10.9.0.0/29", "localnet: local network 10.9.0.0/29 must be a /30 CIDR"],
+      ["localnet: 'fd00::/30'", "localnet: local network fd00::/30 must be IPv4"],
+      [
+        "localnet: 10.9.0.0/30, routes: '10.0.0.0/8,,'",
+        "routes: could not parse  as a CIDR address",
+      ],
+      [
+        "localnet: 10.9.0.0/30, interface: a/b",
+        "interface: expected the name of a network interface, 1 to 15 characters without / : %, " +
+        'got "a/b"',
+      ],
+    ]
+  ) {
+    assert.deepEqual(await router(parameters!), [place + message]);
+  }
+});
+
+Deno.test("two IP routers cannot have one interface or local network", async () => {
+  const router = (name: string) =>
+    `- ip-router: {networkname: ${name}, interface: tun7, localnet: 10.9.0.0/30}\n`;
+  assert.deepEqual(await errorsOf(configOfYaml(`- node: x\n${router("a")}${router("b")}`)), [
+    "receptor.yml:3: ip-router: interface tun7 already registered: it is at receptor.yml:2",
+    "receptor.yml:3: ip-router: local network 10.9.0.0/30 already registered: it is at receptor.yml:2",
   ]);
 });
 

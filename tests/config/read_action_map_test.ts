@@ -13,6 +13,8 @@ const EXAMPLES: Record<string, string> = {
   "string": "abc",
   "filename": "/x/abc",
   "host:port": "'host:1'",
+  "CIDR": "10.9.0.0/30",
+  "CIDR,CIDR": "'10.1.0.0/16,fd00::/64'",
   "int": "1024",
   "float": "2.5",
   "bool": "true",

@@ -86,6 +86,42 @@ Deno.test("onRoutesChanged reports changes and nothing else", async () => {
   equal(changes, 2);
 });
 
+Deno.test("paths lead to every node that can be reached, at their cost", async () => {
+  await using mesh = new SimMesh();
+  const [a] = mesh.addAll(3, [[0, 1], [1, 2]]);
+  await mesh.converge();
+  deepEqual(
+    a!.netceptor.paths(),
+    new Map([["n1", { via: "n1", cost: 1 }], ["n2", { via: "n1", cost: 2 }]]),
+  );
+});
+
+Deno.test("offers of a service are known and told, those of others and our own are not", async () => {
+  await using mesh = new SimMesh();
+  const [a, , c] = mesh.addAll(3, [[0, 1], [1, 2]]);
+  await mesh.converge();
+  let told = 0;
+  const listener = a!.netceptor.onOffer("svc", () => told++);
+  using _own = a!.netceptor.openDatagramPort("svc", {}, { advertise: { tags: {} } });
+  using _other = c!.netceptor.openDatagramPort("other", {}, { advertise: { tags: {} } });
+  await mesh.clock.advance(6000);
+  deepEqual(a!.netceptor.offersOf("svc"), []);
+  equal(told, 0);
+  const port = c!.netceptor.openDatagramPort("svc", {}, { advertise: { tags: { x: "y" } } });
+  await mesh.clock.advance(6000);
+  const offers = a!.netceptor.offersOf("svc");
+  deepEqual(offers.map(({ nodeId, tags }) => [nodeId, [...tags!]]), [["n2", [["x", "y"]]]]);
+  equal(told, 1);
+  port[Symbol.dispose]();
+  await mesh.clock.advance(1000);
+  deepEqual(a!.netceptor.offersOf("svc"), []);
+  equal(told, 2);
+  listener[Symbol.dispose]();
+  using _again = c!.netceptor.openDatagramPort("svc", {}, { advertise: { tags: {} } });
+  await mesh.clock.advance(6000);
+  equal(told, 2);
+});
+
 Deno.test("hasRoute knows this node, its neighbours, and no others", async () => {
   await using mesh = new SimMesh();
   const [a] = mesh.addAll(2, [[0, 1]]);

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { shortestPaths } from "../../lib/netceptor/shortest_paths.ts";
+import { pathCosts, shortestPaths } from "../../lib/netceptor/shortest_paths.ts";
 
 type Costs = Map<string, Map<string, number>>;
 
@@ -75,6 +75,15 @@ Deno.test("shortestPaths leaves out nodes that have only been mentioned", () => 
 
 Deno.test("shortestPaths of a node that knows nobody is empty", () => {
   deepEqual(shortestPaths(new Map(), "a"), new Map());
+});
+
+Deno.test("pathCosts are the least costs to the nodes that can be reached", () => {
+  fc.assert(fc.property(anyMesh, (costs) => {
+    for (const [from, least] of allCosts(costs)) {
+      const reachable = [...least].filter(([to, cost]) => to !== from && cost < Infinity);
+      deepEqual(new Map([...pathCosts(costs, from)].sort()), new Map(reachable.sort()));
+    }
+  }));
 });
 
 Deno.test("following shortestPaths from node to node costs the least there is", () => {
