@@ -16,7 +16,7 @@ const LINES: readonly NodeKind[][] = [
 for (const kinds of LINES) {
   meshTest(
     `IP is routed along ${kinds.join(" - ")}: pings, 50 MB each way, and routes that come and go`,
-    { kinds, missing, timeoutMs: 400_000 },
+    { kinds, missing, timeoutMs: 600_000 },
     (mesh) => routeForEachOther(mesh, kinds),
   );
 }

@@ -2,6 +2,7 @@
  * Network namespaces that a test makes, each with interfaces, addresses and routes of its own; they
  * are gone with the test, however it ends.
  */
+import { findProgram } from "./find_program.ts";
 import { daemonCommand, type NodeKind } from "./peers.ts";
 
 const decoder = new TextDecoder();
@@ -9,7 +10,9 @@ const decoder = new TextDecoder();
 /** What is missing for namespaces with tun devices and pings between them; "" for nothing. */
 export function missingForNamespaces(): string {
   if (Deno.build.os !== "linux" || Deno.uid() !== 0) return "root on Linux";
-  const needed = ["ip", "ping", "unshare", "nsenter"].filter((program) => !runs("which", program));
+  const needed = ["ip", "ping", "unshare", "nsenter"].filter((program) =>
+    findProgram(program) === undefined
+  );
   if (needed.length > 0) return needed.join(", ");
   // As a tun device takes: the file, and the capability, which containers rarely have.
   const script = "ip tuntap add dev probe0 mode tun";

@@ -12,6 +12,8 @@ const TCP_PEER = fileURLToPath(new URL("./_tcp_peer.ts", import.meta.url));
 const TCP_PORT = 9000;
 const MESH_PORT = 7000;
 const TRANSFER_BYTES = 50_000_000;
+/** A Go daemon repeats to a node that it has met before what it announces only every minute. */
+const ROUTES_PATIENCE_MS = 180_000;
 
 /** A node that routes. */
 export interface RoutedNode {
@@ -88,6 +90,7 @@ export async function waitForRoutes(
     );
   }, {
     intervalMs: 100,
+    timeoutMs: ROUTES_PATIENCE_MS,
     what: () => `${wanted ? "routes" : "no route"} to ${other.node.id}, there are:\n${routes}`,
   });
 }
