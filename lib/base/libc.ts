@@ -37,7 +37,6 @@ export const OpenFlag = {
 
 /** Error numbers that callers tell apart. */
 export const Errno = {
-  permission: 1,
   noProcess: 3,
   inputOutput: 5,
   again: 11,

@@ -124,6 +124,8 @@ export async function routeForEachOther(mesh: Mesh, kinds: readonly NodeKind[]):
   for (const [from, to] of [[near, far], [far, near]] as const) {
     await ping(from, to.address);
     await ping(from, to.addressBehind);
+    // The two may send packets of different lengths.
+    await ping(from, to.address, "-s", "20000");
     await transfer(from, to);
   }
   await far.node.stop();
