@@ -72,6 +72,8 @@ export { StreamService, type StreamServiceDeps } from "./lib/services/stream_ser
 export { TcpEntrance, type TcpEntranceOptions } from "./lib/services/tcp_entrance.ts";
 export { TerminalExit, type TerminalExitOptions } from "./lib/services/terminal_exit.ts";
 export type { DatagramServiceDeps } from "./lib/services/datagrams.ts";
+export { IpNetwork } from "./lib/base/ip_network.ts";
+export { IpRouter, type IpRouterDeps, type IpRouterOptions } from "./lib/services/ip/ip_router.ts";
 export { UdpClient, type UdpClientOptions } from "./lib/services/udp_client.ts";
 export { UdpServer, type UdpServerOptions } from "./lib/services/udp_server.ts";
 export { UnixEntrance } from "./lib/services/unix_entrance.ts";

@@ -21,6 +21,13 @@ export interface DatagramServiceDeps {
 
 const NO_OBSERVER: DropLogDeps["observer"] = { dropped() {}, limitHit() {} };
 
+/** Counts what a service drops, and tells the observer if there is one. */
+export function dropLogOf(
+  { log, clock, observer = NO_OBSERVER }: Omit<DatagramServiceDeps, "mesh">,
+): DropLog {
+  return new DropLog({ log, clock, observer });
+}
+
 export class DatagramSender {
   readonly #drops: DropLog;
   readonly #name: string;
@@ -28,7 +35,7 @@ export class DatagramSender {
 
   /** `name` is that of the service, for messages. */
   constructor(deps: DatagramServiceDeps, name: string) {
-    this.#drops = new DropLog({ ...deps, observer: deps.observer ?? NO_OBSERVER });
+    this.#drops = dropLogOf(deps);
     this.#name = name;
   }
 

@@ -104,12 +104,10 @@ Deno.test("what has no effect yet is refused, with its name and position", async
 - tls-client: {name: t, cert: c, key: k}
 - tcp-peer: {address: 'x:1', tls: t}
 - work-kubernetes: {worktype: w}
-- command-service: {service: shell, command: sh}
 `);
   const refused = (() => refuseUnsupported(config)) as () => never;
   assert.deepEqual(await errorsOf(Promise.resolve().then(refused)), [
     "receptor.yml:4: work-kubernetes: not supported yet by this version",
-    "receptor.yml:5: command-service: not supported yet by this version",
   ]);
 });
 

@@ -5,10 +5,10 @@
 import { messageOf } from "../../base/error_message.ts";
 import { formatIpAddress, type IpNetwork } from "../../base/ip_network.ts";
 import type { Datagram, DatagramPort } from "../../netceptor/datagram_port.ts";
-import { DropLog } from "../../netceptor/drop_log.ts";
+import type { DropLog } from "../../netceptor/drop_log.ts";
 import type { Mesh } from "../../netceptor/mesh.ts";
 import { PeriodicTask } from "../../netceptor/periodic_task.ts";
-import type { DatagramServiceDeps } from "../datagrams.ts";
+import { type DatagramServiceDeps, dropLogOf } from "../datagrams.ts";
 import type { Service } from "../service.ts";
 import { announcedNetworks, announcementTags, type OwnNetworks } from "./announcement.ts";
 import { packetAddresses } from "./packet.ts";
@@ -70,7 +70,7 @@ export class IpRouter implements Service {
   ) {
     this.#deps = deps;
     this.#options = options;
-    this.#drops = new DropLog(deps);
+    this.#drops = dropLogOf(deps);
     this.#port = port;
     this.#device = device;
     this.#plan = planRoutes([], options);

@@ -7,8 +7,6 @@ import { type IpDevice, IpRouter } from "../../../lib/services/ip/ip_router.ts";
 import { eventually } from "../../support/eventually.ts";
 import { TwoNodes } from "../_two_nodes.ts";
 
-const noObserver = { dropped() {}, limitHit() {} };
-
 class FakeDevice implements IpDevice {
   readonly name = "fake0";
   /** What the kernel got, and where it sends packets to this device. */
@@ -61,7 +59,6 @@ async function route(nodes: TwoNodes, mesh: Netceptor, local: string, ...routes:
   const device = new FakeDevice();
   const router = await IpRouter.open({
     ...nodes.deps,
-    observer: noObserver,
     mesh,
     openDevice: () => Promise.resolve(device),
   }, {
@@ -180,7 +177,7 @@ Deno.test("a router whose name is taken leaves the interface alone", async () =>
     opened++;
     return Promise.resolve(new FakeDevice());
   };
-  const deps = { ...nodes.deps, observer: noObserver, mesh: nodes.near, openDevice };
+  const deps = { ...nodes.deps, mesh: nodes.near, openDevice };
   const options = { network: "net", local: IpNetwork.parse("10.9.0.8/30"), routes: [] };
   await rejects(IpRouter.open(deps, options), ServiceTakenError);
   strictEqual(opened, 0);
@@ -190,7 +187,6 @@ Deno.test("a router without its interface gives its name back", async () => {
   await using nodes = await TwoNodes.create();
   const deps = {
     ...nodes.deps,
-    observer: noObserver,
     mesh: nodes.near,
     openDevice: () => Promise.reject(new Error("no tun here")),
   };
