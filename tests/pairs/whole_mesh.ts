@@ -8,7 +8,7 @@ import type { StrainedMesh } from "./strained_mesh.ts";
 /** Only a storm keeps a daemon busier than this for long. */
 const QUIET_WINDOW_MS = 250;
 const QUIET_TICKS = 5;
-const QUIET_LIMIT_MS = 20_000;
+const QUIET_LIMIT_MS = 60_000;
 
 /** Streams that linger for a moment, files being looked at. */
 const SPARE_DESCRIPTORS = 4;

@@ -198,7 +198,7 @@ Deno.test("of many simultaneous submissions under one id exactly one is accepted
 Deno.test("unknown units are refused alike by every command", async () => {
   await using folder = await temporaryFolder();
   await using work = await startWorkceptor(folder.path);
-  const signal = AbortSignal.timeout(1000);
+  const signal = new AbortController().signal;
   for (const id of ["nope", "../n1", "..", "", ".", "a/b", "a\0b", "x".repeat(5000)]) {
     const unknown = refusal(`unknown work unit ${id}`);
     await assert.rejects(work.status(id), unknown);
