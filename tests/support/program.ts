@@ -4,7 +4,7 @@ import { PATIENCE_MS, within } from "./eventually.ts";
 /** Characters of output to keep; beyond this, the oldest is forgotten. */
 const KEPT_OUTPUT = 4_000_000;
 /** How long to wait for more output after the exit, while a grandchild holds the pipe. */
-const DRAIN_MS = 200;
+const DRAIN_MS = 1_000;
 /** Variables of ours that a program under test may see. Everything else is withheld. */
 const PASSED_ON = ["PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "DENO_DIR", "RECEPTOR_CACHE"];
 
@@ -31,6 +31,8 @@ export class Program implements AsyncDisposable {
   readonly #waiters = new Set<() => void>();
   #output = "";
   #ended = false;
+  /** Nothing will be added to the output. */
+  #isComplete = false;
   /** Resolves when the process has ended and its output is complete. */
   readonly exited: Promise<Deno.CommandStatus>;
 
@@ -78,7 +80,9 @@ export class Program implements AsyncDisposable {
       wake = () => {
         const match = this.#output.match(pattern);
         if (match !== null) resolve(match);
-        else if (this.#ended) reject(new Error(`The program ended without printing ${pattern}`));
+        else if (this.#isComplete) {
+          reject(new Error(`The program ended without printing ${pattern}`));
+        }
       };
     });
     this.#waiters.add(wake);
@@ -123,6 +127,7 @@ export class Program implements AsyncDisposable {
       this.#stopReading.abort();
     });
     await this.#drained;
+    this.#isComplete = true;
     for (const wake of this.#waiters) wake();
     return status;
   }

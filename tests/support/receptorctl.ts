@@ -1,6 +1,10 @@
 /** Runs a receptorctl, ours or the Python one, and keeps what it said, byte for byte. */
+import { within } from "./eventually.ts";
 import { clientCommand, type ClientKind } from "./peers.ts";
 import { testEnvironment } from "./program.ts";
+
+/** A client that runs for so long, in milliseconds, hangs: less than a test may take. */
+const LONGEST_RUN_MS = 150_000;
 
 export interface ReceptorctlOptions {
   client?: ClientKind;
@@ -38,7 +42,15 @@ export async function receptorctl(
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   }).spawn();
   const feed = options.stdin === undefined ? undefined : feedStdin(child, options.stdin);
-  const { code, stdout, stderr } = await child.output();
+  const output = child.output();
+  const what = `the end of receptorctl ${args.join(" ")}`;
+  const { code, stdout, stderr } = await within(LONGEST_RUN_MS, what, output).catch(
+    async (error) => {
+      child.kill("SIGKILL");
+      await output;
+      throw error;
+    },
+  );
   await feed;
   const decoder = new TextDecoder();
   return {
