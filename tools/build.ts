@@ -10,6 +10,7 @@ import { type Bundle, bundle } from "./bundle.ts";
 import { presentRuntime } from "./runtime.ts";
 import { contentId, selfExtracting } from "./self_extracting.ts";
 import { say } from "./say.ts";
+import { V8_FLAGS } from "./v8_flags.ts";
 import { writeWhole } from "./write_whole.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -66,6 +67,7 @@ async function compile(
         "--no-check",
         "--no-config",
         "--allow-all",
+        V8_FLAGS,
         ...includes.map((name) => `--include=${name}`),
         `--output=${join(folder, "program")}`,
         program.entry,

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import type { Bundle } from "./bundle.ts";
+import { V8_FLAGS } from "./v8_flags.ts";
 
 /** The launcher is padded to this, so that the offsets after it do not depend on its text. */
 const LAUNCHER_BYTES = 16_384;
@@ -15,7 +16,7 @@ const ID_DIGITS = 16;
  * Nothing in the folder that the program is started in, or stored in, may change what it does, and
  * nothing is ever fetched.
  */
-const DENO_FLAGS = "-A --no-config --no-lock --no-remote --no-npm --cached-only";
+const DENO_FLAGS = `-A --no-config --no-lock --no-remote --no-npm --cached-only ${V8_FLAGS}`;
 
 /** A compressed Deno and the hash that names it. */
 export interface Runtime {
