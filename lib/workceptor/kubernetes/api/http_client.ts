@@ -1,6 +1,7 @@
 /** HTTP/1.1 connections to one server, kept for further requests. */
 import type { Clock } from "../../../base/clock.ts";
 import type { ByteConn } from "../../../base/byte_conn.ts";
+import { deadline } from "../../../base/deadline.ts";
 import { DialQueue } from "../../../base/dial_queue.ts";
 import { type HttpAnswer, HttpConn, type HttpRequest } from "./http_conn.ts";
 
@@ -12,6 +13,8 @@ export interface HttpClientDeps {
 /** Connections that wait for a request at most, and for how long: less than servers keep them. */
 const MAX_IDLE = 8;
 const MAX_IDLE_MS = 30_000;
+/** For TCP, a proxy, credentials and TLS together; a plug-in that makes credentials may be slow. */
+const MAX_DIAL_MS = 150_000;
 
 /**
  * A request failed on a connection that had served others before: as likely as not the server had
@@ -86,13 +89,19 @@ export class HttpClient implements Disposable {
   async #dial(signal: AbortSignal): Promise<HttpConn> {
     const stop = AbortSignal.any([signal, this.#ending.signal]);
     try {
-      const dial = () => this.#deps.dial(stop);
-      const conn = await this.#dials.dial("server", dial, { signal: stop });
+      const conn = await this.#dials.dial("server", () => this.#dialInTime(stop), { signal: stop });
       return new HttpConn(conn);
     } catch (cause) {
       stop.throwIfAborted();
       throw new DialError((cause as Error).message, { cause });
     }
+  }
+
+  async #dialInTime(stop: AbortSignal): Promise<ByteConn> {
+    const { clock, dial } = this.#deps;
+    const tooLate = () => new Error(`no connection to the server within ${MAX_DIAL_MS / 1000} s`);
+    using limit = deadline(clock, MAX_DIAL_MS, tooLate);
+    return await dial(AbortSignal.any([stop, limit.signal]));
   }
 
   #takeIdle(): HttpConn | undefined {

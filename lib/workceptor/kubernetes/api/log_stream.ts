@@ -2,13 +2,13 @@
 import type { Exchange } from "./http_client.ts";
 import { asKubeError } from "./kube_error.ts";
 
-const CHUNK_BYTES = 64 * 1024;
-/** Less than this is copied out of the buffer, which then serves the next read. */
-const SMALL_CHUNK_BYTES = CHUNK_BYTES / 4;
+/** Hundreds of logs may be followed at once, and most of them are silent. */
+const MIN_CHUNK_BYTES = 4 * 1024;
+const MAX_CHUNK_BYTES = 64 * 1024;
 
 /** Errors with a `KubeError` if the answer is cut, or the signal's reason; see `KubeApi.podLog`. */
 export function bodyStream(exchange: Exchange, signal: AbortSignal): ReadableStream<Uint8Array> {
-  let buffer = new Uint8Array(CHUNK_BYTES);
+  let buffer = new Uint8Array(MIN_CHUNK_BYTES);
   return new ReadableStream({
     async pull(controller) {
       let count: number | null;
@@ -18,9 +18,11 @@ export function bodyStream(exchange: Exchange, signal: AbortSignal): ReadableStr
         throw signal.aborted ? signal.reason : asKubeError(error);
       }
       if (count === null) return controller.close();
-      if (count <= SMALL_CHUNK_BYTES) return controller.enqueue(buffer.slice(0, count));
+      if (count <= buffer.length / 4) return controller.enqueue(buffer.slice(0, count));
       controller.enqueue(buffer.subarray(0, count));
-      buffer = new Uint8Array(CHUNK_BYTES);
+      // Grows as long as there is more than it holds.
+      const size = count < buffer.length ? buffer.length : 4 * buffer.length;
+      buffer = new Uint8Array(Math.min(size, MAX_CHUNK_BYTES));
     },
     cancel: () => exchange.release(),
   }, { highWaterMark: 0 });

@@ -96,6 +96,19 @@ Deno.test("a stream may be silent for as long as it wants, once it has begun", a
   equal(await exchange.read(buffer), null);
 });
 
+Deno.test("a connection that does not come about is given up, even for an endless stream", async () => {
+  const clock = new VirtualClock();
+  const dial = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+    );
+  using client = new HttpClient({ clock, dial });
+  const opened = client.exchange({ method: "GET", target: "/", headers: [] }, signal);
+  opened.catch(() => {});
+  await clock.advance(150_000);
+  await rejects(opened, /no connection to the server within 150 s/);
+});
+
 Deno.test("a watch that has been silent for too long ends, so that it is begun anew", async () => {
   const clock = new VirtualClock();
   using server = quietServer(clock);
