@@ -44,6 +44,13 @@ export function clusterTest(name: string, test: (cluster: TestCluster) => Promis
   });
 }
 
+/** Of a `Role`. */
+export interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
 export class TestCluster implements AsyncDisposable {
   readonly api: KubeApi;
   readonly #open: OpenKubeHttp;
@@ -111,7 +118,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** A kubeconfig, as text, of a new service account that has only these rights. */
-  async accountWith(name: string, rules: readonly unknown[]): Promise<string> {
+  async accountWith(name: string, rules: readonly Rule[]): Promise<string> {
     const { namespace } = this;
     const rbac = "apis/rbac.authorization.k8s.io/v1";
     await this.request("POST", this.path("serviceaccounts"), { metadata: { name } });
@@ -121,6 +128,7 @@ export class TestCluster implements AsyncDisposable {
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name },
       subjects: [{ kind: "ServiceAccount", name, namespace }],
     });
+    for (const rule of rules) await this.#untilAllowed(name, rule);
     const path = this.path(`serviceaccounts/${name}/token`);
     const { status } = await this.request<{ status: { token: string } }>("POST", path, {
       apiVersion: "authentication.k8s.io/v1",
@@ -128,6 +136,25 @@ export class TestCluster implements AsyncDisposable {
       spec: { expirationSeconds: 3600 },
     });
     return await this.#kubeconfigFor(status.token);
+  }
+
+  /** The server takes a moment to know of a new role. */
+  async #untilAllowed(account: string, { resources, verbs }: Rule): Promise<void> {
+    const { namespace } = this;
+    const [resource, subresource] = resources[0]!.split("/", 2);
+    const body = {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SubjectAccessReview",
+      spec: {
+        user: `system:serviceaccount:${namespace}:${account}`,
+        resourceAttributes: { namespace, resource, subresource, verb: verbs[0] },
+      },
+    };
+    const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    await eventually(async () => {
+      const { status } = await this.request<{ status: { allowed: boolean } }>("POST", path, body);
+      return status.allowed;
+    }, { what: `the rights of ${account}` });
   }
 
   /** A client by a source of its own. */
