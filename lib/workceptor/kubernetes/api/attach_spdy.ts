@@ -25,8 +25,8 @@ export const SPDY_PROTOCOL = "v4.channel.k8s.io";
 const READ_BYTES = 64 * 1024;
 /** Of stdin in one frame. */
 const MAX_DATA_BYTES = 32 * 1024;
-/** Control frames of a server hold a few headers at most. */
-const MAX_CONTROL_BYTES = 64 * 1024;
+/** Control frames of a server hold a few headers at most; they must fit the buffer. */
+const MAX_CONTROL_BYTES = READ_BYTES;
 
 type StreamName = "error" | "stdin" | OutputName;
 
@@ -99,7 +99,6 @@ export class AttachSpdy implements AttachTransport {
       else this.#open.add(id);
       // A failed write shows when reading.
       this.#write(opener.open(id, [["streamtype", name]])).catch(() => {});
-      // We send only stdin, but the server takes an end of ours for that of both directions.
       id += 2;
     }
   }
@@ -144,7 +143,7 @@ export class AttachSpdy implements AttachTransport {
   async #receiveControl(
     { type, flags, length }: Extract<SpdyHead, { kind: "control" }>,
   ): Promise<boolean> {
-    if (length > this.#buffer.length || !(await this.#has(length))) return false;
+    if (!(await this.#has(length))) return false;
     const payload = this.#take(length);
     // In most frames the first is the stream that it is about.
     const first = length < 4 ? 0 : new DataView(payload.buffer, payload.byteOffset).getUint32(0);

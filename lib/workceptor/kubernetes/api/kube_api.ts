@@ -117,9 +117,10 @@ export interface KubeApi extends AsyncDisposable {
   ): Promise<readonly Event[]>;
   /**
    * The log as it comes, in chunks of any size: lines are not kept together. The stream errors if
-   * the connection breaks, and closes only where the server says that the log ends. It can stay
-   * silent for as long as the container does, even if the connection is dead meanwhile. `signal`
-   * ends the stream as well as the request.
+   * the connection breaks, and closes only where the server says that the log ends. A kubelet that
+   * follows a log answers only once the container has printed something, so the promise may take as
+   * long; the stream can stay silent for as long as the container does, even if the connection is
+   * dead meanwhile. `signal` ends the stream as well as the request.
    */
   podLog(
     namespace: string,

@@ -32,6 +32,11 @@ export interface KubeHttpDeps {
   readonly server: URL;
 }
 
+/** An answer that has begun. Disposing ends the limit of its time, not the answer. */
+interface Attempt extends Disposable {
+  readonly exchange: Exchange;
+}
+
 /** What a server that is alive needs to answer, with much to spare. */
 export const ANSWER_LIMIT_MS = 60_000;
 /** A page of a list is the largest answer: 500 pods of up to 100 KB. */
@@ -47,11 +52,10 @@ export class KubeHttp {
 
   /** Makes a request and parses the whole answer. Rejects as `KubeApi` says. */
   async json<T>(request: KubeRequest, signal: AbortSignal): Promise<T> {
-    return await this.#repeated(request, signal, async (stop) => {
+    return await this.#repeated(request, signal, async () => {
       // The answer as a whole must come in time, not just its head.
-      using limit = this.#limit(request.headLimitMs);
-      const exchange = await this.#attempt(request, AbortSignal.any([stop, limit.signal]));
-      const { bytes, more } = await readExchange(exchange, MAX_ANSWER_BYTES);
+      using attempt = await this.#attempt(request, signal);
+      const { bytes, more } = await readExchange(attempt.exchange, MAX_ANSWER_BYTES);
       if (more) throw new KubeError(`the server's answer has more than ${MAX_ANSWER_BYTES} bytes`);
       try {
         return JSON.parse(new TextDecoder().decode(bytes)) as T;
@@ -63,37 +67,21 @@ export class KubeHttp {
 
   /** Makes a request whose answer is read by the caller, who must release the exchange. */
   async stream(request: KubeRequest, signal: AbortSignal): Promise<Exchange> {
-    return await this.#repeated(request, signal, async (stop) => {
-      using limit = this.#limit(request.headLimitMs);
-      const head = new AbortController();
-      const over = () => head.abort(limit.signal.reason);
-      const exchange = this.#attempt(request, AbortSignal.any([stop, head.signal]));
-      limit.signal.addEventListener("abort", over, { once: true });
-      try {
-        return await exchange;
-      } finally {
-        limit.signal.removeEventListener("abort", over);
-      }
+    return await this.#repeated(request, signal, async () => {
+      using attempt = await this.#attempt(request, signal);
+      return attempt.exchange;
     });
-  }
-
-  #limit(limitMs: number | undefined) {
-    return deadline(
-      this.#deps.clock,
-      limitMs,
-      () => new KubeError(`the server gave no answer within ${limitMs! / 1000} s`),
-    );
   }
 
   async #repeated<T>(
     { kind }: KubeRequest,
     signal: AbortSignal,
-    attempt: (signal: AbortSignal) => Promise<T>,
+    attempt: () => Promise<T>,
   ): Promise<T> {
     for (let count = 1;; count++) {
       try {
         signal.throwIfAborted();
-        return await attempt(signal);
+        return await attempt();
       } catch (error) {
         signal.throwIfAborted();
         const delayMs = retryDelayMs(error, count, kind);
@@ -104,15 +92,16 @@ export class KubeHttp {
   }
 
   /** Asks once, and once more with new credentials if the server does not know us. */
-  async #attempt(request: KubeRequest, signal: AbortSignal): Promise<Exchange> {
+  async #attempt(request: KubeRequest, signal: AbortSignal): Promise<Attempt> {
     const { credentials, http, rate } = this.#deps;
     for (let renewed = false;; renewed = true) {
       await rate.take(signal);
       const who = await credentials.headers(signal);
-      const exchange = await http.exchange(this.#httpRequest(request, who), signal);
-      const { status, statusText, headers } = exchange.answer;
-      if (status < 300) return exchange;
-      const { bytes } = await readExchange(exchange, MAX_ERROR_BYTES);
+      const attempt = await this.#ask(this.#httpRequest(request, who), request, signal);
+      const { status, statusText, headers } = attempt.exchange.answer;
+      if (status < 300) return attempt;
+      using _limit = attempt;
+      const { bytes } = await readExchange(attempt.exchange, MAX_ERROR_BYTES);
       if (status === 401 && !renewed) {
         credentials.refused(who.find(([name]) => name === "Authorization")?.[1]);
         // Their client certificates may be outdated too.
@@ -121,6 +110,24 @@ export class KubeHttp {
       }
       const text = new TextDecoder().decode(bytes);
       throw errorOfAnswer({ status, statusText, text, retryAfter: headers.get("retry-after") });
+    }
+  }
+
+  async #ask(
+    httpRequest: HttpRequest,
+    { headLimitMs }: KubeRequest,
+    signal: AbortSignal,
+  ): Promise<Attempt> {
+    const { clock, http } = this.#deps;
+    const tooLate = () =>
+      new KubeError(`the server gave no answer within ${headLimitMs! / 1000} s`);
+    const limit = deadline(clock, headLimitMs, tooLate);
+    try {
+      const exchange = await http.exchange(httpRequest, AbortSignal.any([signal, limit.signal]));
+      return { exchange, [Symbol.dispose]: () => limit[Symbol.dispose]() };
+    } catch (error) {
+      limit[Symbol.dispose]();
+      throw error;
     }
   }
 
