@@ -12,6 +12,7 @@ import { REMOTE_WORK_TYPE } from "../../lib/workceptor/remote/remote_extra_data.
 import { RemoteWork } from "../../lib/workceptor/remote/remote_work_type.ts";
 import type { WorkType } from "../../lib/workceptor/work_type.ts";
 import { Workceptor, type WorkceptorDeps } from "../../lib/workceptor/workceptor.ts";
+import { PATIENCE_MS } from "../support/eventually.ts";
 
 export const unixCaller: Caller = { via: "unix", secure: false, description: "unix" };
 export const auth = { caller: unixCaller, signature: "" };
@@ -158,7 +159,7 @@ export async function readAll(
   id: string,
   options: { startPos?: number; signal?: AbortSignal } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { startPos = 0, signal = AbortSignal.timeout(60_000) } = options;
+  const { startPos = 0, signal = AbortSignal.timeout(PATIENCE_MS) } = options;
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const output = await workceptor.results(id, { ...auth, startPos, signal });
   for await (const bytes of output) chunks.push(new Uint8Array(bytes));
@@ -181,7 +182,7 @@ export async function eventually<T>(
   condition: () => Promise<T | false | undefined> | T | false | undefined,
   what = "condition",
 ): Promise<T> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + PATIENCE_MS;
   while (true) {
     const value = await condition();
     if (value !== false && value !== undefined) return value;
