@@ -45,6 +45,8 @@ export interface Row {
   /** A run or a set-up that takes longer than this has failed. */
   readonly timeoutMs: number;
   readonly limits?: readonly Limit[];
+  /** What this machine lacks for it; without a row's name, such rows are left out. */
+  readonly missing?: string;
   setUp(kind: Kind, signal: AbortSignal): Awaitable<Contender>;
 }
 

@@ -2,6 +2,7 @@
 import type { Row, Scale } from "./row.ts";
 import { awayNode } from "./rows/away_node.ts";
 import { burst } from "./rows/burst.ts";
+import { ip } from "./rows/ip.ts";
 import { leftoverUnits } from "./rows/leftover_units.ts";
 import { localSubmits } from "./rows/local_submits.ts";
 import { memory } from "./rows/memory.ts";
@@ -38,11 +39,12 @@ const ROWS: readonly ((scale: Scale) => Row)[] = [
   tlsSubmits,
   tcpProxy(1),
   tcpProxy(2),
+  ip,
   memory,
   start,
 ];
 
-/** All rows, or those named; throws a `RangeError` that lists the names if one is unknown. */
+/** All rows that this machine can do, or those named; throws a `RangeError` that lists the names if one is unknown. */
 export function selectRows(scale: Scale, only: readonly string[]): Row[] {
   const rows = ROWS.map((row) => row(scale));
   const names = rows.map(({ name }) => name);
@@ -50,5 +52,7 @@ export function selectRows(scale: Scale, only: readonly string[]): Row[] {
   if (unknown !== undefined) {
     throw new RangeError(`There is no row ${unknown}; the rows are ${names.join(", ")}`);
   }
-  return only.length === 0 ? rows : rows.filter(({ name }) => only.includes(name));
+  return only.length === 0
+    ? rows.filter(({ missing }) => !missing)
+    : rows.filter(({ name }) => only.includes(name));
 }

@@ -6,7 +6,7 @@ import type { Mesh } from "../../support/mesh.ts";
 import { type Namespace, wire } from "../../support/namespaces.ts";
 import type { NodeKind } from "../../support/peers.ts";
 import { Program } from "../../support/program.ts";
-import type { TestNode } from "../../support/test_node.ts";
+import type { TestNode, TestNodeOptions } from "../../support/test_node.ts";
 
 const TCP_PEER = fileURLToPath(new URL("./_tcp_peer.ts", import.meta.url));
 const TCP_PORT = 9000;
@@ -33,6 +33,7 @@ export interface RoutedNode {
 export async function routedLine(
   mesh: Mesh,
   kinds: readonly NodeKind[],
+  logLevel?: TestNodeOptions["logLevel"],
 ): Promise<{ near: RoutedNode; far: RoutedNode }> {
   const namespaces: Namespace[] = [];
   for (const [index] of kinds.entries()) {
@@ -59,6 +60,7 @@ export async function routedLine(
       kind,
       id: `n${index + 1}`,
       namespace,
+      ...(logLevel === undefined ? {} : { logLevel }),
       actions: [
         index === 0 ? { "tcp-listener": { port: MESH_PORT } } : { "tcp-peer": peer },
         ...(index > 0 && !isEnd ? [{ "tcp-listener": { port: MESH_PORT } }] : []),
