@@ -81,11 +81,11 @@ export class AdvertisementTable {
     }
   }
 
-  /** The messages of the services called `service` that are offered. */
-  *offeredAs(service: string): Generator<Uint8Array> {
-    for (const services of this.#entries.values()) {
+  /** The services called `service` that are offered: their nodes, and their messages. */
+  *offeredAs(service: string): Generator<[nodeId: string, message: Uint8Array]> {
+    for (const [nodeId, services] of this.#entries) {
       const message = services.get(service)?.message;
-      if (message !== undefined) yield message;
+      if (message !== undefined) yield [nodeId, message];
     }
   }
 

@@ -174,7 +174,10 @@ export class Advertisements implements Disposable {
 
   /** The services called `service` that other nodes offer. */
   of(service: string): OfferedService[] {
-    return Array.from(this.#table.offeredAs(service), (message) => decodeAdvertisement(message));
+    return Array.from(this.#table.offeredAs(service), ([nodeId, message]) => ({
+      nodeId,
+      tags: () => decodeAdvertisement(message).tags,
+    }));
   }
 
   /** Everything that is known now, as `status` prints it; each is decoded when it is asked for. */

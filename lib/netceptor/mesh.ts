@@ -82,7 +82,8 @@ export interface MeshStatus {
 /** A service of another node, as that advertises it. */
 export interface OfferedService {
   readonly nodeId: string;
-  readonly tags: ReadonlyMap<string, string> | null;
+  /** Decoded each time: they may be many. */
+  tags(): ReadonlyMap<string, string> | null;
 }
 
 /** How a node can be reached. */

@@ -110,7 +110,7 @@ Deno.test("offers of a service are known and told, those of others and our own a
   const port = c!.netceptor.openDatagramPort("svc", {}, { advertise: { tags: { x: "y" } } });
   await mesh.clock.advance(6000);
   const offers = a!.netceptor.offersOf("svc");
-  deepEqual(offers.map(({ nodeId, tags }) => [nodeId, [...tags!]]), [["n2", [["x", "y"]]]]);
+  deepEqual(offers.map(({ nodeId, tags }) => [nodeId, [...tags()!]]), [["n2", [["x", "y"]]]]);
   equal(told, 1);
   port[Symbol.dispose]();
   await mesh.clock.advance(1000);

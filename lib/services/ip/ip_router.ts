@@ -13,11 +13,17 @@ import type { Service } from "../service.ts";
 import { announcedNetworks, announcementTags, type OwnNetworks } from "./announcement.ts";
 import { packetAddresses } from "./packet.ts";
 import { PrefixTable } from "./prefix_table.ts";
-import { type Announcer, planRoutes, type RoutePlan } from "./route_plan.ts";
+import {
+  type Announcer,
+  type Candidate,
+  chooseAnnouncers,
+  planRoutes,
+  type RoutePlan,
+} from "./route_plan.ts";
 import { TunDevice, type TunOptions } from "./tun_device.ts";
 
 /** How long changes in the mesh may wait for each other, in milliseconds. */
-const PLAN_MIN_GAP_MS = 200;
+const PLAN_MIN_GAP_MS = 500;
 /** How often routes that somebody removed are put back: as often as the original does. */
 const REPAIR_INTERVAL_MS = 10_000;
 /** No packet is longer. */
@@ -205,11 +211,13 @@ export class IpRouter implements Service {
     const { mesh } = this.#deps;
     const { network } = this.#options;
     const paths = mesh.paths();
-    return mesh.offersOf(network).flatMap(({ nodeId, tags }) => {
+    const candidates: Candidate[] = [];
+    for (const { nodeId, tags } of mesh.offersOf(network)) {
       const path = paths.get(nodeId);
-      const networks = announcedNetworks(network, tags);
-      return path === undefined || networks === undefined ? [] : [{ nodeId, ...path, networks }];
-    });
+      if (path === undefined) continue;
+      candidates.push({ nodeId, ...path, networks: () => announcedNetworks(network, tags()) });
+    }
+    return chooseAnnouncers(candidates);
   }
 
   /** Writes what was not the case before, as far as the bound on lines allows. */

@@ -2,7 +2,12 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { IpNetwork, parseIpAddress } from "../../../lib/base/ip_network.ts";
 import { PrefixTable } from "../../../lib/services/ip/prefix_table.ts";
-import { type Announcer, planRoutes } from "../../../lib/services/ip/route_plan.ts";
+import {
+  type Announcer,
+  type Candidate,
+  chooseAnnouncers,
+  planRoutes,
+} from "../../../lib/services/ip/route_plan.ts";
 
 const OWN = { local: net("10.9.0.0/30"), routes: [net("10.20.0.0/16")] };
 
@@ -101,6 +106,31 @@ Deno.test("a default route is taken, but neither half of one nor what is not for
   const plan = planRoutes([announcer("n", 1, ...refused, ...accepted)], OWN);
   deepStrictEqual([...plan.routes.keys()].sort(), [...accepted].sort());
   strictEqual(plan.refused.size, refused.length, [...plan.refused].join("\n"));
+});
+
+Deno.test("networks are looked at in equal shares for each neighbour, nearest nodes first", () => {
+  const looked: string[] = [];
+  const candidate = (nodeId: string, via: string, cost: number, count: number): Candidate => ({
+    nodeId,
+    via,
+    cost,
+    networks() {
+      looked.push(nodeId);
+      return count === 0 ? undefined : Array<IpNetwork>(count).fill(net("10.0.0.0/8"));
+    },
+  });
+  const flood = Array.from({ length: 50 }, (_, index) => candidate(`f${index}`, "x", 1, 99));
+  const honest = [
+    candidate("h2", "y", 9, 1),
+    candidate("h1", "y", 2, 3),
+    candidate("no", "y", 1, 0),
+  ];
+  const chosen = chooseAnnouncers([...flood, ...honest], 1000).map(({ nodeId }) => nodeId);
+  deepStrictEqual(chosen.filter((nodeId) => nodeId.startsWith("h")), ["h1", "h2"]);
+  strictEqual(chosen.length, 2 + 10);
+  // And what is over the bound is not even decoded.
+  strictEqual(looked.length, 3 + 10);
+  deepStrictEqual(chooseAnnouncers([]), []);
 });
 
 Deno.test("when there is no room for all routes, every neighbour gets its share", () => {
