@@ -8,6 +8,7 @@ import { freePort } from "../support/ports.ts";
 import { isRunning } from "../support/processes.ts";
 import { Program } from "../support/program.ts";
 import type { Action } from "../support/test_node.ts";
+import { ping, routedLine, waitForRoutes } from "../services/ip/_routed_nodes.ts";
 
 const missing = missingForNamespaces();
 
@@ -113,6 +114,31 @@ meshTest(
     });
     await node.restart();
     assert.deepEqual(Object.keys(await interfaces(namespace)), ["mytun"]);
+  },
+);
+
+meshTest(
+  "routes are put back when somebody removes them, and come after others to the same network",
+  { missing },
+  async (mesh) => {
+    const { near, far } = await routedLine(mesh, ["ours", "ours"]);
+    await waitForRoutes(near, far, true);
+    await waitForRoutes(far, near, true);
+    await ping(near, far.addressBehindV6, "-I", near.addressBehindV6);
+
+    await near.namespace.ip("route flush dev tun0 metric 30000");
+    await waitForRoutes(near, far, true);
+
+    const device = async () => {
+      const route = await near.namespace.ip(`route get ${far.addressBehind}`);
+      return / dev (\S+)/.exec(route)![1];
+    };
+    assert.equal(await device(), "tun0");
+    // As DHCP and NetworkManager make them.
+    await near.namespace.ip(`route add ${far.behind} dev wire1 metric 100`);
+    assert.equal(await device(), "wire1");
+    await near.namespace.ip(`route delete ${far.behind} dev wire1 metric 100`);
+    assert.equal(await device(), "tun0");
   },
 );
 

@@ -24,6 +24,9 @@ export interface RoutedNode {
   readonly local: string;
   readonly behind: string;
   readonly addressBehind: string;
+  /** The same for IPv6, for which the original's nodes get no route. */
+  readonly behindV6: string;
+  readonly addressBehindV6: string;
 }
 
 /**
@@ -52,10 +55,16 @@ export async function routedLine(
       local: `10.9.0.${index * 4}/30`,
       behind: `10.2${index}.0.0/16`,
       addressBehind: `10.2${index}.0.1`,
+      behindV6: `fd00:2${index}::/64`,
+      addressBehindV6: `fd00:2${index}::1`,
     };
-    if (isEnd) await namespace.ip(`address add ${place.addressBehind}/16 dev lo`);
+    if (isEnd) {
+      await namespace.ip(`address add ${place.addressBehind}/16 dev lo`);
+      await namespace.ip(`address add ${place.addressBehindV6}/64 dev lo`);
+    }
     const peer = { address: `${wireAddress(index, 1).split("/")[0]}:${MESH_PORT}` };
-    const router = { networkname: "net", localnet: place.local, routes: place.behind };
+    const routes = `${place.behind},${place.behindV6}`;
+    const router = { networkname: "net", localnet: place.local, routes };
     const node = await mesh.node({
       kind,
       id: `n${index + 1}`,
