@@ -1,4 +1,5 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import fc from "fast-check";
 import {
   currentContext,
   type KubeContext,
@@ -135,6 +136,32 @@ for (const [what, text, message] of MISTAKES) {
     await rejects(read(text), message);
   });
 }
+
+const FIELDS = [
+  ...["server", "certificate-authority", "certificate-authority-data", "tls-server-name"],
+  ...["insecure-skip-tls-verify", "proxy-url", "extensions", "token", "tokenFile", "username"],
+  ...["client-certificate", "client-key-data", "exec", "as", "as-groups", "as-user-extra"],
+  ...["apiVersion", "command", "args", "env", "__proto__", "constructor"],
+];
+
+Deno.test("whatever a kubeconfig holds, it is used or refused with a reason", async () => {
+  const { any } = fc.letrec((tie) => ({
+    any: fc.oneof(
+      { depthSize: "small" },
+      fc.constantFrom(null, true, 1, "", "text", "a/b", "Y2E=", "client.authentication.k8s.io/v1"),
+      fc.array(tie("any"), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom(...FIELDS), tie("any"), { maxKeys: 5 }),
+    ),
+  }));
+  await fc.assert(
+    fc.asyncProperty(any, any, fc.boolean(), async (user, cluster, trusted) => {
+      const text = config(JSON.stringify(user), JSON.stringify(cluster));
+      const result = await read(text, trusted).catch((error) => error);
+      ok(result instanceof SyntaxError || result.name === "c", String(result));
+    }),
+    { numRuns: 500 },
+  );
+});
 
 Deno.test("an error in a kubeconfig does not show what is in it", async () => {
   const error = await read("users: [{name: a, user: {token: s3cret}}\n: ]").catch((e) => e);
