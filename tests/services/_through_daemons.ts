@@ -31,7 +31,7 @@ interface Setup {
 }
 
 const REMOTE = { remotenode: "n2", remoteservice: "svc" };
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 
 function overTcp(): Setup {
   const [port, behind] = [freePort(), freePort()];

@@ -1,6 +1,7 @@
 /** UDP through the mesh, in one process. */
 import assert from "node:assert/strict";
 import { UdpSocket } from "../../lib/backends/udp_socket.ts";
+import type { Clock } from "../../lib/base/clock.ts";
 import { IDLE_MS, PeerTable } from "../../lib/services/peer_table.ts";
 import { UdpClient } from "../../lib/services/udp_client.ts";
 import { UdpServer } from "../../lib/services/udp_server.ts";
@@ -34,8 +35,12 @@ async function endpoint(answer?: (text: string) => string) {
   };
 }
 
-async function udpThrough(nodes: TwoNodes, behind: number): Promise<number> {
-  const { deps } = nodes;
+async function udpThrough(
+  nodes: TwoNodes,
+  behind: number,
+  clock: Clock = nodes.deps.clock,
+): Promise<number> {
+  const deps = { ...nodes.deps, clock };
   const address = `127.0.0.1:${behind}`;
   nodes.run(new UdpClient({ ...deps, mesh: nodes.far }, { service: "svc", address }));
   const server = await UdpServer.bind({ ...deps, mesh: nodes.near }, {
@@ -88,6 +93,35 @@ Deno.test("a datagram that the mesh cannot carry is dropped with one line", asyn
   assert.equal(lines.length, 1, lines.join("\n"));
   assert.match(lines[0]!, /udp-server \d+: datagram dropped: to far:svc: .*at most 65499 fit/);
 });
+
+Deno.test("both ends forget whoever has been idle, and take them up again", async () => {
+  await using nodes = await TwoNodes.create();
+  await using echo = await endpoint((text) => `re: ${text}`);
+  await using one = await endpoint();
+  const clock = new VirtualClock();
+  const port = await udpThrough(nodes, echo.socket.address.port, clock);
+  const ask = async (text: string) => {
+    await eventually(async () => {
+      await one.send(text, port);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return one.got.includes(`re: ${text}`);
+    }, { what: `the answer to ${text}` });
+  };
+  await ask("first");
+  const files = openFiles();
+  await clock.advance(IDLE_MS / 2);
+  await ask("second");
+  assert.equal(echo.senders.size, 1);
+  await clock.advance(IDLE_MS + 1);
+  await ask("third");
+  // Another socket leads from the far node to the echo, in place of the one before.
+  assert.equal(echo.senders.size, 2);
+  await eventually(() => openFiles() === files, { what: "the end of the other socket" });
+});
+
+function openFiles(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}
 
 Deno.test("idle peers are forgotten, and those in use are kept", async () => {
   const clock = new VirtualClock();

@@ -348,16 +348,18 @@ export class TestNode implements AsyncDisposable {
         intervalMs: 2,
       },
     );
+    // The Go daemon greets before it knows its work types.
+    const { logLevel = "debug" } = this.#options;
+    if (program.running && (logLevel === "info" || logLevel === "debug")) {
+      await program.waitForOutput(/Initialization complete/).catch((error) => {
+        if (program.running) throw error;
+      });
+    }
     if (!program.running) {
       const { code, signal } = await program.exited;
       throw new Error(
         `Node ${this.id} ended with ${signal ?? `code ${code}`} at its start:\n${program.output}`,
       );
-    }
-    // The Go daemon greets before it knows its work types.
-    const { logLevel = "debug" } = this.#options;
-    if (logLevel === "info" || logLevel === "debug") {
-      await program.waitForOutput(/Initialization complete/);
     }
   }
 }
