@@ -10,8 +10,13 @@ import { freePort } from "../support/ports.ts";
 import type { TempFolder } from "../support/temp_folder.ts";
 import type { Action } from "../support/test_node.ts";
 
-export type Carrier = "TCP" | "TCP with TLS everywhere" | "Unix sockets";
-export const CARRIERS: readonly Carrier[] = ["TCP", "TCP with TLS everywhere", "Unix sockets"];
+export const CARRIERS = [
+  "TCP",
+  "TCP with TLS everywhere",
+  "Unix sockets",
+  "Unix sockets with TLS in between",
+] as const;
+export type Carrier = (typeof CARRIERS)[number];
 
 export interface Through {
   /** The node where connections come in, and the one from which they go on. */
@@ -69,11 +74,19 @@ function profiles({ ca, cert, key }: Certificates, id: string): Action[] {
   ];
 }
 
-function overUnix(folder: TempFolder): Setup {
+async function overUnix(folder: TempFolder, tls: boolean): Promise<Setup> {
   const [here, there] = [folder.join("here"), folder.join("there")];
+  const files = tls ? await makeCertificates(folder.path, ["n1", "n2"]) : undefined;
+  const secured = (id: string, name: string) => ({
+    profiles: files === undefined ? [] : profiles(files, id),
+    parameters: tls ? { tls: name } : {},
+  });
+  const [near, far] = [secured("n1", "client"), secured("n2", "server")];
+  const entrance = { filename: here, permissions: "0660", ...REMOTE, ...near.parameters };
+  const exit = { service: "svc", filename: there, ...far.parameters };
   return {
-    near: [{ "unix-socket-server": { filename: here, permissions: "0660", ...REMOTE } }],
-    far: [{ "unix-socket-client": { service: "svc", filename: there } }],
+    near: [...near.profiles, { "unix-socket-server": entrance }],
+    far: [...far.profiles, { "unix-socket-client": exit }],
     listen: () => Deno.listen({ transport: "unix", path: there }),
     dial: () => {
       assert.equal(Deno.lstatSync(here).mode! & 0o777, 0o660);
@@ -85,11 +98,7 @@ function overUnix(folder: TempFolder): Setup {
 /** Starts both nodes and sends the bytes; throws if any are lost or changed. */
 export async function carryBytes(mesh: Mesh, through: Through): Promise<void> {
   const folder = await mesh.folder();
-  const setup = through.carrier === "TCP"
-    ? overTcp()
-    : through.carrier === "Unix sockets"
-    ? overUnix(folder)
-    : await overTls(folder);
+  const setup = await setUp(through.carrier, folder);
   await mesh.line([through.near, through.far], (id) => ({
     actions: id === "n1" ? setup.near : setup.far,
   }));
@@ -98,6 +107,19 @@ export async function carryBytes(mesh: Mesh, through: Through): Promise<void> {
     await within(PATIENCE_MS, "the bytes", exchange(setup, listener, through.bytes));
   } finally {
     listener.close();
+  }
+}
+
+async function setUp(carrier: Carrier, folder: TempFolder): Promise<Setup> {
+  switch (carrier) {
+    case "TCP":
+      return overTcp();
+    case "TCP with TLS everywhere":
+      return await overTls(folder);
+    case "Unix sockets":
+      return await overUnix(folder, false);
+    case "Unix sockets with TLS in between":
+      return await overUnix(folder, true);
   }
 }
 
