@@ -28,7 +28,7 @@ export function tcpProxy(hops: number): (scale: Scale) => Row {
     };
     const far = hops === 1 ? "1 hop" : `${hops} hops`;
     return {
-      name: `tcp-proxy-${far.replace(" ", "-")}`,
+      name: `tcp-${far.replace(" ", "-")}`,
       title: `TCP connections through the mesh over ${far}`,
       figures: [
         { key: "rate", label: `${amount.bytes / 1e6} MB`, unit: "MB/s", better: "higher" },

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { pool } from "../../bench/pool.ts";
 import { proportionalMegabytes } from "../../bench/process_usage.ts";
+import { UdpSocket } from "../../lib/backends/udp_socket.ts";
 import { type ByteConn, closeQuietly, writeAll } from "../../lib/base/byte_conn.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { type Mesh, meshTest } from "../support/mesh.ts";
@@ -57,7 +58,7 @@ async function readAll(conn: Pick<ByteConn, "read">): Promise<string> {
 }
 
 async function say(conn: ByteConn, text: string): Promise<void> {
-  await writeAll(conn, new TextEncoder().encode(text));
+  await writeAll(conn, encodeText(text));
 }
 
 meshTest("either direction may end first, the other goes on", { kinds }, async (mesh) => {
@@ -230,6 +231,39 @@ async function echoOne(conn: Deno.TcpConn): Promise<void> {
   } finally {
     closeQuietly(conn);
   }
+}
+
+meshTest("a datagram that is too long for the mesh is dropped, with a line in the log", {
+  kinds,
+}, async (mesh) => {
+  await using echo = await UdpSocket.bind({ host: HOST, port: 0 });
+  echo.start({
+    onDatagram: (bytes, from) => void echo.send(encodeText(String(bytes.length)), from),
+    onError() {},
+  });
+  const port = freePort();
+  const [near] = await twoNodes(mesh, { "udp-server": { port, bindaddr: HOST, ...REMOTE } }, {
+    "udp-client": { service: "svc", address: `${HOST}:${echo.address.port}` },
+  });
+  await using client = await UdpSocket.bind({ host: HOST, port: 0 });
+  const answers = new Set<string>();
+  client.start({
+    onDatagram: (bytes) => void answers.add(new TextDecoder().decode(bytes)),
+    onError() {},
+  });
+  const sendUntil = (length: number, done: () => boolean) =>
+    eventually(async () => {
+      await client.send(new Uint8Array(length), { host: HOST, port });
+      return done();
+    }, { intervalMs: 50, what: `the end of datagrams of ${length} bytes` });
+  const line = /udp-server \d+: datagram dropped: to n2:svc: .*at most 65499 fit/;
+  await sendUntil(65_500, () => line.test(near.log));
+  await sendUntil(65_499, () => answers.has("65499"));
+  assert.deepEqual([...answers], ["65499"]);
+});
+
+function encodeText(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
 }
 
 meshTest("a stale Unix socket is replaced, a live one or another file is not", {
