@@ -99,7 +99,7 @@ meshTest(
     await eventually(async () => await shownAt(linkPort, tls) === after);
     assert.equal(await shownAt(controlPort, tls), after);
     assert.deepEqual([await connects(near, "new"), await connects(near, "old")], [true, false]);
-    assert.match(far.log, /^INFO \S+ \S+ tls-server server: files changed and were read again$/m);
+    await far.waitForLog(/^INFO \S+ \S+ tls-server server: files changed and were read again$/m);
 
     assert.match(await open.command("status"), /"NodeID":"far"/);
     assert.equal(near.log.match(/Connection established/g)?.length, 1);

@@ -38,7 +38,7 @@ meshTest("we dial a Go node, which names us in its log", { kinds }, async (mesh)
   const go = await mesh.node({ kind: "go", id: "go", actions: [goListener(port)] });
   ours.dial(port);
   await Promise.all([ours.waitForRoute("go"), go.waitForRoute("ours")]);
-  match(go.log, /Connection established with ours/);
+  await go.waitForLog(/Connection established with ours/);
   equal((await ours.netceptor.ping("go")).from, "go");
 });
 

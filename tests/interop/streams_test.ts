@@ -1,5 +1,5 @@
 /** Streams between our mesh node and Go daemons. */
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { writeAll } from "../../lib/base/byte_conn.ts";
 import { meshTest } from "../support/mesh.ts";
 import { freePort } from "../support/ports.ts";
@@ -65,5 +65,5 @@ meshTest("a service that a Go node does not have is reported at once", { kinds }
   await Promise.all([ours.waitForRoute("go"), go.waitForRoute("ours")]);
   await rejects(ours.netceptor.dial("go", "nosuch"), { message: "service unknown" });
   await rejects(go.json("connect ours nosuch"));
-  match(go.log, /remote service nosuch to node ours is unreachable/);
+  await go.waitForLog(/remote service nosuch to node ours is unreachable/);
 });
