@@ -1,6 +1,7 @@
 /** receptorctl, the command line client of a Receptor node. */
 import { systemClock } from "./lib/base/clock.ts";
 import { ExitCode } from "./lib/ctl/ctl_error.ts";
+import { consoleWindow } from "./lib/ctl/console_window.ts";
 import { main } from "./lib/ctl/main.ts";
 import { VERSION } from "./lib/daemon/version.ts";
 
@@ -16,6 +17,7 @@ Deno.exit(
     clock: systemClock,
     environment: (name) => Deno.env.get(name),
     stdin: Deno.stdin,
+    window: consoleWindow,
     stdout: Deno.stdout,
     stderr: Deno.stderr,
     interrupted: interrupt.signal,

@@ -6,6 +6,7 @@ import { abortable } from "../base/abortable.ts";
 import { type ByteConn, writeAll } from "../base/byte_conn.ts";
 import { LineReader } from "../base/line_reader.ts";
 import { ControlError } from "./control_error.ts";
+import { connectingTerminal } from "./texts.ts";
 import type { SubmitRequest } from "./work_service.ts";
 
 /** The peer does not speak the control protocol as expected. */
@@ -176,6 +177,25 @@ export class ControlClient implements Disposable {
       const reply = await this.#reply(signal);
       if (!reply.startsWith("Connecting")) throw unexpected(reply, "Connecting");
       return this.#lines;
+    });
+  }
+
+  /**
+   * The same for a client with a window, in which it shows a terminal: if `tellsWindow`, what it sends
+   * must be terminal frames. Nodes of the original do not take that.
+   */
+  connectTerminal(
+    node: string,
+    service: string,
+    tlsClient = "",
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<{ readonly stream: ByteConn; readonly tellsWindow: boolean }> {
+    return this.#exclusively(options.signal, async (signal) => {
+      const tls = tlsClient === "" ? {} : { tls: tlsClient };
+      await this.#send({ command: "connect", node, service, ...tls, terminal: true });
+      const reply = await this.#reply(signal);
+      if (!reply.startsWith("Connecting")) throw unexpected(reply, "Connecting");
+      return { stream: this.#lines, tellsWindow: reply === connectingTerminal };
     });
   }
 

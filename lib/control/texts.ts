@@ -6,6 +6,8 @@
 
 export const greeting = (nodeId: string) => `Receptor Control, node ${nodeId}`;
 export const connecting = "Connecting";
+/** What a client is told that has offered to tell the size of its window, and now has to. */
+export const connectingTerminal = "Connecting a terminal";
 export const unitCreated = (unitId: string) =>
   `Work unit created with ID ${unitId}. Send stdin data and EOF.`;
 export const streamingResults = (unitId: string) => `Streaming results for work unit ${unitId}`;

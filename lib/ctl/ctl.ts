@@ -13,10 +13,20 @@ export interface Input {
   setRaw(raw: boolean): void;
 }
 
+/** The window in which receptorctl runs, if any. */
+export interface Window {
+  /** In characters; undefined if there is none. */
+  size(): { readonly rows: number; readonly columns: number } | undefined;
+  /** Disposing ends the calls. */
+  onResize(listener: () => void): Disposable;
+}
+
 export interface Ctl {
   readonly node: NodeConnection;
   readonly terminal: Terminal;
   readonly input: Input;
+  readonly window: Window;
+  readonly environment: (name: string) => string | undefined;
   /** Aborts on Ctrl-C. */
   readonly signal: AbortSignal;
   readonly versions: { readonly receptorctl: string; readonly receptor: string };

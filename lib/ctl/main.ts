@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import { receptorctl } from "./command_table.ts";
-import { type Ctl, type Input, NodeConnection } from "./ctl.ts";
+import { type Ctl, type Input, NodeConnection, type Window } from "./ctl.ts";
 import { CtlError, ExitCode, UsageError } from "./ctl_error.ts";
 import { renderHelp, renderUsage } from "./help.ts";
 import { socketOpener, type SocketOptions } from "./open_socket.ts";
@@ -16,6 +16,7 @@ export interface World {
   clock: Clock;
   environment(name: string): string | undefined;
   stdin: Input;
+  window: Window;
   stdout: Output;
   stderr: Output;
   /** Aborts on Ctrl-C. */
@@ -80,6 +81,8 @@ async function run(
     node,
     terminal,
     input: world.stdin,
+    window: world.window,
+    environment: world.environment,
     signal: world.interrupted,
     versions: { receptorctl: world.version, receptor: version },
   };

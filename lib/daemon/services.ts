@@ -66,8 +66,15 @@ const serviceActions = new ActionHandlers<ServiceDeps, Promise<PreparedService>>
   .on(commandService, async ({ service, command, tls }, deps) => {
     const tags = { type: "Command Service" };
     const exit = new TerminalExit(deps, { command, environment: Deno.env.toObject() });
-    const maxConnections = MAX_TERMINALS;
-    return fromMesh(deps, { name: "command-service", service, tls, tags, exit, maxConnections });
+    return fromMesh(deps, {
+      name: "command-service",
+      service,
+      tls,
+      tags,
+      exit,
+      takesWindow: true,
+      maxConnections: MAX_TERMINALS,
+    });
   })
   // deno-lint-ignore require-await -- what it throws must be a rejection
   .on(udpServer, async ({ port, bindaddr: bindAddress, remotenode: node, remoteservice }, deps) => {
@@ -161,16 +168,18 @@ interface StreamsFromMesh {
   /** What the original advertises the service under. */
   readonly tags: Record<string, string>;
   readonly exit: Exit;
+  readonly takesWindow?: boolean;
   readonly maxConnections?: number;
 }
 
 function fromMesh(deps: ServiceDeps, options: StreamsFromMesh): PreparedService {
-  const { name, service, tags, exit, maxConnections } = options;
+  const { name, service, tags, exit, takesWindow, maxConnections } = options;
   const tls = serverTls(options.tls, deps)?.mesh;
   return streams(deps, {
     name: `${name} ${service}`,
     holds: [`service ${service}`],
-    entrance: () => MeshEntrance.open(deps.mesh, service, { tls, advertise: { tags } }),
+    entrance: () =>
+      MeshEntrance.open(deps.mesh, service, { tls, advertise: { tags }, takesWindow }),
     exit,
     maxConnections,
   });

@@ -13,6 +13,11 @@ export interface MeshConn extends ByteConn {
   /** Whether a named TLS config secures it (otherwise: encrypted, but not authenticated). */
   readonly secure: boolean;
   /**
+   * Whether the dialler sends the frames of a client with a window (`terminal_frames.ts`): it has
+   * offered that, and the service takes them.
+   */
+  readonly tellsWindow: boolean;
+  /**
    * Resolves when the stream is over or the peer has broken it off, with the error that ended it, if
    * any; never rejects.
    */
@@ -27,6 +32,8 @@ export interface MeshConn extends ByteConn {
 export interface DialOptions {
   /** A named `tls-client` config; without one, only the well-known insecure name is accepted. */
   tls?: ClientTls | undefined;
+  /** Offers to tell the size of a window; `tellsWindow` of the stream says whether to do so. */
+  offersWindow?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -34,6 +41,8 @@ export interface ListenOptions {
   tls?: ServerTls | undefined;
   /** Advertises the service to the mesh under these tags. */
   advertise?: { tags: Record<string, string> } | undefined;
+  /** Takes the offers of diallers to tell the size of their window. */
+  takesWindow?: boolean | undefined;
 }
 
 export interface MeshListener extends AsyncDisposable {

@@ -2,7 +2,7 @@
 import { abortable } from "../base/abortable.ts";
 import type { Connection } from "../quic/connection.ts";
 import type { QuicStream } from "../quic/quic_stream.ts";
-import { FIRST_BYTE, StreamCode } from "../quic/stream_codes.ts";
+import { FIRST_BYTE, FIRST_BYTE_WITH_WINDOW, StreamCode } from "../quic/stream_codes.ts";
 import type { Identity, ServerTls } from "../quic/tls.ts";
 import type { MeshConn, MeshListener } from "./mesh.ts";
 import { describeKey } from "./stream_address.ts";
@@ -10,7 +10,9 @@ import { StreamEndpoint, type StreamEndpointDeps } from "./stream_endpoint.ts";
 
 export interface StreamListenerOptions {
   readonly tls: ServerTls | undefined;
-  readonly makeConn: (stream: QuicStream) => MeshConn;
+  /** Takes the offers of diallers to tell the size of their window. */
+  readonly takesWindow: boolean;
+  readonly makeConn: (stream: QuicStream, tellsWindow: boolean) => MeshConn;
   readonly onClose: () => void;
 }
 
@@ -102,8 +104,8 @@ export class StreamListener implements MeshListener {
     try {
       await this.#withinTime(async (signal) => {
         const stream = await connection.acceptStream({ signal });
-        await readFirstByte(stream, signal);
-        this.#offer(stream);
+        if (await readFirstByte(stream, signal) !== FIRST_BYTE[0]) throw noBeginning();
+        this.#offer(stream, false);
       });
     } catch (error) {
       connection.close(REFUSED, this.#logRefusal(connection, error));
@@ -126,9 +128,12 @@ export class StreamListener implements MeshListener {
     }
     try {
       await this.#withinTime(async (signal) => {
-        await readFirstByte(stream, signal);
-        await stream.write(FIRST_BYTE);
-        this.#offer(stream);
+        const first = await readFirstByte(stream, signal);
+        const offers = first === FIRST_BYTE_WITH_WINDOW[0];
+        if (!offers && first !== FIRST_BYTE[0]) throw noBeginning();
+        const tellsWindow = offers && this.#options.takesWindow;
+        await stream.write(tellsWindow ? FIRST_BYTE_WITH_WINDOW : FIRST_BYTE);
+        this.#offer(stream, tellsWindow);
       });
     } catch (error) {
       this.#logRefusal(connection, error);
@@ -145,8 +150,8 @@ export class StreamListener implements MeshListener {
     await action(AbortSignal.any([timeout.signal, this.#closed.signal]));
   }
 
-  #offer(stream: QuicStream): void {
-    this.#ready.push(this.#options.makeConn(stream));
+  #offer(stream: QuicStream, tellsWindow: boolean): void {
+    this.#ready.push(this.#options.makeConn(stream, tellsWindow));
     this.#wakeAll();
   }
 
@@ -165,8 +170,12 @@ export class StreamListener implements MeshListener {
   }
 }
 
-async function readFirstByte(stream: QuicStream, signal: AbortSignal): Promise<void> {
+async function readFirstByte(stream: QuicStream, signal: AbortSignal): Promise<number> {
   const first = new Uint8Array(1);
-  const count = await abortable(stream.read(first), signal);
-  if (count !== 1 || first[0] !== 0) throw new Error("stream failed to initialize");
+  if (await abortable(stream.read(first), signal) !== 1) throw noBeginning();
+  return first[0]!;
+}
+
+function noBeginning(): Error {
+  return new Error("stream failed to initialize");
 }

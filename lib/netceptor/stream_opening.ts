@@ -7,11 +7,23 @@ import type { Clock } from "../base/clock.ts";
 import type { ConnectionPool, PooledStream, PoolTarget } from "../quic/connection_pool.ts";
 import { QuicError } from "../quic/quic_error.ts";
 import type { QuicStream } from "../quic/quic_stream.ts";
-import { FIRST_BYTE, StreamCode } from "../quic/stream_codes.ts";
+import { FIRST_BYTE, FIRST_BYTE_WITH_WINDOW, StreamCode } from "../quic/stream_codes.ts";
 
 export interface StreamOpeningDeps {
   readonly clock: Clock;
   readonly pool: ConnectionPool;
+}
+
+export interface OpenStreamOptions {
+  /** Offers to tell the size of a window. */
+  readonly offersWindow?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface OpenedStream {
+  readonly stream: QuicStream;
+  /** The listener takes the offer. */
+  readonly tellsWindow: boolean;
 }
 
 /** How long the peer of a connection that was idle may be silent before it is taken for dead. */
@@ -27,12 +39,12 @@ const ANSWER_TIMEOUT_MS = 15_000;
 export async function openStream(
   deps: StreamOpeningDeps,
   target: PoolTarget,
-  signal: AbortSignal | undefined,
-): Promise<QuicStream> {
+  options: OpenStreamOptions = {},
+): Promise<OpenedStream> {
+  const { signal } = options;
   const opened = await deps.pool.open(target, { signal });
   try {
-    await begin(deps, opened, signal);
-    return opened.stream;
+    return await begin(deps, opened, options);
   } catch (error) {
     const { connection, stream, warm } = opened;
     stream.abort();
@@ -42,8 +54,7 @@ export async function openStream(
   }
   const fresh = await deps.pool.open(target, { signal, fresh: true });
   try {
-    await begin(deps, { ...fresh, warm: false }, signal);
-    return fresh.stream;
+    return await begin(deps, { ...fresh, warm: false }, options);
   } catch (error) {
     fresh.stream.abort();
     throw error;
@@ -59,11 +70,12 @@ function isRefusal(error: unknown): boolean {
 async function begin(
   { clock }: StreamOpeningDeps,
   { connection, stream, warm }: PooledStream,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+  { offersWindow = false, signal }: OpenStreamOptions,
+): Promise<OpenedStream> {
   const heard = connection.statistics().datagramsReceived;
-  await stream.write(FIRST_BYTE);
-  if (!connection.manyStreams) return;
+  const offers = offersWindow && connection.manyStreams;
+  await stream.write(offers ? FIRST_BYTE_WITH_WINDOW : FIRST_BYTE);
+  if (!connection.manyStreams) return { stream, tellsWindow: false };
   const given = new AbortController();
   const { remote } = connection;
   using _answer = clock.after(ANSWER_TIMEOUT_MS, () => {
@@ -77,11 +89,20 @@ async function begin(
     given.abort(new QuicError(`timed out: ${remote} is silent`, "timed-out"));
   });
   const either = signal === undefined ? given.signal : AbortSignal.any([signal, given.signal]);
-  await readAnswer(stream, either);
+  return { stream, tellsWindow: await readAnswer(stream, offers, either) };
 }
 
-async function readAnswer(stream: QuicStream, signal: AbortSignal): Promise<void> {
+/** Resolves to whether the listener has taken the offer. */
+async function readAnswer(
+  stream: QuicStream,
+  offers: boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
   const answer = new Uint8Array(1);
   const count = await abortable(stream.read(answer), signal);
-  if (count !== 1 || answer[0] !== 0) throw new Error("the listener did not take the stream");
+  const takes = offers && answer[0] === FIRST_BYTE_WITH_WINDOW[0];
+  if (count !== 1 || !takes && answer[0] !== FIRST_BYTE[0]) {
+    throw new Error("the listener did not take the stream");
+  }
+  return takes;
 }

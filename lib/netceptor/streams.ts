@@ -37,7 +37,7 @@ export class Streams implements Disposable {
 
   /** See `Mesh.dial`. */
   async dial(nodeId: string, service: string, options: DialOptions): Promise<MeshConn> {
-    const { tls, signal } = options;
+    const { tls, signal, offersWindow } = options;
     signal?.throwIfAborted();
     if (this.#closed) throw new Error("netceptor shutdown");
     const { insecureClientTls } = await import("../quic/insecure_tls.ts");
@@ -48,14 +48,14 @@ export class Streams implements Disposable {
       node: nodeId,
       tls: tls ?? this.#insecureTls,
     };
-    const stream = await openStream(
+    const { stream, tellsWindow } = await openStream(
       { pool: this.#pool, clock: this.#deps.clock },
       target,
-      signal,
+      { signal, offersWindow },
     ).catch((error: Error) => {
       throw unreachableError(error);
     });
-    return new StreamConn(stream, tls !== undefined);
+    return new StreamConn(stream, { secure: tls !== undefined, tellsWindow });
   }
 
   get #endpoint(): StreamEndpoint {
@@ -64,11 +64,13 @@ export class Streams implements Disposable {
   }
 
   /** See `Mesh.listen`. */
-  listen(service: string, { tls, advertise }: ListenOptions): MeshListener {
+  listen(service: string, { tls, advertise, takesWindow = false }: ListenOptions): MeshListener {
     if (this.#closed) throw new Error("netceptor shutdown");
     const listener = new StreamListener(this.#deps, service, {
       tls,
-      makeConn: (stream) => new StreamConn(stream, tls !== undefined),
+      takesWindow,
+      makeConn: (stream, tellsWindow) =>
+        new StreamConn(stream, { secure: tls !== undefined, tellsWindow }),
       onClose: () => this.#listeners.delete(listener),
     });
     this.#listeners.add(listener);
@@ -108,14 +110,19 @@ class StreamConn implements MeshConn {
   readonly remoteNode: string;
   readonly remoteService: string;
   readonly secure: boolean;
+  readonly tellsWindow: boolean;
   readonly closed: Promise<Error | undefined>;
   readonly #stream: QuicStream;
 
-  constructor(stream: QuicStream, secure: boolean) {
+  constructor(
+    stream: QuicStream,
+    { secure, tellsWindow }: Pick<MeshConn, "secure" | "tellsWindow">,
+  ) {
     const { node, service } = describeKey(stream.remote);
     this.remoteNode = node;
     this.remoteService = service;
     this.secure = secure;
+    this.tellsWindow = tellsWindow;
     this.closed = stream.closed;
     this.#stream = stream;
   }

@@ -7,6 +7,12 @@ import { QuicError } from "./quic_error.ts";
  */
 export const FIRST_BYTE: Readonly<Uint8Array> = Uint8Array.of(0);
 
+/**
+ * The same, from a dialler that offers to tell the size of its window, and from a listener that takes
+ * that offer: what the dialler sends then are frames (`terminal_frames.ts`). Our own protocol only.
+ */
+export const FIRST_BYTE_WITH_WINDOW: Readonly<Uint8Array> = Uint8Array.of(1);
+
 export const StreamCode = {
   /** The reader closed the stream and wants no more of it. */
   left: 0,

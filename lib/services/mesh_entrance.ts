@@ -25,8 +25,8 @@ export class MeshEntrance implements Entrance {
     try {
       if (signal.aborted) return;
       await serveEach(this.#listener, (conn) => {
-        const { remoteNode: source, remoteService } = conn;
-        return serve({ conn, from: `${source}:${remoteService}`, source });
+        const { remoteNode: source, remoteService, tellsWindow } = conn;
+        return serve({ conn, from: `${source}:${remoteService}`, source, tellsWindow });
       });
     } finally {
       signal.removeEventListener("abort", close);

@@ -14,7 +14,7 @@ export interface Incoming {
   readonly from: string;
   /** Whom it counts for where something is shared: a network, a node, the users of a socket. */
   readonly source: string;
-  /** What comes in are the frames of a client with a terminal (`terminal_frames.ts`). */
+  /** What comes in are the frames of a client with a window (`terminal_frames.ts`). */
   readonly tellsWindow?: boolean;
 }
 

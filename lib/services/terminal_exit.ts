@@ -51,7 +51,7 @@ export class TerminalExit implements Exit {
 
   async open(incoming: Incoming, signal: AbortSignal): Promise<Carry> {
     const clock = this.#clock;
-    const { terminal: name, window = USUAL_WINDOW, rest } = await terminalBeginning(
+    const { terminal: name, window, rest } = await terminalBeginning(
       incoming,
       signal,
     );
@@ -61,7 +61,7 @@ export class TerminalExit implements Exit {
     const { libc, files } = this.#system ??= openSystem();
     const terminal = PseudoTerminal.open(libc, files);
     try {
-      terminal.resize(window);
+      terminal.resize(isKnown(window) ? window : USUAL_WINDOW);
       const command = { words: this.#words, environment };
       const process = new TerminalProcess(clock, terminal.path, command);
       const session = new TerminalSession({ clock, incoming, input: rest, terminal, process });
@@ -79,6 +79,10 @@ export class TerminalExit implements Exit {
     await system?.files[Symbol.asyncDispose]();
     system?.libc[Symbol.dispose]();
   }
+}
+
+function isKnown(window: WindowSize | undefined): window is WindowSize {
+  return window !== undefined && window.rows > 0 && window.columns > 0;
 }
 
 function openSystem(): System {

@@ -96,11 +96,6 @@ export class TerminalFrameDecoder {
     this.#rest = all.slice(at);
     return frames;
   }
-
-  /** Whether the bytes so far end with a complete frame. */
-  get isComplete(): boolean {
-    return this.#rest.length === 0;
-  }
 }
 
 function decode(kind: number, content: Uint8Array<ArrayBuffer>): TerminalFrame | undefined {

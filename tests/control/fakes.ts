@@ -14,6 +14,7 @@ import {
 import type { MemoryConn } from "./memory_conn.ts";
 import type {
   AdvertisedService,
+  DialOptions,
   MeshConn,
   MeshStatus,
   PingReply,
@@ -22,7 +23,7 @@ import type {
 /** Node `foo` with a neighbour `bar`, whose services `onDial` answers. */
 export class FakeMesh {
   readonly nodeId = "foo";
-  onDial: (service: string) => MeshConn = () => {
+  onDial: (service: string, options: DialOptions | undefined) => MeshConn = () => {
     throw new Error("service unknown");
   };
 
@@ -66,9 +67,9 @@ export class FakeMesh {
     else if (node !== "foo") yield { from: "foo", timeNs: 2_254, error: "no route to node" };
   }
 
-  dial(node: string, service: string): Promise<MeshConn> {
+  dial(node: string, service: string, options?: DialOptions): Promise<MeshConn> {
     if (node !== "bar" && node !== "foo") return Promise.reject(new Error("no route to node"));
-    return Promise.resolve().then(() => this.onDial(service));
+    return Promise.resolve().then(() => this.onDial(service, options));
   }
 }
 
@@ -219,6 +220,7 @@ export function asMeshConn(conn: MemoryConn): MeshConn {
     remoteNode: "bar",
     remoteService: "echo",
     secure: false,
+    tellsWindow: false,
     closed: new Promise(() => {}),
   };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { writeAll } from "../../lib/base/byte_conn.ts";
 import { ReloadError } from "../../lib/control/reload_error.ts";
+import { type TerminalFrame, TerminalFrameDecoder } from "../../lib/wire/terminal_frames.ts";
 import { asMeshConn, FakeMesh } from "../control/fakes.ts";
 import { bytes, MemoryConn, readText } from "../control/memory_conn.ts";
 import { FakeNode } from "./fake_node.ts";
@@ -356,6 +357,68 @@ Deno.test("connect --raw sets the terminal and resets it when the service ends",
   await far.closeWrite();
   const result = await on(node)("connect --raw bar sh", { stdinIsTerminal: true });
   assert.deepEqual(result, { ...printed("bye\n"), raw: [true, false] });
+});
+
+Deno.test("connect --raw tells the size of its window, and what it becomes", async () => {
+  const mesh = new FakeMesh();
+  const [near, far] = MemoryConn.pair();
+  const offers: unknown[] = [];
+  mesh.onDial = (_service, options) => {
+    offers.push(options?.offersWindow);
+    return { ...asMeshConn(near), tellsWindow: true };
+  };
+  await using node = await FakeNode.start({ mesh });
+  const sizes = [{ rows: 24, columns: 80 }, { rows: 24, columns: 80 }, { rows: 30, columns: 100 }];
+  let resized = () => {};
+  const running = on(node)("connect --raw bar sh", {
+    stdinIsTerminal: true,
+    environment: { TERM: "vt100" },
+    stdin: [bytes("ls\r")],
+    window: {
+      size: () => sizes.length > 1 ? sizes.shift() : sizes[0],
+      onResize(listener) {
+        resized = listener;
+        return { [Symbol.dispose]: () => resized = () => {} };
+      },
+    },
+  });
+  const decoder = new TerminalFrameDecoder();
+  const frames: TerminalFrame[] = [];
+  const next = async (count: number) => {
+    const buffer = new Uint8Array(100);
+    while (frames.length < count) {
+      frames.push(...decoder.push(buffer.subarray(0, (await far.read(buffer))!)));
+    }
+  };
+  await next(3);
+  resized();
+  await next(4);
+  assert.deepEqual(frames, [
+    { kind: "terminal", name: "vt100" },
+    { kind: "window", rows: 24, columns: 80 },
+    { kind: "typed", bytes: bytes("ls\r") },
+    { kind: "window", rows: 30, columns: 100 },
+  ]);
+  await far.closeWrite();
+  assert.deepEqual(await running, { ...printed("\n"), raw: [true, false] });
+  assert.deepEqual(offers, [true]);
+});
+
+Deno.test("connect --raw sends plain bytes where nobody asks for a window", async () => {
+  const mesh = new FakeMesh();
+  const [near, far] = MemoryConn.pair();
+  mesh.onDial = () => asMeshConn(near);
+  await using node = await FakeNode.start({ mesh });
+  const running = on(node)("connect --raw bar sh", {
+    stdinIsTerminal: true,
+    stdin: [bytes("ls\r")],
+    window: { size: () => ({ rows: 24, columns: 80 }) },
+  });
+  const buffer = new Uint8Array(100);
+  const count = await far.read(buffer);
+  assert.deepEqual(buffer.slice(0, count!), bytes("ls\r"));
+  await far.closeWrite();
+  assert.equal((await running).code, 0);
 });
 
 Deno.test("errors are red on a terminal", async () => {

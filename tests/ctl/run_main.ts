@@ -1,5 +1,6 @@
 /** Runs receptorctl's `main` in this process and keeps what it says. */
 import { type Clock, systemClock } from "../../lib/base/clock.ts";
+import type { Window } from "../../lib/ctl/ctl.ts";
 import { main, type World } from "../../lib/ctl/main.ts";
 
 export interface RunOptions {
@@ -9,6 +10,8 @@ export interface RunOptions {
   stdin?: readonly Uint8Array[];
   stdinIsTerminal?: boolean;
   interrupted?: AbortSignal;
+  /** There is none by default. */
+  window?: Partial<Window>;
   /** Standard error is a terminal. */
   terminal?: boolean;
   /** Called with each piece of standard output. */
@@ -52,6 +55,11 @@ export async function runMain(
       },
       isTerminal: () => options.stdinIsTerminal ?? false,
       setRaw: (raw) => void result.raw.push(raw),
+    },
+    window: {
+      size: () => undefined,
+      onResize: () => ({ [Symbol.dispose]() {} }),
+      ...options.window,
     },
     stdout: output("stdout"),
     stderr: output("stderr"),

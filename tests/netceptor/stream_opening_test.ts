@@ -1,10 +1,14 @@
 import { equal, notEqual, ok, rejects } from "node:assert/strict";
-import { openStream } from "../../lib/netceptor/stream_opening.ts";
+import {
+  type OpenedStream,
+  openStream,
+  type OpenStreamOptions,
+} from "../../lib/netceptor/stream_opening.ts";
 import type { Connection } from "../../lib/quic/connection.ts";
 import { ConnectionPool, type PoolTarget } from "../../lib/quic/connection_pool.ts";
 import { insecureClientTls } from "../../lib/quic/insecure_tls.ts";
 import type { QuicStream } from "../../lib/quic/quic_stream.ts";
-import { FIRST_BYTE, StreamCode } from "../../lib/quic/stream_codes.ts";
+import { FIRST_BYTE, FIRST_BYTE_WITH_WINDOW, StreamCode } from "../../lib/quic/stream_codes.ts";
 import { Pair, SERVER } from "../quic/_pair.ts";
 
 /** What the listener does with its streams, by their order; the last for all that follow. */
@@ -52,9 +56,13 @@ class Opening implements Disposable {
     return new Opening(await Pair.create({ manyStreams: true, server }));
   }
 
-  open(signal?: AbortSignal): Promise<QuicStream> {
+  async open(signal?: AbortSignal): Promise<QuicStream> {
+    return (await this.offer({ signal })).stream;
+  }
+
+  offer(options: OpenStreamOptions): Promise<OpenedStream> {
     const { pair } = this;
-    return pair.run(openStream({ pool: this.#pool, clock: pair.clock }, this.#target, signal));
+    return pair.run(openStream({ pool: this.#pool, clock: pair.clock }, this.#target, options));
   }
 
   [Symbol.dispose](): void {
@@ -62,6 +70,14 @@ class Opening implements Disposable {
     this.pair[Symbol.dispose]();
   }
 }
+
+Deno.test("the size of a window is told if both sides want that", async () => {
+  const takeWindow = (stream: QuicStream) => void stream.write(FIRST_BYTE_WITH_WINDOW);
+  using it = await Opening.create([take, takeWindow, takeWindow]);
+  equal((await it.offer({ offersWindow: true })).tellsWindow, false);
+  equal((await it.offer({ offersWindow: true })).tellsWindow, true);
+  await rejects(it.offer({}), /the listener did not take the stream/);
+});
 
 Deno.test("a stream is there once the listener has taken it", async () => {
   using it = await Opening.create([take]);

@@ -4,6 +4,7 @@ import { type ByteConn, writeAll } from "../../lib/base/byte_conn.ts";
 import type { MeshConn } from "../../lib/netceptor/mesh.ts";
 import { MeshEntrance } from "../../lib/services/mesh_entrance.ts";
 import { TerminalExit } from "../../lib/services/terminal_exit.ts";
+import { encodeTerminalFrame, type TerminalFrame } from "../../lib/wire/terminal_frames.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { isRunning, openDescriptors } from "../support/processes.ts";
 import { TempFolder } from "../support/temp_folder.ts";
@@ -25,7 +26,11 @@ async function serve(
   { environment = ENVIRONMENT, maxConnections }: Options = {},
 ): Promise<() => Promise<void>> {
   const exit = new TerminalExit(nodes.deps, { command, environment });
-  return nodes.join(await MeshEntrance.open(nodes.far, "svc", {}), exit, maxConnections);
+  return nodes.join(
+    await MeshEntrance.open(nodes.far, "svc", { takesWindow: true }),
+    exit,
+    maxConnections,
+  );
 }
 
 /** A command line that runs a script. */
@@ -44,6 +49,18 @@ class Screen {
 
   static async open(nodes: TwoNodes): Promise<Screen> {
     return new Screen(await nodes.near.dial("far", "svc"));
+  }
+
+  /** As a client with a window. */
+  static async openWindow(nodes: TwoNodes, ...frames: TerminalFrame[]): Promise<Screen> {
+    const screen = new Screen(await nodes.near.dial("far", "svc", { offersWindow: true }));
+    assert.equal(screen.conn.tellsWindow, true);
+    for (const frame of frames) await screen.tell(frame);
+    return screen;
+  }
+
+  async tell(frame: TerminalFrame): Promise<void> {
+    await writeAll(this.conn, encodeTerminalFrame(frame));
   }
 
   async type(text: string): Promise<void> {
@@ -95,13 +112,61 @@ Deno.test("a command has a terminal of its own, which controls it", async () => 
 
 Deno.test("what is typed is shown, and Ctrl-C interrupts", async () => {
   await using nodes = await TwoNodes.create();
-  await serve(nodes, shell('trap "echo caught; exit" INT; read line; echo got $line; sleep 1000'));
+  await serve(
+    nodes,
+    shell('trap "echo caught; exit" INT; read line; echo got $line; while :; do sleep 0.2; done'),
+  );
   const screen = await Screen.open(nodes);
   await screen.type("some words\n");
   await screen.shows(/some words\r\ngot some words\r\n/);
   await screen.type("\x03");
   await screen.shows(/\^C.*caught/s);
   await screen.all();
+});
+
+Deno.test("a client's window and terminal are those of the command", async () => {
+  await using nodes = await TwoNodes.create();
+  const script = 'trap "stty size" WINCH; echo $TERM $(stty size); while :; do sleep 0.1; done';
+  await serve(nodes, shell(script));
+  const screen = await Screen.openWindow(
+    nodes,
+    { kind: "terminal", name: "vt220" },
+    { kind: "window", rows: 33, columns: 111 },
+  );
+  await screen.shows(/^vt220 33 111\r\n/);
+  await screen.tell({ kind: "window", rows: 50, columns: 132 });
+  await screen.shows(/\n50 132\r\n/);
+  await screen.tell({ kind: "typed", bytes: Uint8Array.of(3) });
+  await screen.shows(/\^C/);
+  await screen.all();
+});
+
+Deno.test("a client with a window that leaves is hung up on at once", async () => {
+  await using nodes = await TwoNodes.create();
+  await serve(nodes, shell("trap 'echo bye; exit' HUP; echo ready; while :; do sleep 0.1; done"));
+  const screen = await Screen.openWindow(nodes, { kind: "window", rows: 0, columns: 0 });
+  await screen.shows(/ready/);
+  await screen.conn.closeWrite();
+  assert.match(await screen.all(), /bye\n$/);
+});
+
+Deno.test("a client that talks nonsense, or nothing, about its window is cut off", async () => {
+  await using nodes = await TwoNodes.create();
+  await serve(nodes, "cat");
+  for (const nonsense of ["02 00 01 2f", "00 00 01 61", "01 00 00"]) {
+    const screen = await Screen.openWindow(nodes);
+    await writeAll(screen.conn, Uint8Array.from(nonsense.split(" "), (byte) => parseInt(byte, 16)));
+    await assert.rejects(screen.all());
+  }
+  const late = await Screen.openWindow(nodes, { kind: "window", rows: 24, columns: 80 });
+  await late.tell({ kind: "typed", bytes: new TextEncoder().encode("x\n") });
+  await late.shows(/x\r\nx\r\n/);
+  await writeAll(late.conn, Uint8Array.of(1, 0, 0));
+  await assert.rejects(late.all());
+  const gone = await Screen.openWindow(nodes);
+  await gone.conn.closeWrite();
+  await assert.rejects(gone.all());
+  await nodes.waitForLog(/Error running command: the client has left/);
 });
 
 Deno.test("no output of a quick command is lost", async () => {

@@ -138,6 +138,7 @@ class Stream {
     return {
       remoteNode,
       remoteService: "control",
+      tellsWindow: false,
       secure: false,
       closed: this.#over.promise,
       read: (into) => incoming.read(into),
