@@ -14,9 +14,15 @@ export function missingForNamespaces(): string {
     findProgram(program) === undefined
   );
   if (needed.length > 0) return needed.join(", ");
-  // As a tun device takes: the file, and the capability, which containers rarely have.
-  const script = "ip tuntap add dev probe0 mode tun";
-  return runs("unshare", "--net", "sh", "-c", script) ? "" : "the right to make tun devices";
+  // Containers rarely have the right to, nor the file /dev/net/tun.
+  const script = "ip tuntap add dev probe0 mode tun && ip link add probe1 type veth";
+  return runs("unshare", "--net", "sh", "-c", script) ? "" : "the right to make interfaces";
+}
+
+/** Whether namespaces have IPv6: not every machine has. */
+export function namespacesHaveIpv6(): boolean {
+  const script = "ip link set lo up && ip address add fd00::1/64 dev lo";
+  return runs("unshare", "--net", "sh", "-c", script);
 }
 
 function runs(file: string, ...args: string[]): boolean {

@@ -36,7 +36,7 @@ export interface IpDevice extends AsyncDisposable {
   read(into: Uint8Array<ArrayBuffer>): Promise<number>;
   /** Throws if the kernel does not take it. */
   write(packet: Uint8Array<ArrayBuffer>): void;
-  /** Those that are there already stay. Returns what failed. */
+  /** Those that are there already stay. Returns what failed; throws if nothing is possible. */
   addRoutes(networks: readonly IpNetwork[]): Error[];
   deleteRoutes(networks: readonly IpNetwork[]): Error[];
 }
@@ -66,6 +66,8 @@ export class IpRouter implements Service {
   /** What packets may come in for. */
   readonly #own = new PrefixTable<true>();
   #plan: RoutePlan;
+  /** What the kernel may have. */
+  #routes: RoutePlan["routes"] = new Map();
   /** Lines about what failed the last time, so that each is written once. */
   #known: ReadonlySet<string> = new Set();
 
@@ -192,19 +194,32 @@ export class IpRouter implements Service {
 
   /** Follows what other nodes announce, and which of them can be reached. */
   #replan(): void {
-    const { log } = this.#deps;
-    const before = this.#plan.routes;
     const plan = this.#plan = planRoutes(this.#announcers(), this.#options);
-    const gone = [...before].filter(([key]) => !plan.routes.has(key));
-    for (const [key] of gone) log.debug(`Removing route to ${key}`);
-    for (const key of plan.routes.keys()) {
-      if (!before.has(key)) log.debug(`Adding route to ${key}`);
+    let failed: ReadonlySet<string>;
+    try {
+      failed = new Set(this.#changeKernel(plan.routes).map(messageOf));
+    } catch (error) {
+      failed = new Set([messageOf(error)]);
     }
+    this.#tell(plan.refused, failed);
+  }
+
+  /** Returns what failed; throws if the kernel does not answer. */
+  #changeKernel(wanted: RoutePlan["routes"]): Error[] {
+    const { log } = this.#deps;
+    const gone = [...this.#routes].filter(([key]) => !wanted.has(key));
+    for (const [key] of gone) log.debug(`Removing route to ${key}`);
+    for (const key of wanted.keys()) {
+      if (!this.#routes.has(key)) log.debug(`Adding route to ${key}`);
+    }
+    // Should it throw, they have all to be removed some time.
+    this.#routes = new Map([...gone, ...wanted]);
     const failed = [
       ...this.#device.deleteRoutes(gone.map(([, network]) => network)),
-      ...this.#device.addRoutes([...plan.routes.values()]),
+      ...this.#device.addRoutes([...wanted.values()]),
     ];
-    this.#tell(plan.refused, new Set(failed.map(messageOf)));
+    this.#routes = wanted;
+    return failed;
   }
 
   #announcers(): Announcer[] {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { eventually } from "../../support/eventually.ts";
 import type { Mesh } from "../../support/mesh.ts";
-import { type Namespace, wire } from "../../support/namespaces.ts";
+import { type Namespace, namespacesHaveIpv6, wire } from "../../support/namespaces.ts";
 import type { NodeKind } from "../../support/peers.ts";
 import { Program } from "../../support/program.ts";
 import type { TestNode, TestNodeOptions } from "../../support/test_node.ts";
@@ -60,7 +60,9 @@ export async function routedLine(
     };
     if (isEnd) {
       await namespace.ip(`address add ${place.addressBehind}/16 dev lo`);
-      await namespace.ip(`address add ${place.addressBehindV6}/64 dev lo`);
+      if (namespacesHaveIpv6()) {
+        await namespace.ip(`address add ${place.addressBehindV6}/64 dev lo`);
+      }
     }
     const peer = { address: `${wireAddress(index, 1).split("/")[0]}:${MESH_PORT}` };
     const routes = `${place.behind},${place.behindV6}`;

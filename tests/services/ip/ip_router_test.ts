@@ -13,6 +13,8 @@ class FakeDevice implements IpDevice {
   readonly received: Uint8Array[] = [];
   readonly routes = new Set<string>();
   failure: Error | undefined;
+  /** The kernel does not answer. */
+  mute = false;
   #waiting: Uint8Array[] = [];
   #wake = () => {};
   #closed = false;
@@ -38,6 +40,7 @@ class FakeDevice implements IpDevice {
   }
 
   addRoutes(networks: readonly IpNetwork[]): Error[] {
+    if (this.mute) throw new Error("no answer");
     for (const network of networks) this.routes.add(String(network));
     return this.failure === undefined || networks.length === 0 ? [] : [this.failure];
   }
@@ -167,6 +170,25 @@ Deno.test("refused and failed routes are told once, not at every change", async 
   await waitForRoutes(near.device, "10.9.0.8/30");
   await nodes.waitForLog(/no route: 0\.0\.0\.0\/2 of far/);
   strictEqual(nodes.log.lines.filter((line) => /no luck/.test(line)).length, 1);
+});
+
+Deno.test("a kernel that does not answer is told the rest later", async () => {
+  await using nodes = await TwoNodes.create();
+  const near = await route(nodes, nodes.near, "10.9.0.0/30");
+  const far = await route(nodes, nodes.far, "10.9.0.4/30");
+  await waitForRoutes(near.device, "10.9.0.4/30");
+  const deleted: string[] = [];
+  near.device.deleteRoutes = (networks) => {
+    if (near.device.mute) throw new Error("no answer");
+    deleted.push(...networks.map(String));
+    return FakeDevice.prototype.deleteRoutes.call(near.device, networks);
+  };
+  near.device.mute = true;
+  await far.stop();
+  await nodes.waitForLog(/route: no answer/);
+  near.device.mute = false;
+  await waitForRoutes(near.device);
+  deepStrictEqual(deleted, ["10.9.0.4/30"]);
 });
 
 Deno.test("a router whose name is taken leaves the interface alone", async () => {
