@@ -1,13 +1,14 @@
 /**
  * Numbers for remote keys ("node:service"), since the core wants its peers' addresses short. A key
- * always has the same number: the core seals it into the token that a client must return.
+ * always has the same number: the core seals it into the token that a client must return. Its first
+ * half is the same for all services of a node, by which the core shares memory out.
  */
 import { createHmac } from "node:crypto";
 import type { Random } from "../base/random.ts";
 
 const SECRET_BYTES = 32;
-/** Few enough for a number to be exact as a double. */
-const NUMBER_BYTES = 6;
+/** Of the node, then of the whole key: together few enough for a number to be exact as a double. */
+const PART_BYTES = 3;
 
 export class Remotes {
   readonly #secret: Uint8Array;
@@ -41,7 +42,11 @@ export class Remotes {
   }
 
   #compute(key: string): number {
-    return createHmac("sha256", this.#secret).update(key).digest().readUIntBE(0, NUMBER_BYTES);
+    return this.#part(nodeOf(key)) * 2 ** (8 * PART_BYTES) + this.#part(key);
+  }
+
+  #part(text: string): number {
+    return createHmac("sha256", this.#secret).update(text).digest().readUIntBE(0, PART_BYTES);
   }
 }
 

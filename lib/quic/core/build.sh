@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds the QUIC core: ../core.wasm from the crate in this folder. `deno task quic:build` runs this
-# and then records the hashes of the sources (sources.ts).
+# Builds the QUIC core: ../core.wasm from the crate in this folder, and for tests a hostile peer,
+# tests/quic/hostile_core.wasm. `deno task quic:build` runs this and then records the hashes of the
+# sources (sources.ts).
 #
 # Uses the Rust at hand when it has the wasm32-unknown-unknown target, with clang, llvm-ar, wasm-ld
 # and wasm-opt (binaryen). Otherwise, as root on Debian or a relative: unpacks these tools from
@@ -27,7 +28,7 @@ have_tools() {
   [ -d "$(rustc --print target-libdir --target $target)" ]
 }
 
-# Builds the crate in $1 with the tools at hand; leaves core.wasm in it.
+# Builds the crate in $1 with the tools at hand; leaves core.wasm and hostile_core.wasm in it.
 build_here() {
   cd "$1"
   export CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}"
@@ -46,10 +47,18 @@ build_here() {
     names=-g
     export CARGO_PROFILE_RELEASE_STRIP=none
   fi
-  cargo build --locked --release --target $target
+  build_module core.wasm
+  build_module hostile_core.wasm --features hostile
+}
+
+# build_module FILE [CARGO OPTIONS]
+build_module() {
+  file=$1
+  shift
+  cargo build --locked --release --target $target "$@"
   wasm-opt -O3 $names --enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int \
     --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
-    "target/$target/release/receptor_quic_core.wasm" -o core.wasm
+    "target/$target/release/receptor_quic_core.wasm" -o "$file"
 }
 
 # Unpacks the tools into $1, if they are not there yet.
@@ -108,4 +117,7 @@ else
   build_inside "$tools"
   work=$tools/core
 fi
-[ "$here" = /core ] || mv "$work/core.wasm" "$here/../core.wasm"
+if [ "$here" != /core ]; then
+  mv "$work/core.wasm" "$here/../core.wasm"
+  mv "$work/hostile_core.wasm" "$here/../../../tests/quic/hostile_core.wasm"
+fi

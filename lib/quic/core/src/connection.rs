@@ -91,8 +91,8 @@ impl Connection {
             ending: None,
             many_streams: false,
             stream_window_bytes: options.receive_window_bytes.into(),
-            receive_window: Window::new(options.receive_window_bytes.into()),
-            send_window: Window::new(options.send_window_bytes.into()),
+            receive_window: Window::new(node_of(remote), options.receive_window_bytes.into()),
+            send_window: Window::new(node_of(remote), options.send_window_bytes.into()),
             streams: BTreeMap::new(),
             streams_seen: 0,
             waiting: VecDeque::new(),
@@ -356,6 +356,11 @@ impl Connection {
             None => Vec::new(),
         }
     }
+}
+
+/// The node's part of a remote's number.
+fn node_of(remote: u64) -> u32 {
+    (remote >> 24) as u32
 }
 
 fn window_bytes(bytes: u64) -> VarInt {

@@ -43,6 +43,8 @@ fn at(now: f64) -> Instant {
 #[no_mangle]
 extern "C" fn start() {
     host::report_panics();
+    #[cfg(feature = "hostile")]
+    crate::tampering::arm_at_random();
 }
 
 /// Where the words of further results are; it does not move.

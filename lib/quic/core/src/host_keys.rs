@@ -21,13 +21,32 @@ impl KeyProvider for HostKeys {
         key_der: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, Error> {
         let ring = any_supported_type(&key_der)?;
-        match (ring.algorithm(), &key_der) {
-            (SignatureAlgorithm::RSA, PrivateKeyDer::Pkcs8(der)) => Ok(Arc::new(HostRsaKey {
+        let key: Arc<dyn SigningKey> = match (ring.algorithm(), &key_der) {
+            (SignatureAlgorithm::RSA, PrivateKeyDer::Pkcs8(der)) => Arc::new(HostRsaKey {
                 ring,
                 der: der.secret_pkcs8_der().into(),
-            })),
-            _ => Ok(ring),
-        }
+            }),
+            _ => ring,
+        };
+        #[cfg(feature = "hostile")]
+        let key = Arc::new(ForeignKey(key));
+        Ok(key)
+    }
+}
+
+/// Signs for any certificate: rustls cannot tell that the key is not the certificate's.
+#[cfg(feature = "hostile")]
+#[derive(Debug)]
+struct ForeignKey(Arc<dyn SigningKey>);
+
+#[cfg(feature = "hostile")]
+impl SigningKey for ForeignKey {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        self.0.choose_scheme(offered)
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.0.algorithm()
     }
 }
 

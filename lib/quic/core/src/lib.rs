@@ -28,11 +28,17 @@ mod options;
 mod packet_key;
 #[cfg(target_arch = "wasm32")]
 mod poly1305;
+#[cfg(feature = "hostile")]
+mod second_opinion;
 mod self_signed;
 mod session;
 mod stream;
 mod suite;
+#[cfg(any(test, feature = "hostile"))]
+mod tampering;
 mod time;
 mod tls;
 mod verifier;
 mod window;
+#[cfg(test)]
+mod window_tests;

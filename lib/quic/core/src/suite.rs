@@ -9,10 +9,10 @@ use rustls::crypto::CipherSuiteCommon;
 use rustls::quic::{Algorithm, HeaderProtectionKey, PacketKey};
 use rustls::{SupportedCipherSuite, Tls13CipherSuite};
 
-#[cfg(test)]
-use crate::fuzz_tests::packet_key;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "hostile")))]
 use crate::packet_key::packet_key;
+#[cfg(any(test, feature = "hostile"))]
+use crate::tampering::packet_key;
 
 pub fn chacha20_poly1305() -> SupportedCipherSuite {
     static SUITE: OnceLock<Tls13CipherSuite> = OnceLock::new();
