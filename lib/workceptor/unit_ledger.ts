@@ -102,6 +102,14 @@ export class UnitLedger implements AsyncDisposable {
   }
 
   /**
+   * Takes a step that could bring a removed folder back, such as making a file in it: not in the
+   * middle of a removal, nor after it, when this resolves to `undefined`.
+   */
+  unlessRemoved<T>(step: () => Promise<T>): Promise<T | undefined> {
+    return this.#afterOthers(async () => this.#removed ? undefined : await step());
+  }
+
+  /**
    * Removes the unit: nobody sees it any more, and its files are deleted. Rejects, and may be
    * called again, if the disk refuses.
    */

@@ -59,8 +59,11 @@ export class CommandUnit implements Unit {
   /** Cuts short the grace of a job that is being stopped. */
   readonly #insist = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
-  /** Resolves when no spawn is under way: what becomes of it must be known before it is stopped. */
-  #spawned: Promise<void> = Promise.resolve();
+  /**
+   * While a spawn is under way, resolves when it is known what has become of it: only then can the
+   * job be stopped. To be looked at again after each wait.
+   */
+  #spawning: Promise<void> | undefined;
   /** The task that ends the job's processes. */
   #stopTask: Promise<void> = Promise.resolve();
   #phase: CommandPhase<Job> = { is: "waiting" };
@@ -104,9 +107,9 @@ export class CommandUnit implements Unit {
     }
     this.#throwUnless("starting");
     this.#ending.signal.throwIfAborted();
-    const spawning = this.#spawn(words);
-    this.#spawned = spawning.catch(() => {});
-    await spawning;
+    const spawned = this.#spawn(words);
+    this.#spawning = spawned.catch(() => {}).then(() => this.#spawning = undefined);
+    await spawned;
     return "Job Started";
   }
 
@@ -133,14 +136,14 @@ export class CommandUnit implements Unit {
   }
 
   async cancel(): Promise<{ pending: boolean }> {
-    await this.#spawned;
+    while (this.#spawning !== undefined) await this.#spawning;
     await this.#on({ is: "wish", wish: "cancel" });
     await this.#untilComplete(CANCEL_REPLY_MS);
     return { pending: false };
   }
 
   async release({ force }: { force: boolean }): Promise<{ pending: boolean }> {
-    await this.#spawned;
+    while (this.#spawning !== undefined) await this.#spawning;
     await this.#on(force ? { is: "forced release" } : { is: "wish", wish: "release" });
     if (this.#phase.is === "stopping") await this.#untilComplete(CANCEL_REPLY_MS);
     if (this.#phase.is === "stopping" && !force) return { pending: true };
@@ -153,7 +156,7 @@ export class CommandUnit implements Unit {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#spawned;
+    while (this.#spawning !== undefined) await this.#spawning;
     const phase = this.#phase;
     if (phase.is === "running" || phase.is === "stopping") {
       // A supervisor that has not claimed its unit yet would find that the next daemon has.
@@ -220,7 +223,7 @@ export class CommandUnit implements Unit {
     const { command } = this.#deps.workType!;
     const words = [command, ...splitWords(commandExtraData(ledger.record).Params)];
     await this.#deps.executable.throwUnlessRunnable(this.#deps.clock.now());
-    (await ledger.store.openStdout(ledger.id)).close();
+    await ledger.unlessRemoved(async () => (await ledger.store.openStdout(ledger.id)).close());
     return words;
   }
 

@@ -80,8 +80,9 @@ async function followOutput(
   { control, ledger: { unit }, onProgress }: RemoteFollowDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  using file = await unit.store.openStdout(unit.id);
-  const results = await control.results((await file.stat()).size, signal);
+  using file = await unit.unlessRemoved(() => unit.store.openStdout(unit.id));
+  if (file === undefined) throw new Error("the unit was removed");
+  const results = await control.results(file.statSync().size, signal);
   await fetchOutput(results, file, signal, () => {
     onProgress();
     unit.changes.notify();
@@ -110,7 +111,7 @@ async function followState(
       if (isLast) return status;
       delay.reset();
       await showState(ledger, status);
-      if (isFetched(status, await ledger.stdoutSize())) {
+      if (isComplete(status.State) && isFetched(status, await ledger.stdoutSize())) {
         await pause(OUTPUT_END_GRACE_MS);
         return status;
       }

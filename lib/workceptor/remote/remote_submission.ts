@@ -76,7 +76,7 @@ export class RemoteSubmission {
     const workUnitId = extra.RemoteUnitID || unit.id;
     const signed = await control.signature(submitCommand(workUnitId, { workType, params }));
     using payload = await this.#openPayload();
-    const { size } = await payload.stat();
+    const { size } = payload.statSync();
     const isSmall = size <= SMALL_PAYLOAD_BYTES;
     await ledger.update({ RemoteUnitID: workUnitId, ...(isSmall ? { PayloadSent: true } : {}) });
     signal.throwIfAborted();

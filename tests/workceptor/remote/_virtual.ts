@@ -62,7 +62,7 @@ class MemoryStore implements UsedStore {
   readStdin() {
     let at = 0;
     return openFile({
-      stat: () => Promise.resolve({ size: this.#payload.length }),
+      statSync: () => ({ size: this.#payload.length }),
       read: (into: Uint8Array) => {
         const count = Math.min(into.length, this.#payload.length - at);
         into.set(this.#payload.subarray(at, at + count));
@@ -74,7 +74,7 @@ class MemoryStore implements UsedStore {
 
   openStdout() {
     return openFile({
-      stat: () => Promise.resolve({ size: this.#stdout.length }),
+      statSync: () => ({ size: this.#stdout.length }),
       write: (bytes: Uint8Array) => {
         this.#stdout = new Uint8Array([...this.#stdout, ...bytes]);
         return Promise.resolve(bytes.length);
@@ -90,7 +90,7 @@ class MemoryStore implements UsedStore {
 
 /** The part of a file that is used. */
 function openFile(methods: {
-  stat(): Promise<{ size: number }>;
+  statSync(): { size: number };
   read?(into: Uint8Array): Promise<number | null>;
   write?(bytes: Uint8Array): Promise<number>;
 }): Promise<Deno.FsFile> {
