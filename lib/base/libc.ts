@@ -104,7 +104,7 @@ export class Libc implements Disposable {
 
   /** Returns what a call returned, or throws a `SystemCallError` if that was negative. */
   check(result: number, what: string): number {
-    if (result < 0) throw this.#lastError(what);
+    if (result < 0) throw this.error(what, this.#errno());
     return result;
   }
 
@@ -121,15 +121,15 @@ export class Libc implements Disposable {
 
   #unlessAgain(result: number, what: string): number | undefined {
     if (result >= 0) return result;
-    const error = this.#lastError(what);
-    if (error.errno === Errno.again) return undefined;
-    throw error;
+    const errno = this.#errno();
+    // It happens too often for an `Error` each time.
+    if (errno === Errno.again) return undefined;
+    throw this.error(what, errno);
   }
 
-  /** The error of the call before, which nothing in between may have replaced. */
-  #lastError(what: string): SystemCallError {
-    const errno = new Deno.UnsafePointerView(this.call.__errno_location()!).getInt32();
-    return this.error(what, errno);
+  /** That of the call before, which nothing in between may have replaced. */
+  #errno(): number {
+    return new Deno.UnsafePointerView(this.call.__errno_location()!).getInt32();
   }
 }
 
