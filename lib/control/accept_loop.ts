@@ -32,5 +32,6 @@ export function meshCaller(conn: MeshConn, { certified = false } = {}): Caller {
     secure: conn.secure,
     description: `${conn.remoteNode}:${conn.remoteService}`,
     peer: conn.remoteNode,
+    neighbour: conn.neighbour,
   };
 }

@@ -1,8 +1,9 @@
 /**
  * One bound in bytes for the long command lines of all clients from the network, shared fairly:
- * when there is no room, whoever holds the most gives way, so that a node with a single line gets
- * it through while another tries to fill the budget with many.
+ * when there is no room, whoever holds the most gives way, behind the neighbour that brought the most,
+ * so that a node with a single line gets it through while another tries to fill the budget with many.
  */
+import { giveWay } from "../base/give_way.ts";
 import { INITIAL_BUFFER_BYTES } from "../base/line_reader.ts";
 
 /** There is no room, and the line's owner already holds the most. */
@@ -40,15 +41,17 @@ export class LineBudget {
     else this.#held.delete(claim);
   }
 
-  /** Cuts the oldest claim of whoever holds the most, unless that is the owner asking for more. */
-  #makeWay({ owner }: LineClaim, more: number): void {
-    const sums = new Map([[owner, more]]);
+  /** Cuts the oldest claim of whoever has to give way, unless that is the owner asking for more. */
+  #makeWay({ owner, neighbour }: LineClaim, more: number): void {
+    const held = new Map<string, number>();
+    const neighbours = new Map([[owner, neighbour]]);
     for (const [claim, bytes] of this.#held) {
-      sums.set(claim.owner, (sums.get(claim.owner) ?? 0) + bytes);
+      held.set(claim.owner, (held.get(claim.owner) ?? 0) + bytes);
+      neighbours.set(claim.owner, claim.neighbour);
     }
-    const most = Math.max(...sums.values());
-    if (sums.get(owner) === most) throw new LineBudgetError(this.#totalBytes);
-    const victim = [...this.#held.keys()].find((claim) => sums.get(claim.owner) === most)!;
+    const loser = giveWay(held, { owner, more }, (each) => neighbours.get(each)!);
+    if (loser === undefined) throw new LineBudgetError(this.#totalBytes);
+    const victim = [...this.#held.keys()].find((claim) => claim.owner === loser)!;
     this.#held.delete(victim);
     victim.cut();
   }
@@ -58,6 +61,8 @@ export class LineBudget {
 export interface LineClaim {
   /** Whose share it counts against. */
   readonly owner: string;
+  /** Whose share its owner's counts against, with those of all others that came that way. */
+  readonly neighbour: string;
   /** The budget takes it away: the memory that it stands for must be freed at once. */
   cut(): void;
 }

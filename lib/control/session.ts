@@ -48,8 +48,9 @@ export class ControlSession {
     this.#deps = deps;
     this.#limits = limitsFor(caller);
     const owner = caller.peer ?? caller.description;
-    this.#reading = { owner, cut: () => this.#cut() };
-    this.#running = { owner, cut: () => this.#cut() };
+    const { neighbour = owner } = caller;
+    this.#reading = { owner, neighbour, cut: () => this.#cut() };
+    this.#running = { owner, neighbour, cut: () => this.#cut() };
     this.#client = new LineReader(conn, { reserve: (bytes) => this.#hold(this.#reading, bytes) });
     this.#context = {
       deps,

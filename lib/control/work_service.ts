@@ -20,6 +20,8 @@ export interface Caller {
    * `description`.
    */
   readonly peer?: string;
+  /** The neighbour through which a node is reached: it may have invented the node. */
+  readonly neighbour?: string | undefined;
 }
 
 /** Numbers as the original stores and sends them. */

@@ -10,6 +10,8 @@ import type { DatagramHandler, DatagramPort, DatagramPortOptions } from "./datag
 export interface MeshConn extends ByteConn {
   readonly remoteNode: string;
   readonly remoteService: string;
+  /** The neighbour through which the other end was reached when the stream began, if known. */
+  readonly neighbour?: string | undefined;
   /** Whether a named TLS config secures it (otherwise: encrypted, but not authenticated). */
   readonly secure: boolean;
   /**

@@ -147,6 +147,7 @@ export class StreamEndpoint implements Disposable {
       core: await loadCore(),
       send: (key, datagram) => this.#send(key, datagram),
       writable: (key) => this.#addresses.ofKey(key)?.node.nextHop?.writable ?? true,
+      neighbourOf: (node) => this.#deps.nodes.get(node)?.nextHop?.remoteNode ?? node,
       ...(acceptor !== undefined && {
         server: acceptor.tls ?? insecureServerTls(),
         onConnection: (connection) => acceptor.onConnection(connection),

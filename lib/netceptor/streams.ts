@@ -55,7 +55,13 @@ export class Streams implements Disposable {
     ).catch((error: Error) => {
       throw unreachableError(error);
     });
-    return new StreamConn(stream, { secure: tls !== undefined, tellsWindow });
+    return this.#conn(stream, { secure: tls !== undefined, tellsWindow });
+  }
+
+  #conn(stream: QuicStream, facts: Pick<MeshConn, "secure" | "tellsWindow">): MeshConn {
+    const { node } = describeKey(stream.remote);
+    const neighbour = this.#deps.nodes.get(node)?.nextHop?.remoteNode;
+    return new StreamConn(stream, { ...facts, neighbour });
   }
 
   get #endpoint(): StreamEndpoint {
@@ -70,7 +76,7 @@ export class Streams implements Disposable {
       tls,
       takesWindow,
       makeConn: (stream, tellsWindow) =>
-        new StreamConn(stream, { secure: tls !== undefined, tellsWindow }),
+        this.#conn(stream, { secure: tls !== undefined, tellsWindow }),
       onClose: () => this.#listeners.delete(listener),
     });
     this.#listeners.add(listener);
@@ -109,6 +115,7 @@ export class Streams implements Disposable {
 class StreamConn implements MeshConn {
   readonly remoteNode: string;
   readonly remoteService: string;
+  readonly neighbour: string | undefined;
   readonly secure: boolean;
   readonly tellsWindow: boolean;
   readonly closed: Promise<Error | undefined>;
@@ -116,11 +123,12 @@ class StreamConn implements MeshConn {
 
   constructor(
     stream: QuicStream,
-    { secure, tellsWindow }: Pick<MeshConn, "secure" | "tellsWindow">,
+    { neighbour, secure, tellsWindow }: Pick<MeshConn, "neighbour" | "secure" | "tellsWindow">,
   ) {
     const { node, service } = describeKey(stream.remote);
     this.remoteNode = node;
     this.remoteService = service;
+    this.neighbour = neighbour;
     this.secure = secure;
     this.tellsWindow = tellsWindow;
     this.closed = stream.closed;

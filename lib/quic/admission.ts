@@ -4,6 +4,8 @@
  * restraint.
  */
 
+import { giveWay } from "../base/give_way.ts";
+
 /** Items that nodes have with us, by node, the oldest first. */
 export class ByNode<Item> {
   readonly #items = new Map<string, Set<Item>>();
@@ -33,15 +35,22 @@ export class ByNode<Item> {
     return this.#items.get(node)?.size ?? 0;
   }
 
-  /** The items of the node with the most. */
-  heaviest(): ReadonlySet<Item> {
-    let heaviest: ReadonlySet<Item> = new Set();
-    for (const ofNode of this.#items.values()) {
-      if (ofNode.size > heaviest.size) heaviest = ofNode;
-    }
-    return heaviest;
+  /** Those of `node`. */
+  of(node: string): ReadonlySet<Item> {
+    return this.#items.get(node) ?? new Set();
+  }
+
+  /** How many each node has. */
+  counts(): Map<string, number> {
+    return new Map(Array.from(this.#items, ([node, items]) => [node, items.size]));
   }
 }
+
+/**
+ * The neighbour through which a node is reached. A neighbour can invent nodes, so all that it brings
+ * shares what it may have.
+ */
+export type NeighbourOf = (node: string) => string;
 
 /** A place for one more item: a free one, or that of another item, which has to go. */
 export type Place<Item> = "free" | { readonly evict: Item };
@@ -49,22 +58,23 @@ export type Place<Item> = "free" | { readonly evict: Item };
 /**
  * A place for one more item of `node` among those that are `taken`; undefined if it has its share.
  *
- * When all are taken, an item of the node with the most gives way: a node that floods loses its
- * own, and everybody else gets in. `choose` says which, given all of them, the oldest first.
+ * When all are taken, an item of the node with the most gives way, behind the neighbour with the most:
+ * whoever floods loses its own, and everybody else gets in. `choose` says which, given all of them, the
+ * oldest first.
  */
 export function findPlace<Item>(
   taken: ByNode<Item>,
   node: string,
   limits: { readonly max: number; readonly maxPerNode?: number },
   choose: (items: readonly Item[]) => Item | undefined,
+  neighbourOf?: NeighbourOf,
 ): Place<Item> | undefined {
   const { max, maxPerNode = max } = limits;
-  const count = taken.count(node);
-  if (count >= maxPerNode) return undefined;
+  if (taken.count(node) >= maxPerNode) return undefined;
   if (taken.size < max) return "free";
-  const heaviest = taken.heaviest();
-  if (count >= heaviest.size) return undefined;
-  const evict = choose([...heaviest]);
+  const heaviest = giveWay(taken.counts(), { owner: node, more: 1 }, neighbourOf);
+  if (heaviest === undefined) return undefined;
+  const evict = choose([...taken.of(heaviest)]);
   return evict === undefined ? undefined : { evict };
 }
 
@@ -86,8 +96,10 @@ export function judgeHandshake<Handshake>(
   halfOpen: ByNode<Handshake>,
   { node, proven }: { readonly node: string; readonly proven: boolean },
   limits: { readonly maxHalfOpen: number; readonly maxUnproven: number },
+  neighbourOf?: NeighbourOf,
 ): Judgement<Handshake> {
   if (!proven && halfOpen.size >= limits.maxUnproven) return { verdict: "retry" };
-  const place = findPlace(halfOpen, node, { max: limits.maxHalfOpen }, ([oldest]) => oldest);
+  const { maxHalfOpen: max } = limits;
+  const place = findPlace(halfOpen, node, { max }, ([oldest]) => oldest, neighbourOf);
   return place === undefined ? { verdict: "ignore" } : { verdict: "accept", place };
 }

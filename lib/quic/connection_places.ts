@@ -2,7 +2,14 @@
  * The places that an endpoint has for what it accepts: connections, from the first packet to the last,
  * and the streams of those that have many.
  */
-import { ByNode, findPlace, judgeHandshake, type Judgement, type Place } from "./admission.ts";
+import {
+  ByNode,
+  findPlace,
+  judgeHandshake,
+  type Judgement,
+  type NeighbourOf,
+  type Place,
+} from "./admission.ts";
 import type { Connection } from "./connection.ts";
 import { QuicError } from "./quic_error.ts";
 import { QuicStream } from "./quic_stream.ts";
@@ -23,6 +30,7 @@ export interface PlaceLimits {
 export class ConnectionPlaces {
   readonly #limits: PlaceLimits;
   readonly #onRefused: (remote: string, reason: string) => void;
+  readonly #neighbourOf: NeighbourOf | undefined;
   /** The handshake is not complete. */
   readonly #halfOpen = new ByNode<Connection>();
   /** Established, and their streams where they may have many. */
@@ -31,14 +39,20 @@ export class ConnectionPlaces {
   readonly #over = new Set<Connection>();
 
   /** `onRefused` is told of connections that were closed for lack of room. */
-  constructor(limits: PlaceLimits, onRefused: (remote: string, reason: string) => void) {
+  constructor(
+    limits: PlaceLimits,
+    onRefused: (remote: string, reason: string) => void,
+    neighbourOf?: NeighbourOf,
+  ) {
     this.#limits = limits;
     this.#onRefused = onRefused;
+    this.#neighbourOf = neighbourOf;
   }
 
   /** What to do about a new handshake; `proven` if it came with proof of its address. */
   judge(remote: string, proven: boolean): Judgement<Connection> {
-    return judgeHandshake(this.#halfOpen, { node: nodeOf(remote), proven }, this.#limits);
+    const handshake = { node: nodeOf(remote), proven };
+    return judgeHandshake(this.#halfOpen, handshake, this.#limits, this.#neighbourOf);
   }
 
   /** A handshake begins in its assigned place. */
@@ -98,7 +112,8 @@ export class ConnectionPlaces {
     const node = nodeOf(remote);
     const { maxConnections } = this.#limits;
     const limits = { max: maxConnections, maxPerNode: Math.ceil(maxConnections / 2) };
-    const place = findPlace(this.#live, node, limits, (items) => items.at(-1));
+    const newest = (items: readonly (Connection | QuicStream)[]) => items.at(-1);
+    const place = findPlace(this.#live, node, limits, newest, this.#neighbourOf);
     if (place === undefined) return false;
     if (place !== "free") this.#refuse(place.evict, place.evict.remote);
     this.#live.add(node, item);

@@ -82,7 +82,7 @@ export class Endpoint implements Disposable {
     this.#remotes = new Remotes(random);
     this.#places = new ConnectionPlaces(this.#limits, (remote, reason) => {
       this.#attempt("telling of a refusal", () => options.onRefused?.(remote, reason));
-    });
+    }, options.neighbourOf);
     if (server?.verifyClient) {
       const { verifyClient } = server;
       this.#checks.useForClients((chain, remote) => {

@@ -1,6 +1,7 @@
 /** The options of a QUIC endpoint, and how they are passed to the core. */
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import type { NeighbourOf } from "./admission.ts";
 import { writeBlobs } from "./blobs.ts";
 import type { Connection } from "./connection.ts";
 import type { Identity, ServerTls } from "./tls.ts";
@@ -23,6 +24,8 @@ export interface EndpointOptions {
   onIdentityRefused?(error: TypeError): void;
   /** Receives each accepted connection when its handshake is complete. */
   onConnection?(connection: Connection): void;
+  /** Whose share nodes count in when places are scarce; by default each has its own. */
+  neighbourOf?: NeighbourOf | undefined;
   /** A connection was closed for lack of room; `reason` is what the peer is told. */
   onRefused?(remote: string, reason: string): void;
   /**

@@ -5,9 +5,10 @@ import { LineBudget, LineBudgetError, type LineClaim } from "../../lib/control/l
 const KiB = 1024;
 
 /** A claim that notes when it was cut. */
-function claimOf(owner: string): LineClaim & { isCut: boolean } {
+function claimOf(owner: string, neighbour = owner): LineClaim & { isCut: boolean } {
   return {
     owner,
+    neighbour,
     isCut: false,
     cut() {
       this.isCut = true;
@@ -42,6 +43,18 @@ Deno.test("whoever holds the most is refused more, and loses its oldest line to 
     [true, true, false, false, false, false, false, false, false, false],
   );
   assert.equal(budget.heldBytes, 96 * KiB);
+});
+
+Deno.test("a neighbour that invents nodes takes room from those only", () => {
+  const budget = new LineBudget(100 * KiB);
+  const invented = Array.from({ length: 10 }, (_, i) => claimOf(`evil${i}`, "evil"));
+  for (const claim of invented) budget.resize(claim, 10 * KiB);
+  const honest = claimOf("honest");
+  budget.resize(honest, 45 * KiB);
+  assert.equal(invented.filter(({ isCut }) => isCut).length, 5);
+  budget.resize(claimOf("evil10", "evil"), 10 * KiB);
+  assert.equal(invented.filter(({ isCut }) => isCut).length, 6);
+  assert.ok(!honest.isCut);
 });
 
 Deno.test("a line larger than the whole budget is refused at once", () => {
