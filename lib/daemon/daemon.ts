@@ -31,7 +31,7 @@ import { type ActionChanges, RunningActions } from "./running_actions.ts";
 import { Security } from "./security.ts";
 import { isService, prepareService } from "./services.ts";
 import { VERSION } from "./version.ts";
-import { workerActions } from "./work_types.ts";
+import { workerActions, type WorkTypeDeps } from "./work_types.ts";
 
 /** Used if there is no `node` action, which would have had this default. */
 const DEFAULT_DATA_FOLDER = nodeAction.parameters.datadir.default;
@@ -64,6 +64,8 @@ export class Daemon implements AsyncDisposable {
   readonly #running: RunningActions;
   /** What to stop, in reverse order of its start. */
   readonly #parts = new AsyncDisposableStack();
+  /** What units of work use to the last. */
+  readonly #underUnits = this.#parts.use(new AsyncDisposableStack());
   #config: Config;
   /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
@@ -143,13 +145,19 @@ export class Daemon implements AsyncDisposable {
     this.#parts.use(remoteWork);
     this.#workceptor.registerWorkType(REMOTE_WORK_TYPE, remoteWork);
     const searchPath = environment("PATH") ?? DEFAULT_SEARCH_PATH;
+    const kubernetes = this.#kubernetes();
     for (const configured of this.#config.actions) {
       if (!workerActions.handles(configured)) continue;
-      const { name, type } = workerActions.handle(configured, {
-        searchPath,
-        spawner: this.#spawner,
-      });
-      this.#workceptor.registerWorkType(name, type);
+      try {
+        const { name, type } = await workerActions.handle(configured, {
+          searchPath,
+          spawner: this.#spawner,
+          kubernetes,
+        });
+        this.#workceptor.registerWorkType(name, type);
+      } catch (cause) {
+        throw failedAction(configured, cause);
+      }
     }
     this.#netceptor.advertiseWorkTypes(this.#workceptor.workTypes());
     this.#parts.use(await interruptible());
@@ -180,6 +188,22 @@ export class Daemon implements AsyncDisposable {
       ),
     );
     await this.#running.apply(runningActions(this.#config));
+  }
+
+  /** Clusters are loaded and opened when the first work type needs them. */
+  #kubernetes(): WorkTypeDeps["kubernetes"] {
+    let opened: ReturnType<WorkTypeDeps["kubernetes"]> | undefined;
+    const open = async () => {
+      const { openKubernetes } = await import("./kubernetes.ts");
+      const node = this.#config.find(nodeAction)?.values;
+      const { nodeId } = this.#config;
+      const dataDir = node?.datadir ?? DEFAULT_DATA_FOLDER;
+      const kubernetes = openKubernetes(this.#deps, { nodeId, dataDir, node });
+      this.#underUnits.use(kubernetes.clusters);
+      await kubernetes.clusters.resume();
+      return kubernetes;
+    };
+    return () => opened ??= open();
   }
 
   /**

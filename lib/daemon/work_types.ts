@@ -1,7 +1,9 @@
 /** Turns a worker's action into the work type that it registers. */
-import { workCommand } from "../config/actions/workers.ts";
+import { workCommand, workKubernetes } from "../config/actions/workers.ts";
 import { commandWork } from "../workceptor/command/command_work_type.ts";
 import type { Spawner } from "../workceptor/command/spawner.ts";
+import type { Clusters } from "../workceptor/kubernetes/clusters.ts";
+import type { KubernetesSettings } from "../workceptor/kubernetes/kube_unit.ts";
 import type { WorkType } from "../workceptor/work_type.ts";
 import { ActionHandlers } from "./action_handlers.ts";
 
@@ -10,6 +12,8 @@ export interface WorkTypeDeps {
   readonly searchPath: string;
   /** Starts the jobs' shells; Deno does if absent. */
   readonly spawner?: Spawner | undefined;
+  /** Called for the first type that needs it. */
+  readonly kubernetes: () => Promise<{ clusters: Clusters; settings: KubernetesSettings }>;
 }
 
 export interface NamedWorkType {
@@ -17,14 +21,21 @@ export interface NamedWorkType {
   readonly type: WorkType;
 }
 
-export const workerActions = new ActionHandlers<WorkTypeDeps, NamedWorkType>()
-  .on(workCommand, (values, { searchPath, spawner }) => ({
-    name: values.worktype,
-    type: commandWork({
-      command: values.command,
-      params: values.params ?? "",
-      allowRuntimeParams: values.allowruntimeparams,
-      verifySignature: values.verifysignature,
-      cancelGraceMs: values.cancelgrace,
-    }, { searchPath, spawner }),
-  }));
+export const workerActions = new ActionHandlers<WorkTypeDeps, Promise<NamedWorkType>>()
+  .on(workCommand, (values, { searchPath, spawner }) =>
+    Promise.resolve({
+      name: values.worktype,
+      type: commandWork({
+        command: values.command,
+        params: values.params ?? "",
+        allowRuntimeParams: values.allowruntimeparams,
+        verifySignature: values.verifysignature,
+        cancelGraceMs: values.cancelgrace,
+      }, { searchPath, spawner }),
+    }))
+  .on(workKubernetes, async (values, { kubernetes }) => {
+    const { checkKubernetesWork, kubernetesWork } = await import("./kubernetes.ts");
+    const checked = await checkKubernetesWork(values);
+    const { clusters, settings } = await kubernetes();
+    return { name: values.worktype, type: kubernetesWork(checked, clusters, settings) };
+  });

@@ -42,7 +42,6 @@ bashTest("bash completes actions", async () => {
     "--tcp-client",
   ]);
   assert((await complete([""])).includes("--config"));
-  assert.deepEqual(await complete(["--work-kub"]), []);
 });
 
 bashTest("bash completes the parameters of the last action", async () => {

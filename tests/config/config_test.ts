@@ -98,19 +98,6 @@ Deno.test("a TLS client without a certificate says so", async () => {
   ]);
 });
 
-Deno.test("what has no effect yet is refused, with its name and position", async () => {
-  const config = await configOfYaml(`\
-- node: {id: foo}
-- tls-client: {name: t, cert: c, key: k}
-- tcp-peer: {address: 'x:1', tls: t}
-- work-kubernetes: {worktype: w}
-`);
-  const refused = (() => refuseUnsupported(config)) as () => never;
-  assert.deepEqual(await errorsOf(Promise.resolve().then(refused)), [
-    "receptor.yml:4: work-kubernetes: not supported yet by this version",
-  ]);
-});
-
 Deno.test("the networks of an IP router are read as the original reads them", async () => {
   const config = await configOfYaml(`\
 - node: {id: foo}

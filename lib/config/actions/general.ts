@@ -60,19 +60,24 @@ export const node = defineAction({
     },
     receptorkubesupportreconnect: {
       type: string,
-      description: "Accepted, without effect.",
+      description: "Whether a pod's log is read with time stamps: enabled, disabled or auto. " +
+        "Without it, RECEPTOR_KUBE_SUPPORT_RECONNECT.",
     },
     receptorkubeclientsetqps: {
       type: string,
-      description: "Accepted, without effect.",
+      description: "Requests to a Kubernetes API server in a second. Without it, " +
+        "RECEPTOR_KUBE_CLIENTSET_QPS, or 100.",
     },
     receptorkubeclientsetburst: {
       type: string,
-      description: "Accepted, without effect.",
+      description: "Requests to a Kubernetes API server at once. Without it, " +
+        "RECEPTOR_KUBE_CLIENTSET_BURST, or ten times those in a second.",
     },
     receptorkubeclientsetratelimiter: {
       type: string,
-      description: "Accepted, without effect.",
+      description: "Whether requests to a Kubernetes API server are limited: tokenbucket, " +
+        "always (not limited) or never (none is made). Without it, " +
+        "RECEPTOR_KUBE_CLIENTSET_RATE_LIMITER, or tokenbucket.",
     },
   },
 });

@@ -118,7 +118,6 @@ export const workKubernetes = defineAction({
   mapKeys: ["work-kubernetes"],
   section: "workers",
   description: "Run a worker using Kubernetes",
-  planned: true,
   parameters: {
     worktype: workTypeParameter,
     namespace: { type: string, description: "Kubernetes namespace to create pods in" },
