@@ -1,6 +1,6 @@
 /**
- * Items that wait, of which one is taken at a time: the owners take turns, however many items each of
- * them has.
+ * Items that wait, of which one is taken at a time: the owners take turns, however many items each
+ * of them has.
  */
 export class FairQueue<Item> {
   /** By owner, the oldest first. The owner whose turn is next comes first. */

@@ -1,7 +1,7 @@
 /**
- * Who gives way when a bounded resource is used up. Owners come in groups: nodes of the mesh behind a
- * neighbour, which can invent as many as it likes. So the group that holds the most gives way first, and
- * in it the owner that holds the most: whoever invents owners only takes from its own.
+ * Who gives way when a bounded resource is used up. Owners come in groups: nodes of the mesh behind
+ * a neighbour, which can invent as many as it likes. So the group that holds the most gives way
+ * first, and in it the owner that holds the most: whoever invents owners only takes from its own.
  */
 
 /** Somebody who wants `more` than it holds. */
@@ -11,8 +11,8 @@ export interface Asker {
 }
 
 /**
- * The owner that gives way to `asker`, given what each holds; undefined if the asker would itself hold
- * the most.
+ * The owner that gives way to `asker`, given what each holds; undefined if the asker would itself
+ * hold the most.
  */
 export function giveWay(
   held: ReadonlyMap<string, number>,

@@ -68,8 +68,8 @@ export interface CommandContext {
   readonly caller: Caller;
   readonly signal: AbortSignal;
   /**
-   * Runs what takes much time or memory. Clients from the network do that one after the other; local
-   * ones need not wait.
+   * Runs what takes much time or memory. Clients from the network do that one after the other;
+   * local ones need not wait.
    */
   readonly longTask: <T>(task: () => Promise<T>) => Promise<T>;
 }

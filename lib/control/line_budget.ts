@@ -1,7 +1,8 @@
 /**
  * One bound in bytes for the long command lines of all clients from the network, shared fairly:
- * when there is no room, whoever holds the most gives way, behind the neighbour that brought the most,
- * so that a node with a single line gets it through while another tries to fill the budget with many.
+ * when there is no room, whoever holds the most gives way, behind the neighbour that brought the
+ * most, so that a node with a single line gets it through while another tries to fill the budget
+ * with many.
  */
 import { giveWay } from "../base/give_way.ts";
 import { INITIAL_BUFFER_BYTES } from "../base/line_reader.ts";

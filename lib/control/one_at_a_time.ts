@@ -1,4 +1,7 @@
-/** Long tasks for clients that nobody knows, one at a time: those that wait take turns by their owner. */
+/**
+ * Long tasks for clients that nobody knows, one at a time: those that wait take turns by their
+ * owner.
+ */
 import { FairQueue } from "../base/fair_queue.ts";
 
 export class OneAtATime {

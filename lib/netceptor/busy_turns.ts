@@ -1,8 +1,8 @@
 /**
  * Keeps the turns of the event loop short while links bring more than can be handled at once. All
  * links together may keep the loop busy for a while; then one of them goes on in each turn, so that
- * timers and other sockets are served in between. Those that wait take turns by where they come from:
- * a host with hundreds of links holds up another's by one turn only.
+ * timers and other sockets are served in between. Those that wait take turns by where they come
+ * from: a host with hundreds of links holds up another's by one turn only.
  */
 import { FairQueue } from "../base/fair_queue.ts";
 import { MAX_BUSY_MS } from "./limits.ts";

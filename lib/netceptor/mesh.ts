@@ -20,8 +20,8 @@ export interface MeshConn extends ByteConn {
    */
   readonly tellsWindow: boolean;
   /**
-   * Resolves when the stream is over or the peer has broken it off, with the error that ended it, if
-   * any; never rejects.
+   * Resolves when the stream is over or the peer has broken it off, with the error that ended it,
+   * if any; never rejects.
    */
   readonly closed: Promise<Error | undefined>;
   /**
@@ -111,11 +111,14 @@ export interface Mesh {
     fields?: readonly Field[],
   ): Pick<MeshStatus, Field>;
   /**
-   * `Advertisements` of `status`, each made when it is asked for: making them all may take longer than
-   * one turn of the event loop should.
+   * `Advertisements` of `status`, each made when it is asked for: making them all may take longer
+   * than one turn of the event loop should.
    */
   advertisements(): Iterable<AdvertisedService>;
-  /** The rows of `KnownConnectionCosts`, which may be very many: by node, the cost to each neighbour. */
+  /**
+   * The rows of `KnownConnectionCosts`, which may be very many: by node, the cost to each
+   * neighbour.
+   */
   connectionCosts(): Iterable<[node: string, costs: ReadonlyMap<string, number>]>;
   /**
    * One ping, which gives up after 10 s. `hops` bounds how far it goes (default 30). Throws an

@@ -47,8 +47,8 @@ export class ByNode<Item> {
 }
 
 /**
- * The neighbour through which a node is reached. A neighbour can invent nodes, so all that it brings
- * shares what it may have.
+ * The neighbour through which a node is reached. A neighbour can invent nodes, so all that it
+ * brings shares what it may have.
  */
 export type NeighbourOf = (node: string) => string;
 
@@ -58,9 +58,9 @@ export type Place<Item> = "free" | { readonly evict: Item };
 /**
  * A place for one more item of `node` among those that are `taken`; undefined if it has its share.
  *
- * When all are taken, an item of the node with the most gives way, behind the neighbour with the most:
- * whoever floods loses its own, and everybody else gets in. `choose` says which, given all of them, the
- * oldest first.
+ * When all are taken, an item of the node with the most gives way, behind the neighbour with the
+ * most: whoever floods loses its own, and everybody else gets in. `choose` says which, given all of
+ * them, the oldest first.
  */
 export function findPlace<Item>(
   taken: ByNode<Item>,

@@ -1,4 +1,7 @@
-/** "Unreachable" messages in others' names, on a real daemon: they end no stream, and no dial of others. */
+/**
+ * "Unreachable" messages in others' names, on a real daemon: they end no stream, and no dial of
+ * others.
+ */
 import assert from "node:assert/strict";
 import { encodeUnreachable } from "../../lib/wire/unreachable.ts";
 import { Budget } from "../support/budget.ts";

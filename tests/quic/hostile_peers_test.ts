@@ -48,7 +48,10 @@ function use(stream: QuicStream, dice: Dice): void {
   }
 }
 
-/** One hostile connection, used at random by both sides. Returns whether the victim ended it as broken. */
+/**
+ * One hostile connection, used at random by both sides. Returns whether the victim ended it as
+ * broken.
+ */
 async function attack(hub: Hub, seed: number, attackerDials: boolean): Promise<boolean> {
   const dice = new Dice(seed);
   const hostile = `evil${seed}:x`;

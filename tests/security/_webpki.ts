@@ -1,4 +1,6 @@
-/** What rustls-webpki says of chains, by way of the core of the hostile peer, of which it is a part. */
+/**
+ * What rustls-webpki says of chains, by way of the core of the hostile peer, of which it is a part.
+ */
 import { writeBlobs } from "../../lib/quic/blobs.ts";
 import { hostileCore } from "../quic/_hostile_core.ts";
 

@@ -14,8 +14,8 @@ const MEBIBYTE = 1 << 20;
 const MAX_TURN_MS = 200;
 
 /**
- * What the log at its usual level may grow by: tables of routes, at most every ten seconds, and what
- * happens once.
+ * What the log at its usual level may grow by: tables of routes, at most every ten seconds, and
+ * what happens once.
  */
 const MAX_LOG = { bytes: 256 * 1024, bytesPerSecond: 16 * 1024 };
 
@@ -51,8 +51,8 @@ export class Budget {
   }
 
   /**
-   * Since `begin`, `what` made the process grow by less than that many MiB, held the event loop up for
-   * no longer than it may, and did not fill the log.
+   * Since `begin`, `what` made the process grow by less than that many MiB, held the event loop up
+   * for no longer than it may, and did not fill the log.
    */
   assertKept(mebibytes: number, what = "the attack"): void {
     const grown = (peakResidentBytes(this.node.pid) - this.#residentBefore) / MEBIBYTE;

@@ -1,7 +1,7 @@
 /**
- * First packets of QUIC handshakes that carry the beginning of a ClientHello only, so that the server
- * has to wait for the rest. Anybody can seal such a packet: its keys follow from the connection id in
- * it (RFC 9001, 5.2).
+ * First packets of QUIC handshakes that carry the beginning of a ClientHello only, so that the
+ * server has to wait for the rest. Anybody can seal such a packet: its keys follow from the
+ * connection id in it (RFC 9001, 5.2).
  */
 import { Buffer } from "node:buffer";
 import { createCipheriv, createHmac, randomBytes } from "node:crypto";
