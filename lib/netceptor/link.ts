@@ -84,6 +84,7 @@ export class Link implements NextHop {
   #phase: LinkPhase = { kind: "unidentified" };
   #setupTimer: Disposable | undefined;
   #lastReceivedMs: number;
+  #waitsForTurn = false;
   #upSinceMs = 0;
   /** The node has been told that the link is up, but not yet that it is down. */
   #announced = false;
@@ -141,9 +142,9 @@ export class Link implements NextHop {
     return this.#queue.dropped;
   }
 
-  /** Milliseconds since anything was received. */
+  /** Milliseconds since anything was received; 0 while there is more than it may handle now. */
   get idleMs(): number {
-    return this.#clock.now() - this.#lastReceivedMs;
+    return this.#waitsForTurn ? 0 : this.#clock.now() - this.#lastReceivedMs;
   }
 
   sendData(head: Uint8Array, tail?: Uint8Array): boolean {
@@ -233,9 +234,11 @@ export class Link implements NextHop {
         if (!this.#turns.isOver(busyMs)) continue;
         // There may be thousands of messages in a batch, and the next one is often there already.
         this.#turns.spend(busyMs);
+        this.#waitsForTurn = true;
         await this.#turns.next(this.#turnOwner);
+        this.#waitsForTurn = false;
         if (this.#ended) return;
-        startMs = this.#clock.now();
+        startMs = this.#lastReceivedMs = this.#clock.now();
       }
       this.#turns.spend(this.#clock.now() - startMs);
     }
