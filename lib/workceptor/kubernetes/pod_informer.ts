@@ -27,6 +27,8 @@ export interface PodInformerOptions {
 /** How long after an error to ask again. */
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 10_000;
+/** Watches are begun no more often than this, however soon they end. */
+const MIN_WATCH_MS = 1_000;
 
 /** One unit's pod, as far as is known. */
 export interface PodWatch extends Disposable {
@@ -121,7 +123,7 @@ export class PodInformer implements AsyncDisposable {
 
   /** Rejects when only a new list helps. */
   async #listAndWatch(signal: AbortSignal, onAnswer: () => void): Promise<void> {
-    const { api } = this.#deps;
+    const { api, clock } = this.#deps;
     const { namespace, labelSelector } = this.#options;
     // What is watched from now on may be younger than the list.
     const known = [...this.#interests];
@@ -133,6 +135,7 @@ export class PodInformer implements AsyncDisposable {
     let { resourceVersion } = list;
     while (!signal.aborted) {
       const options = { labelSelector, resourceVersion };
+      const begun = clock.now();
       for await (const change of api.watchPods(namespace, options, signal)) {
         onAnswer();
         resourceVersion = versionOf(change) ?? resourceVersion;
@@ -141,6 +144,9 @@ export class PodInformer implements AsyncDisposable {
           this.#interestIn(change.object)?.tell(undefined);
         } else this.#tell(change.object);
       }
+      // A proxy on the way may end each watch at once.
+      const restMs = begun + MIN_WATCH_MS - clock.now();
+      if (restMs > 0) await sleep(clock, restMs, { signal });
     }
   }
 
