@@ -10,9 +10,11 @@ const BUFFER_BYTES = 256 * 1024;
 const FIRST_BUFFER_BYTES = 4096;
 
 /**
- * Copies both ways until both sides have ended their direction; a half-close is passed on as such.
- * At the end, or on the first failure, both connections are closed; one that did not get all that
- * it should is aborted if it can be. Throws the failure, or on abort the signal's reason.
+ * Copies both ways until both directions have ended; a half-close is passed on as such. A side that
+ * takes no more may still have something to say, perhaps why, so a failed write ends its direction
+ * alone. At the end, or when a side can no longer be read, both connections are closed; one that did
+ * not get all that it should is aborted if it can be. Throws the first failure, or on abort the
+ * signal's reason.
  */
 export async function bridge(
   left: ByteConn,
@@ -31,8 +33,9 @@ export async function bridge(
   let failure: { error: unknown } | undefined;
   const copyOrEnd = async (from: ByteConn, to: ByteConn) => {
     try {
-      await copy(from, to, bufferBytes);
-      complete.add(to);
+      const refused = await copy(from, to, bufferBytes);
+      if (refused === undefined) complete.add(to);
+      else failure ??= refused;
     } catch (error) {
       failure ??= { error };
       closeBoth();
@@ -50,15 +53,26 @@ export async function bridge(
   }
 }
 
-async function copy(from: ByteConn, to: ByteConn, bufferBytes: number): Promise<void> {
+/** Resolves at the end, or to the error with which `to` refused a part. Rejects if `from` fails. */
+async function copy(
+  from: ByteConn,
+  to: ByteConn,
+  bufferBytes: number,
+): Promise<{ readonly error: unknown } | undefined> {
   let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   while (true) {
     const count = await from.read(buffer);
-    if (count === null) break;
-    await writeAll(to, buffer.subarray(0, count));
+    try {
+      if (count === null) {
+        await to.closeWrite();
+        return undefined;
+      }
+      await writeAll(to, buffer.subarray(0, count));
+    } catch (error) {
+      return { error };
+    }
     if (count === buffer.length && buffer.length < bufferBytes) {
       buffer = new Uint8Array(bufferBytes);
     }
   }
-  await to.closeWrite();
 }

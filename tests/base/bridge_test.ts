@@ -97,3 +97,19 @@ Deno.test("bridge closes a side that got everything, so that it can still read t
   await failed;
   assert.equal(bridged.aborted, false);
 });
+
+Deno.test("bridge passes on what a side has to say that takes no more", async () => {
+  const { left, right, rightEnd, done } = bridged();
+  const failed = assert.rejects(done, Deno.errors.BrokenPipe);
+  const refused = Promise.withResolvers<void>();
+  rightEnd.write = () => {
+    refused.resolve();
+    return Promise.reject(new Deno.errors.BrokenPipe("no more"));
+  };
+  await writeAll(left, bytes("a long upload"));
+  await refused.promise;
+  await writeAll(right, bytes("too long"));
+  await right.closeWrite();
+  assert.equal(await readText(left), "too long");
+  await failed;
+});
