@@ -15,8 +15,9 @@ const VICTIM = "victim";
 const PROBLEMS = ["blocked by firewall", "service unknown", "no route to node", "message expired"];
 /** Each is dialled once, since streams to one service share a connection. */
 const SERVICES = Array.from({ length: 10 }, (_, i) => `echo${i}`);
-/** Sent at once, while a service is dialled. */
-const BURST = 2_000;
+/** Sent while a service is dialled, which may not take long, and once the stream is up. */
+const FEW = 100;
+const MANY = 2_000;
 const MEBIBYTES = 250;
 
 /** Begins to dial; the session says "Connecting" once the stream is up. */
@@ -62,9 +63,9 @@ meshTest(
       PROBLEMS.map((problem) =>
         encodeUnreachable({ fromNode: VICTIM, toNode: "far", fromService, toService, problem })
       );
-    const lie = (toService: string) => {
+    const lie = (toService: string, count: number) => {
       const lies = notices(toService).map((notice) => evil.packet("unreach", notice));
-      return evil.send(...Array.from({ length: BURST }, (_, i) => lies[i % lies.length]!));
+      return evil.send(...Array.from({ length: count }, (_, i) => lies[i % lies.length]!));
     };
     using ownVoice = far.netceptor.openDatagramPort("", {});
     budget.begin();
@@ -74,14 +75,14 @@ meshTest(
       // So that the dial is still under way.
       link.stall();
       const session = held.use(await dial(victim, service));
-      await lie(service);
+      await lie(service, FEW);
       assert.ok(await evil.answers(), "the victim has heard them all");
       link.heal();
       assert.equal(await session.readLine(), "Connecting");
       sessions.push(session);
       await session.send(`over ${service}`);
       assert.equal(await session.readLine(), `over ${service}`);
-      await lie(service);
+      await lie(service, MANY);
       // Once the stream is up, not even its other end can end it so.
       for (const notice of notices(service)) ownVoice.send(VICTIM, "unreach", notice);
     }

@@ -37,7 +37,7 @@ export class Budget {
   /** Starts a daemon of ours whose costs are counted from now on. */
   static async start(mesh: Mesh, options: Omit<TestNodeOptions, "kind">): Promise<Budget> {
     const probeFile = (await mesh.folder()).join("turns");
-    const env = { NODE_OPTIONS: `--require ${PROBE}`, RECEPTOR_LOOP_PROBE: probeFile };
+    const env = { NODE_OPTIONS: `--require "${PROBE}"`, RECEPTOR_LOOP_PROBE: probeFile };
     const node = await mesh.node({ logLevel: "info", ...options, kind: "ours", env });
     return new Budget(node, probeFile);
   }
