@@ -6,6 +6,8 @@ import type { NodeKind } from "../support/peers.ts";
 
 /** Routes are flooded every 10 s; this is too short to be waiting for one of those. */
 const SOON_MS = 5_000;
+/** On a busy machine everything takes longer: as many times as long as a start of the daemon. */
+const STARTS = 5;
 
 const LINES: readonly (readonly NodeKind[])[] = [
   ["ours", "ours", "ours", "ours"],
@@ -29,7 +31,8 @@ for (const kinds of LINES) {
       await eventually(async () => (await last.json(`ping ${first.id}`)).Success === true);
       const pingMs = performance.now() - start;
       assert.equal(await last.resultText(unit), "first job");
-      assert.ok(pingMs < SOON_MS, `the first ping took ${pingMs} ms`);
+      const limitMs = SOON_MS + STARTS * last.readyMs;
+      assert.ok(pingMs < limitMs, `the first ping took ${pingMs} ms, of ${limitMs}`);
     },
   );
 }

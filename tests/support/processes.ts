@@ -2,6 +2,7 @@
  * Jobs are detached from their daemon on purpose, so a test that ends finds them by a mark in
  * their environment, which every descendant of a test node inherits.
  */
+import { eventually } from "./eventually.ts";
 
 /** Environment variable that carries the mark. */
 export const MARK = "RECEPTOR_TEST_MARK";
@@ -27,15 +28,19 @@ export function markedProcesses(mark: string): number[] {
   return found;
 }
 
-/** Kills every process that carries `mark`. */
-export function killMarked(mark: string): void {
-  for (const pid of markedProcesses(mark)) {
-    try {
-      Deno.kill(pid, "SIGKILL");
-    } catch {
-      // It ended meanwhile.
+/** Kills every process that carries `mark`, and those that they start meanwhile, until none is left. */
+export async function killMarked(mark: string): Promise<void> {
+  await eventually(() => {
+    const found = markedProcesses(mark);
+    for (const pid of found) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch {
+        // It ended meanwhile.
+      }
     }
-  }
+    return found.length === 0;
+  }, { what: () => `the end of processes ${markedProcesses(mark)}`, intervalMs: 5 });
 }
 
 /** Whether a process exists and is not just a zombie. */

@@ -234,7 +234,7 @@ export class TestNode implements AsyncDisposable {
   /** Simulates a crash of the machine: the daemon and all its jobs get SIGKILL. */
   async killWithJobs(): Promise<void> {
     await this.program.kill();
-    killMarked(this.#mark);
+    await killMarked(this.#mark);
   }
 
   /** A control session; close it, or hold it with `await using`. */
@@ -314,7 +314,7 @@ export class TestNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program?.kill();
-    killMarked(this.#mark);
+    await killMarked(this.#mark);
     await eventually(() => this.#folder[Symbol.asyncDispose]().then(() => true), {
       what: `the removal of ${this.folder}`,
     });
