@@ -35,7 +35,7 @@ export function startEchoServer(): EchoServer {
 
 /** A connection to `port` that sends `bytes`; resolves with the answer. */
 export async function ask(port: number, bytes: number, signal: AbortSignal): Promise<void> {
-  using conn = await Deno.connect({ hostname: HOST, port });
+  const conn = await Deno.connect({ hostname: HOST, port });
   conn.setNoDelay();
   const cut = () => closeQuietly(conn);
   signal.addEventListener("abort", cut, { once: true });
@@ -47,8 +47,13 @@ export async function ask(port: number, bytes: number, signal: AbortSignal): Pro
       await writeAll(conn, PIECE.subarray(0, Math.min(left, PIECE.length)));
     }
     if (await conn.read(new Uint8Array(1)) !== 1) throw new Error("the connection was cut off");
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     signal.removeEventListener("abort", cut);
+    // Which aborting may have done already.
+    closeQuietly(conn);
   }
 }
 
