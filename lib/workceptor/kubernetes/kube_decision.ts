@@ -97,5 +97,8 @@ export const kubeDetails = {
     "a part of its input, and a pod takes its input only once",
   payloadCut: (pod: string, problem: string) =>
     `Error streaming stdin to pod ${pod}. Error: ${problem}`,
+  logShort: (bytes: number) =>
+    `at least ${bytes} bytes of its output are lost: they were printed, but are not in the pod's log, which ` +
+    "the kubelet rotates when it grows quickly",
   tcpRestart: "Job lost: restart not implemented for streammethod tcp",
 } as const;

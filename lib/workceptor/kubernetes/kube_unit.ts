@@ -31,6 +31,7 @@ import {
 } from "./kube_record.ts";
 import { LogFollower } from "./log_follower.ts";
 import type { PodWatch } from "./pod_informer.ts";
+import type { OutputWitness } from "./output_witness.ts";
 import { type PodState, podState } from "./pod_state.ts";
 import { sendPayload } from "./send_payload.ts";
 import { TcpExchange } from "./tcp_exchange.ts";
@@ -378,13 +379,16 @@ export class KubeUnit implements Unit {
       });
       const following = follower.follow(worker, signal);
       following.catch(() => {});
+      await using witnesses = new AsyncDisposableStack();
+      let witness: OutputWitness | undefined;
       if (attach) {
-        const payloadError = await this.#sendPayload(place, pod, worker, signal);
+        const sent = await this.#sendPayload(place, pod, worker, signal);
         // Whatever the worker makes of a part of its input is not the job's result.
-        if (payloadError !== undefined) return await this.#end(failed(payloadError).end);
+        if (sent.is === "cut") return await this.#end(failed(sent.problem).end);
+        witness = sent.witness && witnesses.use(sent.witness);
       }
       await this.#recordRunning();
-      const lost = await following;
+      const lost = await following ?? await this.#missing(witness, signal);
       while (worker.state === undefined) {
         await worker.change(clock, LOOK_INTERVAL_MS, signal);
         signal.throwIfAborted();
@@ -402,12 +406,15 @@ export class KubeUnit implements Unit {
     pod: string,
     worker: WorkerEnd,
     signal: AbortSignal,
-  ): Promise<string | undefined> {
+  ): Promise<
+    | { readonly is: "sent"; readonly witness: OutputWitness | undefined }
+    | { readonly is: "cut"; readonly problem: string }
+  > {
     const { clock, log } = this.#deps;
     const { ledger } = this;
     const file = await ledger.store.readStdin(ledger.id);
     try {
-      await sendPayload(
+      const witness = await sendPayload(
         { api, clock, log },
         {
           namespace,
@@ -420,13 +427,26 @@ export class KubeUnit implements Unit {
         worker,
         signal,
       );
-      return undefined;
+      return { is: "sent", witness };
     } catch (error) {
       signal.throwIfAborted();
-      return kubeDetails.payloadCut(`${namespace}/${pod}`, messageOf(error));
+      const problem = kubeDetails.payloadCut(`${namespace}/${pod}`, messageOf(error));
+      return { is: "cut", problem };
     } finally {
       closeQuietly(file);
     }
+  }
+
+  /** What the log lacks of what the worker was seen to print. */
+  async #missing(
+    witness: OutputWitness | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    if (witness === undefined) return undefined;
+    const { store, id } = this.ledger;
+    const missing = await witness.bytes(this.#deps.clock, signal) -
+      (await store.stdoutSize(id) ?? 0);
+    return missing > 0 ? kubeDetails.logShort(missing) : undefined;
   }
 
   async #watchEnd(

@@ -5,6 +5,7 @@ import type { Log } from "../../base/log.ts";
 import type { AttachSession, KubeApi } from "./api/kube_api.ts";
 import { isTransient } from "./api/kube_error.ts";
 import { WORKER } from "./pod_state.ts";
+import { OutputWitness } from "./output_witness.ts";
 import type { WorkerEnd } from "./worker_end.ts";
 
 export interface SendPayloadDeps {
@@ -39,17 +40,18 @@ const STATEMENT_MS = 1_000;
 
 /**
  * Resolves when the worker has all of the payload, or does not need it any more because it has
- * ended. Rejects if it may have a part of it: then it must not be sent again.
+ * ended, to a witness of its output, if it was attached to. Rejects if it may have a part of it: then it must not be sent again.
  */
 export async function sendPayload(
   deps: SendPayloadDeps,
   options: SendPayloadOptions,
   worker: WorkerEnd,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<OutputWitness | undefined> {
   const session = await attach(deps, options, worker, signal);
-  if (session === undefined) return;
-  await using _ = session;
+  if (session === undefined) return undefined;
+  await using unlessSent = new AsyncDisposableStack();
+  const witness = unlessSent.use(new OutputWitness(session));
   const over = new AbortController();
   // A write to a worker that has ended may never settle.
   const watch = endOfWorker(worker, deps.clock, over);
@@ -62,14 +64,16 @@ export async function sendPayload(
     await acknowledged(session, deps.clock, AbortSignal.any([signal, over.signal]));
   } catch (error) {
     signal.throwIfAborted();
-    if (worker.ended || worker.gone || options.isEmpty) return;
     // A connection that breaks ends the worker's input, too: only the server knows which was first.
-    if (await isEndedByServer(session, deps.clock, signal)) return;
-    throw error;
+    const isUnwanted = worker.ended || worker.gone || options.isEmpty ||
+      await isEndedByServer(session, deps.clock, signal);
+    if (!isUnwanted) throw error;
   } finally {
     over.abort(new Error("the payload is sent"));
     await watch;
   }
+  unlessSent.move();
+  return witness;
 }
 
 /** Tries until the worker can be attached to; undefined if it ended before. */
@@ -83,7 +87,8 @@ async function attach(
   while (true) {
     if (worker.ended || worker.gone) return undefined;
     try {
-      return await api.attach(namespace, pod, { container: WORKER, stdin: true }, signal);
+      const streams = { stdin: true, stdout: true, stderr: true };
+      return await api.attach(namespace, pod, { container: WORKER, ...streams }, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (worker.ended || worker.gone) return undefined;

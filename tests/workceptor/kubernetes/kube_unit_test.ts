@@ -125,7 +125,9 @@ class Setup implements AsyncDisposable {
   }
 
   end(key: string, exitCode = 0): void {
-    this.kube.pods.get(key)!.log.end();
+    const { log, attaches } = this.kube.pods.get(key)!;
+    log.end();
+    for (const attach of attaches) attach.finish().catch(() => {});
     this.change(key, { terminated: { exitCode, reason: exitCode === 0 ? "Completed" : "Error" } });
   }
 
@@ -213,6 +215,24 @@ Deno.test("output that a rotation took away fails the unit, with all that is lef
   setup.end(key);
   const { Detail } = await setup.reaches(id, UnitState.Failed);
   match(Detail, /^output written between 2026-01-01T00:00:00Z and 2026-01-01T00:00:00Z is lost, /);
+  equal(await setup.output(id), "one\nthree\n");
+});
+
+Deno.test("output that is not in the log fails the unit, and is counted", async () => {
+  await using setup = await Setup.start();
+  const id = await setup.submit();
+  const [key, pod] = await setup.pod();
+  setup.run(key);
+  await pod.stdinEnd.promise;
+  const attach = pod.attaches[0]!;
+  // Runtimes may leave out the carriage return.
+  await attach.output("stdout", new TextEncoder().encode("one\r\ntwo\r\n"));
+  await attach.output("stderr", new TextEncoder().encode("three\n"));
+  pod.log.add("one");
+  pod.log.add("three");
+  setup.end(key);
+  const { Detail } = await setup.reaches(id, UnitState.Failed);
+  match(Detail, /^at least 4 bytes of its output are lost: /);
   equal(await setup.output(id), "one\nthree\n");
 });
 
