@@ -31,6 +31,9 @@ for (const kinds of LINES) {
       await eventually(async () => (await last.json(`ping ${first.id}`)).Success === true);
       const pingMs = performance.now() - start;
       assert.equal(await last.resultText(unit), "first job");
+      // A ping of the original is one packet. If the other end does not know the way back yet, it is
+      // lost, and the next one is sent 10 s later.
+      if (last.kind !== "ours") return;
       const limitMs = SOON_MS + STARTS * last.readyMs;
       assert.ok(pingMs < limitMs, `the first ping took ${pingMs} ms, of ${limitMs}`);
     },

@@ -77,6 +77,8 @@ function asMap(actions: readonly Action[]): Record<string, unknown> {
   return map;
 }
 
+const wallSecond = () => Math.floor(Date.now() / 1000);
+
 export class TestNode implements AsyncDisposable {
   readonly kind: NodeKind;
   readonly id: string;
@@ -85,6 +87,7 @@ export class TestNode implements AsyncDisposable {
   #program: Program | undefined;
   #earlierLogs = "";
   #readyMs = 0;
+  #startSecond = 0;
 
   private constructor(options: TestNodeOptions, folder: TempFolder) {
     this.#options = options;
@@ -209,6 +212,7 @@ export class TestNode implements AsyncDisposable {
     if (this.#program?.running) await this.stop();
     this.#earlierLogs = this.log;
     await this.#writeConfig();
+    if (this.kind !== "ours") await this.#nextSecond();
     const start = performance.now();
     const form = this.#options.form === "map" ? ["--config-v2"] : [];
     const daemon = this.#options.namespace?.daemon(this.kind) ?? daemonCommand(this.kind);
@@ -219,6 +223,7 @@ export class TestNode implements AsyncDisposable {
     });
     if (this.#options.control !== false) await this.#ready(this.#program);
     this.#readyMs = performance.now() - start;
+    this.#startSecond = wallSecond();
   }
 
   /** Sends SIGTERM and waits for the end. */
@@ -323,6 +328,14 @@ export class TestNode implements AsyncDisposable {
   /** In the environment of the daemon and of all its descendants. */
   get #mark(): string {
     return this.#folder.path;
+  }
+
+  /**
+   * Waits until the second of the latest start is over: a Go daemon tells its lives apart by the
+   * second in which they began, and orders those of one second by chance.
+   */
+  async #nextSecond(): Promise<void> {
+    await eventually(() => wallSecond() > this.#startSecond, { what: "the next second" });
   }
 
   async #writeConfig(): Promise<void> {
