@@ -63,6 +63,9 @@ interface Place {
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 10_000;
 
+/** Between looks at a pod without labels. */
+const POLL_INTERVAL_MS = 1_000;
+
 /** How long a pod that nothing is heard of may be pending before it is looked at again. */
 const LOOK_INTERVAL_MS = 60_000;
 
@@ -324,6 +327,12 @@ export class KubeUnit implements Unit {
     const here = { ...place, namespace };
     const watch = this.#watch!;
     watch.expect(pod);
+    using polling = new DisposableStack();
+    if (pod.metadata?.labels?.[UNIT_LABEL] !== this.#label) {
+      const over = new AbortController();
+      polling.defer(() => over.abort(new Error("the unit has ended")));
+      void this.#poll(here, watch, AbortSignal.any([this.#signal, over.signal]));
+    }
     const payload = this.#extra.Payload;
     let pullBackOffs = 0;
     let seen: Pod | undefined;
@@ -349,6 +358,24 @@ export class KubeUnit implements Unit {
           return await this.#exchange(here, watch, step.do === "attach");
         case "end":
           return await this.#end(step.end);
+      }
+    }
+  }
+
+  /** A pod that the Go daemon made has no labels, by which the informer would see it. */
+  async #poll(
+    { cluster: { api }, namespace }: Place,
+    watch: PodWatch,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, log } = this.#deps;
+    const name = watch.pod!.metadata!.name!;
+    while (!signal.aborted) {
+      try {
+        await sleep(clock, POLL_INTERVAL_MS, { signal });
+        watch.tell(await api.getPod(namespace, name, signal));
+      } catch (error) {
+        if (!signal.aborted) log.debug(`Cannot look at pod ${name}: ${messageOf(error)}`);
       }
     }
   }

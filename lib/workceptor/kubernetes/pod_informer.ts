@@ -38,6 +38,8 @@ export interface PodWatch extends Disposable {
   readonly deleted: boolean;
   /** From now on this pod is meant, by the server's answer to a request of one's own. */
   expect(pod: Pod): void;
+  /** The pod as a request of one's own has found it; undefined if it is gone. */
+  tell(pod: Pod | undefined): void;
 }
 
 class Interest implements PodWatch {
@@ -131,7 +133,11 @@ export class PodInformer implements AsyncDisposable {
     onAnswer();
     const listed = new Set(list.items.map(unitOf));
     for (const pod of list.items) this.#tell(pod);
-    for (const [unit, interest] of known) if (!listed.has(unit)) interest.tell(undefined);
+    for (const [unit, interest] of known) {
+      // One without labels is in no list.
+      const isLabelled = interest.pod !== undefined && unitOf(interest.pod) === unit;
+      if (isLabelled && !listed.has(unit)) interest.tell(undefined);
+    }
     let { resourceVersion } = list;
     while (!signal.aborted) {
       const options = { labelSelector, resourceVersion };

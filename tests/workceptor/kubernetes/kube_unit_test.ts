@@ -257,6 +257,22 @@ Deno.test("a restarted node goes on where it was", async () => {
   equal(pod.attaches.length, 1, "the payload is sent once");
 });
 
+Deno.test("a pod without labels, as the Go daemon makes them, is followed too", async () => {
+  await using setup = await Setup.start();
+  const id = await setup.submit();
+  const [key, pod] = await setup.pod();
+  setup.run(key);
+  await setup.reaches(id, UnitState.Running);
+  await setup.stopNode();
+  setup.kube.change(key, (pod) => ({ ...pod, metadata: { ...pod.metadata, labels: {} } }));
+  await setup.startNode();
+  pod.log.add("one");
+  await eventually(async () => (await setup.workceptor.status(id)).StdoutSize === 4);
+  setup.end(key);
+  await setup.reaches(id, UnitState.Succeeded);
+  equal(await setup.output(id), "one\n");
+});
+
 Deno.test("a release is answered at once, and the pod deleted when the server is back", async () => {
   await using setup = await Setup.start();
   const { kube } = setup;
