@@ -1,6 +1,6 @@
 /** Ports for daemons that cannot report which one they got. */
 
-/** Fewer ports than this below those that the system gives out are not worth counting through. */
+/** Fewer ports than this below those that the system gives out would not be enough. */
 const FEWEST = 2_000;
 const FIRST = 10_000;
 
@@ -14,7 +14,7 @@ function firstEphemeral(): number {
 }
 
 const end = firstEphemeral();
-let next = FIRST + Math.floor(Math.random() * Math.max(0, end - FIRST));
+const given = new Set<number>();
 
 /**
  * A loopback TCP port that is free, each time another one. Nobody who asks the system for any port
@@ -23,9 +23,10 @@ let next = FIRST + Math.floor(Math.random() * Math.max(0, end - FIRST));
 export function freePort(): number {
   if (end - FIRST < FEWEST) return listenOn(0)!;
   while (true) {
-    const port = next++;
-    if (next >= end) next = FIRST;
-    if (listenOn(port) !== undefined) return port;
+    const port = FIRST + Math.floor(Math.random() * (end - FIRST));
+    if (given.has(port) || listenOn(port) === undefined) continue;
+    given.add(port);
+    return port;
   }
 }
 
