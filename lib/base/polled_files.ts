@@ -115,14 +115,22 @@ interface Owner {
 /** One reader and one writer at a time. */
 export class PolledFile {
   readonly #libc: Libc;
+  readonly #fd: number;
   readonly #owner: Owner;
   #waiting: { readonly event: number; readonly resolve: () => void }[] = [];
   #eager = 0;
   #closed = false;
 
-  constructor(libc: Libc, readonly fd: number, owner: Owner) {
+  constructor(libc: Libc, fd: number, owner: Owner) {
     this.#libc = libc;
+    this.#fd = fd;
     this.#owner = owner;
+  }
+
+  /** Throws once it is closed: the number may then be another file's. */
+  get fd(): number {
+    if (this.#closed) throw new Error("the file is closed");
+    return this.#fd;
   }
 
   /**
@@ -130,12 +138,12 @@ export class PolledFile {
    * `SystemCallError`, or when the file is closed.
    */
   read(into: Uint8Array<ArrayBuffer>): Promise<number> {
-    return this.#whenever(Event.readable, () => this.#libc.read(this.fd, into));
+    return this.#whenever(Event.readable, () => this.#libc.read(this.#fd, into));
   }
 
   /** Writes some of `bytes`, and resolves to how many. Rejects as `read` does. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
-    return this.#whenever(Event.writable, () => this.#libc.write(this.fd, bytes));
+    return this.#whenever(Event.writable, () => this.#libc.write(this.#fd, bytes));
   }
 
   /** What is waiting to be read or written rejects. May be repeated. */

@@ -25,8 +25,8 @@ export class MeshEntrance implements Entrance {
     try {
       if (signal.aborted) return;
       await serveEach(this.#listener, (conn) => {
-        const { remoteNode: source, remoteService, tellsWindow } = conn;
-        return serve({ conn, from: `${source}:${remoteService}`, source, tellsWindow });
+        const { remoteNode: source, remoteService, closed, tellsWindow } = conn;
+        return serve({ conn, from: `${source}:${remoteService}`, source, closed, tellsWindow });
       });
     } finally {
       signal.removeEventListener("abort", close);

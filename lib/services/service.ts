@@ -14,6 +14,8 @@ export interface Incoming {
   readonly from: string;
   /** Whom it counts for where something is shared: a network, a node, the users of a socket. */
   readonly source: string;
+  /** Resolves when it is over, with the error that ended it, if any; absent where nothing tells. */
+  readonly closed?: Promise<Error | undefined>;
   /** What comes in are the frames of a client with a window (`terminal_frames.ts`). */
   readonly tellsWindow?: boolean;
 }

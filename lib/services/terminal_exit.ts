@@ -7,6 +7,7 @@ import { splitWords } from "../workceptor/command/shell_words.ts";
 import { PseudoTerminal, type WindowSize } from "./pseudo_terminal.ts";
 import type { Carry, Exit, Incoming } from "./service.ts";
 import { terminalEnvironment } from "./terminal_environment.ts";
+import { TerminalGuard } from "./terminal_guard.ts";
 import { terminalBeginning } from "./terminal_input.ts";
 import { TerminalProcess } from "./terminal_process.ts";
 import { TerminalSession } from "./terminal_session.ts";
@@ -27,6 +28,7 @@ export interface TerminalExitOptions {
 interface System {
   readonly libc: Libc;
   readonly files: PolledFiles;
+  readonly guard: TerminalGuard;
 }
 
 export class TerminalExit implements Exit {
@@ -58,12 +60,12 @@ export class TerminalExit implements Exit {
     const environment = terminalEnvironment(this.#environment, name);
     await this.#executable.throwUnlessRunnable(clock.now());
     signal.throwIfAborted();
-    const { libc, files } = this.#system ??= openSystem();
+    const { libc, files, guard } = this.#system ??= openSystem();
     const terminal = PseudoTerminal.open(libc, files);
     try {
       terminal.resize(isKnown(window) ? window : USUAL_WINDOW);
       const command = { words: this.#words, environment };
-      const process = new TerminalProcess(clock, terminal.path, command);
+      const process = new TerminalProcess({ clock, guard }, terminal.path, command);
       const session = new TerminalSession({ clock, incoming, input: rest, terminal, process });
       return (signal) => session.run(signal);
     } catch (error) {
@@ -76,8 +78,10 @@ export class TerminalExit implements Exit {
   async [Symbol.asyncDispose](): Promise<void> {
     const system = this.#system;
     this.#system = undefined;
-    await system?.files[Symbol.asyncDispose]();
-    system?.libc[Symbol.dispose]();
+    if (system === undefined) return;
+    await system.guard[Symbol.asyncDispose]();
+    await system.files[Symbol.asyncDispose]();
+    system.libc[Symbol.dispose]();
   }
 }
 
@@ -87,9 +91,12 @@ function isKnown(window: WindowSize | undefined): window is WindowSize {
 
 function openSystem(): System {
   const libc = new Libc();
+  let guard: TerminalGuard | undefined;
   try {
-    return { libc, files: new PolledFiles(libc) };
+    guard = new TerminalGuard();
+    return { libc, guard, files: new PolledFiles(libc) };
   } catch (error) {
+    void guard?.[Symbol.asyncDispose]();
     libc[Symbol.dispose]();
     throw error;
   }

@@ -1,6 +1,6 @@
 /** A command in a session of its own, whose controlling terminal is a pseudo terminal. */
 import type { Clock } from "../base/clock.ts";
-import { READ_START_SCRIPT, SET_MARK_SCRIPT } from "../workceptor/command/job_mark.ts";
+import { markOf, READ_START_SCRIPT, SET_MARK_SCRIPT } from "../workceptor/command/job_mark.ts";
 import {
   parseStatLine,
   type ProcessEntry,
@@ -8,6 +8,7 @@ import {
 } from "../workceptor/command/process_identity.ts";
 import { pastShell } from "../workceptor/command/shell_environment.ts";
 import { stopJob } from "../workceptor/command/stop_job.ts";
+import type { TerminalGuard } from "./terminal_guard.ts";
 
 /** From a SIGHUP to the SIGKILL of those that are still there, in milliseconds. */
 const GRACE_MS = 3_000;
@@ -27,6 +28,11 @@ shift
 ${execCommand}
 `;
 
+export interface TerminalProcessDeps {
+  readonly clock: Clock;
+  readonly guard: TerminalGuard;
+}
+
 export interface TerminalCommand {
   /** The command, which has been found to be executable, and its arguments. */
   readonly words: readonly string[];
@@ -39,10 +45,15 @@ export class TerminalProcess {
   readonly exited: Promise<void>;
   readonly #clock: Clock;
   readonly #leader: ProcessEntry;
+  readonly #guarded: Disposable;
   #ending: Promise<readonly ProcessEntry[]> | undefined;
 
   /** Starts the command on the terminal at `path`. Throws if there can be no more processes. */
-  constructor(clock: Clock, path: string, { words, environment }: TerminalCommand) {
+  constructor(
+    { clock, guard }: TerminalProcessDeps,
+    path: string,
+    { words, environment }: TerminalCommand,
+  ) {
     this.#clock = clock;
     const { env, execCommand } = pastShell(environment);
     const child = new Deno.Command("/bin/sh", {
@@ -63,19 +74,29 @@ export class TerminalProcess {
       child.kill("SIGKILL");
       throw error;
     }
+    this.#guarded = guard.watch(markOf(this.#leader));
   }
 
   /**
    * Hangs up on the command and all that it has started, wherever that is by now, and kills what is
-   * left after a while. Resolves to those that could not be ended.
+   * left after a while. Resolves to those that could not be ended. Rejects if processes cannot be
+   * looked up, for lack of file descriptors, say; then it may be called again.
    */
-  end(): Promise<readonly ProcessEntry[]> {
-    return this.#ending ??= stopJob({ leader: this.#leader }, {
+  async end(): Promise<readonly ProcessEntry[]> {
+    this.#ending ??= stopJob({ leader: this.#leader }, {
       clock: this.#clock,
       graceMs: GRACE_MS,
       insist: NEVER,
       signal: NEVER,
       ask: "hang up",
     });
+    try {
+      const left = await this.#ending;
+      this.#guarded[Symbol.dispose]();
+      return left;
+    } catch (error) {
+      this.#ending = undefined;
+      throw error;
+    }
   }
 }

@@ -2,7 +2,7 @@
  * A connection that types on a pseudo terminal and sees what appears there, until the command on it
  * has ended or the connection is over.
  */
-import { closeQuietly, writeAll } from "../base/byte_conn.ts";
+import { type ByteConn, closeQuietly, writeAll } from "../base/byte_conn.ts";
 import type { Clock } from "../base/clock.ts";
 import type { TerminalFrame } from "../wire/terminal_frames.ts";
 import type { PseudoTerminal } from "./pseudo_terminal.ts";
@@ -22,7 +22,7 @@ const BETWEEN_ENDS_MS = 500;
 
 export interface TerminalSessionDeps {
   readonly clock: Clock;
-  readonly incoming: Pick<Incoming, "conn" | "tellsWindow">;
+  readonly incoming: Pick<Incoming, "conn" | "closed" | "tellsWindow">;
   /** What comes in on the connection. */
   readonly input: AsyncIterable<TerminalFrame>;
   readonly terminal: PseudoTerminal;
@@ -43,10 +43,15 @@ export class TerminalSession {
 
   /** See `Carry`. */
   async run(signal: AbortSignal): Promise<void> {
-    const { incoming: { conn }, terminal, process } = this.#deps;
-    const cut = () => terminal.close();
+    const { incoming: { conn, closed }, terminal, process } = this.#deps;
+    const cut = () => {
+      terminal.close();
+      breakOff(conn);
+    };
     signal.addEventListener("abort", cut, { once: true });
     if (signal.aborted) cut();
+    // Nobody reads the connection while programs leave much unread that was typed.
+    void closed?.then((error) => error !== undefined && cut());
     const commandEnded = process.exited.then(() => this.#endProcesses());
     const inputEnded = this.#takeInput();
     try {
@@ -54,16 +59,16 @@ export class TerminalSession {
       await conn.closeWrite();
       closeQuietly(conn);
     } catch (error) {
-      // Whoever is there should not take this for the regular end.
-      if (conn.abort !== undefined) conn.abort();
-      else closeQuietly(conn);
+      breakOff(conn);
       throw signal.aborted ? signal.reason : error;
     } finally {
       this.#over = true;
       this.#nextEnd?.[Symbol.dispose]();
       signal.removeEventListener("abort", cut);
       terminal.close();
+      // What still runs is ended here; the last line tells if that has failed.
       await Promise.all([this.#endProcesses(), commandEnded, inputEnded]);
+      await process.end();
     }
   }
 
@@ -76,12 +81,15 @@ export class TerminalSession {
     }
   }
 
-  /** Ends the command and what it has left behind; the output goes on until they are gone. */
+  /**
+   * Ends the command and what it has left behind; the output goes on until they are gone. Never
+   * rejects.
+   */
   async #endProcesses(): Promise<void> {
     const { terminal, process } = this.#deps;
-    const left = await process.end();
-    // Those would keep the terminal open.
-    if (left.length > 0) terminal.close();
+    // Those that cannot be ended, or found, would keep the terminal open.
+    const left = await process.end().catch(() => undefined);
+    if (left === undefined || left.length > 0) terminal.close();
   }
 
   /** Resolves when the connection's input has ended; never rejects. */
@@ -120,7 +128,16 @@ export class TerminalSession {
       void this.#endProcesses();
       return;
     }
-    void this.#type(Uint8Array.of(this.#deps.terminal.endOfInput()));
+    const { terminal } = this.#deps;
+    this.#typed = this.#typed
+      .then(() => writeAll(terminal, Uint8Array.of(terminal.endOfInput())))
+      .catch(() => {});
     this.#nextEnd = this.#deps.clock.after(BETWEEN_ENDS_MS, () => this.#typeEnd(times - 1));
   }
+}
+
+/** Whoever is there should not take this for the regular end. */
+function breakOff(conn: ByteConn): void {
+  if (conn.abort !== undefined) conn.abort();
+  else closeQuietly(conn);
 }

@@ -57,6 +57,12 @@ meshTest("processes on a terminal end when the link is cut for good", { kinds },
   await processes.gone();
 });
 
+meshTest("processes on a terminal end when their node is killed", { kinds }, async (mesh) => {
+  using processes = await withProcesses(mesh);
+  await processes.service.kill();
+  await processes.gone();
+});
+
 meshTest("processes on a terminal end when their node stops", { kinds }, async (mesh) => {
   using processes = await withProcesses(mesh);
   await processes.service.stop();

@@ -28,7 +28,7 @@ function countOf(pattern: RegExp, text: string): number {
 }
 
 async function interrupts(tmux: Tmux): Promise<void> {
-  await tmux.line("clear; sh -c 'echo rea\"\"dy; sleep 1000'");
+  await tmux.line("clear; bash -c 'echo rea\"\"dy; read line'");
   await tmux.shows(/^ready$/m);
   await tmux.keys("C-c");
   await tmux.shows(/^\^C\n?prompt>$/m);

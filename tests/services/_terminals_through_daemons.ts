@@ -98,7 +98,8 @@ export async function workWithShell(
   await terminal.shows(/prompt> $/);
   await terminal.type("tty; echo $((6 * 7))\n");
   await terminal.shows(/\n\/dev\/pts\/\d+\n42\nprompt> $/);
-  await terminal.type("sh -c 'echo ready; sleep 1000'\n");
+  // No program starts in between, in which a signal to dash would be lost.
+  await terminal.type("bash -c 'echo ready; read line'\n");
   await terminal.shows(/\nready\n/);
   await terminal.type("\x03");
   await terminal.shows(/\^C\nprompt> $/);
