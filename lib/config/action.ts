@@ -21,8 +21,6 @@ export interface ParameterSpec<T> {
    * name for it.
    */
   readonly unique?: string;
-  /** Understood, but has no effect in this version: a value other than the default is refused. */
-  readonly planned?: true;
 }
 
 /** Headings of the help, in order. */
@@ -53,8 +51,6 @@ export interface ActionSpec {
   readonly exclusive?: true;
   /** A reload applies changes; those of other actions need a restart. */
   readonly reloadable?: true;
-  /** Understood, but this version cannot do it yet. */
-  readonly planned?: true;
   /** Why no node starts with it, and what to use instead. Neither help nor completion shows it. */
   readonly retired?: string;
 }

@@ -7,7 +7,7 @@ const REPLY_FILES = 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -
 
 /** Completes actions, then the parameters of the last action, then known values. */
 export function bashCompletionScript(): string {
-  const actions = actionTable.filter((action) => !action.planned && !action.retired);
+  const actions = actionTable.filter((action) => !action.retired);
   const words = [
     "--help",
     "--config",
@@ -47,7 +47,7 @@ complete -F _receptor receptor
 
 function actionCases({ name, parameters }: ActionSpec): string {
   const cases: string[] = [];
-  const specs = Object.entries(parameters).filter(([, spec]) => !spec.planned);
+  const specs = Object.entries(parameters);
   const names = specs.map(([parameter]) => `${parameter}=`);
   const bare = specs.find(([, spec]) => spec.bare)?.[1];
   const bareWords = Array.isArray(bare?.type.candidates) ? bare.type.candidates : [];

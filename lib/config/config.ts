@@ -27,38 +27,13 @@ export class Config {
   }
 }
 
-/**
- * Refuses what parses but has no effect in this version, so that nobody relies on, say, TLS that is
- * not there. Throws an `InvalidConfigError`.
- */
-export function refuseUnsupported(config: Config): void {
-  const errors: ConfigError[] = [];
-  for (const { action, values, position } of config.actions) {
-    if (action.retired !== undefined) {
-      errors.push(new ConfigError(action.retired, { action: action.name, position }));
-      continue;
-    }
-    if (action.planned) {
-      errors.push(
-        new ConfigError("not supported yet by this version", { action: action.name, position }),
-      );
-      continue;
-    }
-    for (const [parameter, spec] of Object.entries(action.parameters)) {
-      const value = values[parameter];
-      if (!spec.planned || value === undefined || sameValue(value, spec.default)) continue;
-      errors.push(
-        new ConfigError(
-          `parameter ${JSON.stringify(parameter)} is not supported yet by this version`,
-          {
-            action: action.name,
-            parameter,
-            position,
-          },
-        ),
-      );
-    }
-  }
+/** Refuses actions with which no node starts any more. Throws an `InvalidConfigError`. */
+export function refuseRetired(config: Config): void {
+  const errors = config.actions.flatMap(({ action, position }) =>
+    action.retired === undefined
+      ? []
+      : [new ConfigError(action.retired, { action: action.name, position })]
+  );
   if (errors.length > 0) throw new InvalidConfigError(errors);
 }
 

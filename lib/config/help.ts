@@ -32,7 +32,7 @@ brackets may be left out. A value that starts with [ or { is JSON.
 
 /**
  * Lists every action, in the original's order and form, except for those that it no longer has
- * itself. Those that do not work yet are marked.
+ * itself.
  */
 export function helpText(): string {
   const parts = [INTRODUCTION];
@@ -44,11 +44,8 @@ export function helpText(): string {
   return parts.join("\n");
 }
 
-const PLANNED = "not supported yet by this version";
-
 function actionHelp(action: ActionSpec): string {
-  const note = action.planned ? ` (${PLANNED})` : "";
-  const lines = [`   --${action.name}: ${action.description}${note}`];
+  const lines = [`   --${action.name}: ${action.description}`];
   for (const [name, spec] of Object.entries(action.parameters)) {
     lines.push(parameterHelp(name, spec));
   }
@@ -59,7 +56,6 @@ function parameterHelp(name: string, spec: ParameterSpec<unknown>): string {
   const notes = [
     ...(spec.required ? ["required"] : []),
     ...(spec.default !== undefined ? [`default: ${spec.type.print(spec.default)}`] : []),
-    ...(spec.planned ? [PLANNED] : []),
   ];
   const key = spec.bare ? `[${name}=]` : `${name}=`;
   const note = notes.length > 0 ? ` (${notes.join(", ")})` : "";

@@ -3,7 +3,7 @@ import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
 import { systemRandom } from "../base/random.ts";
 import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
-import { type Config, refuseUnsupported } from "../config/config.ts";
+import { type Config, refuseRetired } from "../config/config.ts";
 import { type Command, loadCommand } from "../config/load_config.ts";
 import { hasBackend } from "./backends.ts";
 import { certificateCommands, runCertificateCommand } from "./certificate_commands.ts";
@@ -44,7 +44,7 @@ export async function runReceptor(
     const command = await loadCommand(args);
     if (command.kind !== "run") return await answer(command, host);
     const { config, watched } = command;
-    refuseUnsupported(config);
+    refuseRetired(config);
     const certificates = certificateCommands(config);
     for (const configured of certificates) await runCertificateCommand(configured);
     if (certificates.length > 0 && certificates.length === config.actions.length) return 0;
@@ -108,7 +108,7 @@ async function runNode(
   const readConfig = async () => {
     const command = await loadCommand(args);
     if (command.kind !== "run") throw new TypeError("the arguments no longer name actions");
-    refuseUnsupported(command.config);
+    refuseRetired(command.config);
     return command.config;
   };
   const started = Promise.withResolvers<RunningNode>();

@@ -5,7 +5,7 @@ import { controlService } from "../../lib/config/actions/control_service.ts";
 import { node } from "../../lib/config/actions/general.ts";
 import { ipRouter } from "../../lib/config/actions/services.ts";
 import { tlsClient } from "../../lib/config/actions/tls.ts";
-import { refuseUnsupported, sameAction } from "../../lib/config/config.ts";
+import { refuseRetired, sameAction } from "../../lib/config/config.ts";
 import { configOfArguments, configOfYaml, errorsOf, hostWith } from "./support.ts";
 
 Deno.test("the type of an action's values comes from its declaration", () => {
@@ -147,7 +147,7 @@ Deno.test("work-python is refused, as by the original, with what to use instead"
     "- local-only\n- work-python: {worktype: w, plugin: p, function: f}\n",
     "h",
   );
-  const refused = (() => refuseUnsupported(config)) as () => never;
+  const refused = (() => refuseRetired(config)) as () => never;
   assert.deepEqual(await errorsOf(Promise.resolve().then(refused)), [
     "receptor.yml:2: work-python: 'work-python' option is not currently being used: like Receptor " +
     "1.6.9, this version does not start with it; run the plugin as the command of a work-command",
@@ -155,5 +155,5 @@ Deno.test("work-python is refused, as by the original, with what to use instead"
 });
 
 Deno.test("what works is accepted", async () => {
-  refuseUnsupported(await configOfArguments(["--node", "id=foo", "--local-only", "--trace"]));
+  refuseRetired(await configOfArguments(["--node", "id=foo", "--local-only", "--trace"]));
 });

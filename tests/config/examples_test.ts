@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { actionTable, findAction } from "../../lib/config/action_table.ts";
 import { version } from "../../lib/config/actions/general.ts";
-import { type Config, refuseUnsupported } from "../../lib/config/config.ts";
+import { type Config, refuseRetired } from "../../lib/config/config.ts";
 import { checkActions } from "../../lib/config/check_actions.ts";
 import type { RawAction } from "../../lib/config/raw_action.ts";
 import { readYaml } from "../../lib/config/read_yaml.ts";
@@ -14,7 +14,7 @@ async function load(path: string, options: string[] = ["--config"]): Promise<Con
   const command = await loadCommand([...options, fileURLToPath(new URL(path, configs))]);
   assert.equal(command.kind, "run");
   assert.deepEqual(command.config.warnings, []);
-  refuseUnsupported(command.config);
+  refuseRetired(command.config);
   return command.config;
 }
 
@@ -55,12 +55,12 @@ Deno.test("the reference has everything that works, with its default", async () 
   const written = [...together, ...alone];
   const actions = checked.flatMap((part) => part.actions);
   for (const action of actionTable) {
-    if (action.planned || action.retired || action === version) continue;
+    if (action.retired || action === version) continue;
     const index = actions.findIndex((configured) => configured.action === action);
     assert(index >= 0, action.name);
     const bare = written[index]!.parameters.length === 0;
     for (const [parameter, spec] of Object.entries(action.parameters)) {
-      if (spec.planned || spec.description.startsWith("Accepted, without effect")) continue;
+      if (spec.description.startsWith("Accepted, without effect")) continue;
       const place = `${action.name}: ${parameter}`;
       assert(bare || written[index]!.parameters.some(({ name }) => name === parameter), place);
       if (spec.default === undefined) continue;

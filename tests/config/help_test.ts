@@ -25,17 +25,6 @@ Deno.test("help has every action with its parameters, types and defaults", () =>
   assert.deepEqual(listed.toSorted(), expected.toSorted());
 });
 
-Deno.test("help marks what does not work yet, and shows its parameters too", () => {
-  const marked = [
-    ...helpText().matchAll(/^ {3}--([a-z-]+): .* \(not supported yet by this version\)$/gm),
-  ];
-  assert.deepEqual(
-    marked.map(([, name]) => name),
-    actionTable.filter(({ planned }) => planned).map(({ name }) => name),
-  );
-  assert.match(helpText(), /^ {6}remotenode=<string>: Receptor node to connect to \(required\)$/m);
-});
-
 Deno.test("sections come in the original's order", () => {
   const help = helpText();
   const places = [
