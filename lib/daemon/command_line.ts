@@ -1,6 +1,7 @@
 /** The `receptor` program: from its arguments to its exit code. */
 import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/error_message.ts";
+import { escapeUnprintable } from "../base/printable.ts";
 import { systemRandom } from "../base/random.ts";
 import { ConfigError, InvalidConfigError } from "../config/config_error.ts";
 import { type Config, refuseRetired } from "../config/config.ts";
@@ -54,7 +55,7 @@ export async function runReceptor(
   } catch (error) {
     if (error instanceof InvalidConfigError || error instanceof ConfigError) {
       // On standard output, as in the original: that is where its users' scripts look.
-      for (const line of error.message.split("\n")) host.print(`Error: ${line}`);
+      for (const line of error.message.split("\n")) host.print(`Error: ${escapeUnprintable(line)}`);
     } else {
       unexpected.report(error);
     }
