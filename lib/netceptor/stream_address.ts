@@ -52,7 +52,7 @@ export class StreamAddresses {
       this.#byNode.clear();
     }
     const address: StreamAddress = {
-      key: `${node.id}:${encodeURIComponent(service)}`,
+      key: streamKey(node.id, service),
       node,
       service,
       header: this.#makeHeader(node, service),
@@ -63,6 +63,11 @@ export class StreamAddresses {
     services.set(service, address);
     return address;
   }
+}
+
+/** The key of a service's address. */
+export function streamKey(nodeId: string, service: Service): string {
+  return `${nodeId}:${encodeURIComponent(service)}`;
 }
 
 /** Node and service text of a key, for people. */

@@ -1,36 +1,21 @@
 /**
  * QUIC on one service of this node: its packets go to a QUIC endpoint, and what that sends becomes
- * packets. The QUIC core is loaded with the first packet or the first dial.
+ * packets. The QUIC core is loaded with the first packet.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Connection } from "../quic/connection.ts";
 import type { Endpoint } from "../quic/endpoint.ts";
-import type { PoolTarget } from "../quic/connection_pool.ts";
+import type { EndpointOptions } from "../quic/endpoint_options.ts";
 import type { ServerTls } from "../quic/tls.ts";
-import {
-  packetPayload,
-  packetService,
-  type Service,
-  serviceFromText,
-  serviceText,
-  SOURCE_SERVICE_AT,
-} from "../wire/data_packet.ts";
-import { Problem, type Unreachable } from "../wire/unreachable.ts";
 import type { DropLog } from "./drop_log.ts";
-import type { MeshNode, NodeTable } from "./node_table.ts";
-import type { PacketSwitch } from "./packet_switch.ts";
-import type { ServiceRegistry } from "./service_registry.ts";
-import { type StreamAddress, StreamAddresses } from "./stream_address.ts";
+import { StreamPort, type StreamPortDeps } from "./stream_port.ts";
 
-export interface StreamEndpointDeps {
+export interface StreamEndpointDeps extends StreamPortDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  readonly nodes: NodeTable;
-  readonly services: ServiceRegistry;
-  readonly packets: PacketSwitch;
   readonly drops: DropLog;
 }
 
@@ -46,50 +31,27 @@ export interface StreamAcceptor {
 const MAX_EARLY_PACKETS = 64;
 
 export class StreamEndpoint implements Disposable {
-  readonly service: string;
   readonly #deps: StreamEndpointDeps;
-  readonly #acceptor: StreamAcceptor | undefined;
-  readonly #registration: { readonly service: Service } & Disposable;
-  readonly #addresses: StreamAddresses;
+  readonly #acceptor: StreamAcceptor;
+  readonly #port: StreamPort;
   #endpoint: Endpoint | undefined;
-  #starting: Promise<Endpoint> | undefined;
+  #starting: Promise<void> | undefined;
   #early: { readonly key: string; readonly datagram: Uint8Array }[] = [];
   #closed = false;
 
   /** `service` "" stands for a new ephemeral one. Throws if it is too long or taken. */
-  constructor(deps: StreamEndpointDeps, service: string, acceptor?: StreamAcceptor) {
+  constructor(deps: StreamEndpointDeps, service: string, acceptor: StreamAcceptor) {
     this.#deps = deps;
     this.#acceptor = acceptor;
-    this.#registration = deps.services.register(service, {
-      receive: (packet, from) => this.#receive(packet, from),
-      unreachable: (notice, reporter) => this.#unreachable(notice, reporter),
+    this.#port = new StreamPort(deps, service, {
+      receive: (key, datagram) => this.#receive(key, datagram),
+      // It dials nobody.
+      unreachable() {},
     });
-    this.service = serviceText(this.#registration.service);
-    this.#addresses = new StreamAddresses(
-      deps.nodes,
-      (to, toService) => deps.packets.header(this.#registration.service, to, toService),
-    );
   }
 
-  /** The address of a service. Throws "no route to node" if there is none. */
-  address(nodeId: string, toService: string): StreamAddress {
-    const service = serviceFromText(toService);
-    if (service === undefined) throw new RangeError(`service name ${toService} too long`);
-    const node = this.#deps.nodes.get(nodeId);
-    if (node?.nextHop === undefined) throw new Error("no route to node");
-    return this.#addresses.of(node, service);
-  }
-
-  /**
-   * Makes a connection to an address and resolves after the handshake. Throws "service unknown" as
-   * soon as that is known.
-   */
-  async connect(
-    { remote, node, tls }: PoolTarget,
-    signal: AbortSignal | undefined,
-  ): Promise<Connection> {
-    const endpoint = await this.#start();
-    return await endpoint.connect(remote, tls, node, { signal });
+  get service(): string {
+    return this.#port.service;
   }
 
   /** A link that was full has room again. */
@@ -106,93 +68,64 @@ export class StreamEndpoint implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#early = [];
-    this.#registration[Symbol.dispose]();
     this.#endpoint?.close();
+    this.#port[Symbol.dispose]();
   }
 
-  #receive(packet: Uint8Array<ArrayBuffer>, from: MeshNode): void {
-    const { key } = this.#addresses.of(from, packetService(packet, SOURCE_SERVICE_AT));
-    const datagram = packetPayload(packet);
-    const endpoint = this.#endpoint;
-    if (endpoint !== undefined) endpoint.receive(key, datagram);
-    else if (this.#acceptor !== undefined) this.#receiveEarly(key, datagram);
-  }
-
-  #receiveEarly(key: string, datagram: Uint8Array): void {
+  #receive(key: string, datagram: Uint8Array): void {
+    if (this.#endpoint !== undefined) return this.#endpoint.receive(key, datagram);
     if (this.#early.length >= MAX_EARLY_PACKETS) return;
     this.#early.push({ key, datagram: datagram.slice() });
     if (this.#starting !== undefined) return;
-    this.#start().catch((error: Error) => {
+    this.#starting = this.#start().catch((error: Error) => {
       this.#early = [];
       this.#deps.log.error(`Service ${this.service} cannot accept streams: ${error.message}`);
-    });
+    }).finally(() => this.#starting = undefined);
   }
 
-  #start(): Promise<Endpoint> {
-    if (this.#endpoint !== undefined) return Promise.resolve(this.#endpoint);
-    return this.#starting ??= this.#create().finally(() => this.#starting = undefined);
-  }
-
-  async #create(): Promise<Endpoint> {
-    // Here and not at the top: a node without streams starts sooner.
-    const [{ Endpoint }, { loadCore }, { insecureServerTls }] = await Promise.all([
-      import("../quic/endpoint.ts"),
-      import("../quic/load_core.ts"),
-      import("../quic/insecure_tls.ts"),
-    ]);
-    const acceptor = this.#acceptor;
-    const endpoint = await Endpoint.create({
-      clock: this.#deps.clock,
-      random: this.#deps.random,
-      core: await loadCore(),
-      send: (key, datagram) => this.#send(key, datagram),
-      writable: (key) => this.#addresses.ofKey(key)?.node.nextHop?.writable ?? true,
-      neighbourOf: (node) => this.#deps.nodes.get(node)?.nextHop?.remoteNode ?? node,
-      ...(acceptor !== undefined && {
-        server: acceptor.tls ?? insecureServerTls(),
-        onConnection: (connection) => acceptor.onConnection(connection),
-        onIdentityRefused: ({ message }) =>
-          this.#deps.log.warning(
-            `Service ${this.service} keeps its earlier certificate: ${message}`,
-          ),
-        onRefused: (_key, reason) =>
-          this.#deps.drops.countLimit("stream refused", `service ${this.service}: ${reason}`),
-      }),
-      onError: ({ message }) =>
-        this.#deps.drops.count("streams failed", `service ${this.service}: ${message}`),
+  async #start(): Promise<void> {
+    const { service } = this;
+    const { insecureServerTls } = await import("../quic/insecure_tls.ts");
+    const { tls } = this.#acceptor;
+    const endpoint = await createEndpoint(this.#deps, {
+      name: service,
+      send: (key, datagram) => this.#port.send(key, datagram),
+      writable: (key) => this.#port.writable(key),
+      server: tls ?? insecureServerTls(),
+      onConnection: (connection) => this.#acceptor.onConnection(connection),
+      onIdentityRefused: ({ message }) =>
+        this.#deps.log.warning(`Service ${service} keeps its earlier certificate: ${message}`),
+      onRefused: (_key, reason) =>
+        this.#deps.drops.countLimit("stream refused", `service ${service}: ${reason}`),
     });
     if (this.#closed) {
       endpoint.close();
-      throw new Error(`service ${this.service} is closed`);
+      throw new Error(`service ${service} is closed`);
     }
     this.#endpoint = endpoint;
     for (const { key, datagram } of this.#early) endpoint.receive(key, datagram);
     this.#early = [];
-    return endpoint;
   }
+}
 
-  /** A datagram without a route is lost, as on any network; QUIC resends. */
-  #send(key: string, datagram: Uint8Array): void {
-    const address = this.#addresses.ofKey(key);
-    if (address !== undefined) this.#deps.packets.send(address.header, datagram, address.node);
-  }
-
-  #unreachable(notice: Unreachable, reporter: string): void {
-    const { toNode, toService, problem } = notice;
-    const node = this.#deps.nodes.get(toNode);
-    const service = serviceFromText(toService);
-    if (node === undefined || service === undefined) return;
-    // Only the node itself knows its services; a firewall may be anywhere on the way.
-    const ends = (problem === Problem.Rejected && this.#isOnTheWay(reporter, node)) ||
-      (problem === Problem.ServiceUnknown && reporter === toNode);
-    if (!ends) return;
-    this.#endpoint?.unreachable(this.#addresses.of(node, service).key, problem);
-  }
-
-  /** Whether packets to `node` may pass `reporter`, as far as routes show it. */
-  #isOnTheWay(reporter: string, node: MeshNode): boolean {
-    const { nodes } = this.#deps;
-    if (reporter === nodes.self.id) return true;
-    return node.nextHop !== undefined && nodes.get(reporter)?.nextHop === node.nextHop;
-  }
+/** The QUIC endpoint of the service called `name`, for the log; loads the core if need be. */
+export async function createEndpoint(
+  { clock, random, nodes, drops }: StreamEndpointDeps,
+  { name, ...options }:
+    & { readonly name: string }
+    & Omit<EndpointOptions, "clock" | "random" | "core" | "neighbourOf" | "onError">,
+): Promise<Endpoint> {
+  // Here and not at the top: a node without streams starts sooner.
+  const [{ Endpoint }, { loadCore }] = await Promise.all([
+    import("../quic/endpoint.ts"),
+    import("../quic/load_core.ts"),
+  ]);
+  return await Endpoint.create({
+    ...options,
+    clock,
+    random,
+    core: await loadCore(),
+    neighbourOf: (node) => nodes.get(node)?.nextHop?.remoteNode ?? node,
+    onError: ({ message }) => drops.count("streams failed", `service ${name}: ${message}`),
+  });
 }

@@ -10,7 +10,8 @@ import type { Advertisements } from "./advertisements.ts";
 import type { DialOptions, ListenOptions, MeshConn, MeshListener } from "./mesh.ts";
 import { describeKey } from "./stream_address.ts";
 import { openStream } from "./stream_opening.ts";
-import { StreamEndpoint, type StreamEndpointDeps } from "./stream_endpoint.ts";
+import { StreamDialler } from "./stream_dialler.ts";
+import type { StreamEndpointDeps } from "./stream_endpoint.ts";
 import { StreamListener } from "./stream_listener.ts";
 
 export interface StreamsDeps extends StreamEndpointDeps {
@@ -20,8 +21,7 @@ export interface StreamsDeps extends StreamEndpointDeps {
 export class Streams implements Disposable {
   readonly #deps: StreamsDeps;
   readonly #listeners = new Set<StreamListener>();
-  /** Everything is dialled from one ephemeral service. */
-  #dialling: StreamEndpoint | undefined;
+  readonly #dialler: StreamDialler;
   readonly #pool: ConnectionPool;
   /** Always the same object, since the pool tells TLS configs apart by theirs. */
   #insecureTls: ClientTls | undefined;
@@ -29,9 +29,10 @@ export class Streams implements Disposable {
 
   constructor(deps: StreamsDeps) {
     this.#deps = deps;
+    this.#dialler = new StreamDialler(deps);
     this.#pool = new ConnectionPool({
       clock: deps.clock,
-      dial: (target, signal) => this.#endpoint.connect(target, signal),
+      dial: (target, signal) => this.#dialler.connect(target, signal),
     });
   }
 
@@ -44,7 +45,7 @@ export class Streams implements Disposable {
     this.#insecureTls ??= insecureClientTls();
     signal?.throwIfAborted();
     const target: PoolTarget = {
-      remote: this.#endpoint.address(nodeId, service).key,
+      remote: this.#dialler.key(nodeId, service),
       node: nodeId,
       tls: tls ?? this.#insecureTls,
     };
@@ -62,11 +63,6 @@ export class Streams implements Disposable {
     const { node } = describeKey(stream.remote);
     const neighbour = this.#deps.nodes.get(node)?.nextHop?.remoteNode;
     return new StreamConn(stream, { ...facts, neighbour });
-  }
-
-  get #endpoint(): StreamEndpoint {
-    if (this.#closed) throw new Error("netceptor shutdown");
-    return this.#dialling ??= new StreamEndpoint(this.#deps, "");
   }
 
   /** See `Mesh.listen`. */
@@ -92,13 +88,13 @@ export class Streams implements Disposable {
 
   /** A link that was full has room again. */
   resume(): void {
-    this.#dialling?.resume();
+    this.#dialler.resume();
     for (const listener of this.#listeners) listener.resume();
   }
 
   /** Ends the streams with a node that restarted at `sinceMs`: it no longer knows older ones. */
   forgetNode(nodeId: string, sinceMs: number): void {
-    this.#dialling?.forgetNode(nodeId, sinceMs);
+    this.#dialler.forgetNode(nodeId, sinceMs);
     for (const listener of this.#listeners) listener.forgetNode(nodeId, sinceMs);
   }
 
@@ -106,7 +102,7 @@ export class Streams implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#pool[Symbol.dispose]();
-    this.#dialling?.[Symbol.dispose]();
+    this.#dialler[Symbol.dispose]();
     for (const listener of this.#listeners) listener.close();
   }
 }

@@ -29,6 +29,15 @@ export interface ConnectionOwner {
   streamGone(connection: Connection, stream: QuicStream): void;
 }
 
+export interface ConnectionEnds {
+  /** "node:service" at the other end. */
+  readonly remote: string;
+  /** Whether we dialled. */
+  readonly dialled: boolean;
+  /** Where we dialled from, in the words of whoever sends; "" if the other side dialled. */
+  readonly local: string;
+}
+
 export interface ConnectionTimes {
   handshakeTimeoutMs: number;
   /** How long a closed stream waits for the peer to read the rest and close the connection. */
@@ -53,7 +62,10 @@ export interface ConnectionStatistics {
   datagramsReceived: number;
 }
 
-export class Connection {
+export class Connection implements ConnectionEnds {
+  readonly remote: string;
+  readonly dialled: boolean;
+  readonly local: string;
   /** Resolves when the connection is over, with the error that ended it, if any; never rejects. */
   readonly closed: Promise<Error | undefined>;
   /** The peer's certificates in DER, leaf first; known after the handshake. */
@@ -86,12 +98,12 @@ export class Connection {
     owner: ConnectionOwner,
     /** The core's number for it. */
     readonly id: number,
-    /** "node:service" at the other end. */
-    readonly remote: string,
-    /** Whether we dialled. */
-    readonly dialled: boolean,
+    { remote, dialled, local }: ConnectionEnds,
     times: ConnectionTimes,
   ) {
+    this.remote = remote;
+    this.dialled = dialled;
+    this.local = local;
     this.#owner = owner;
     this.#times = times;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);

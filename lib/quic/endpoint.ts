@@ -3,7 +3,7 @@
  * and sends what the core has to send, once per turn of the event loop.
  */
 import { messageOf } from "../base/error_message.ts";
-import { Connection, type ConnectionOwner } from "./connection.ts";
+import { Connection, type ConnectionEnds, type ConnectionOwner } from "./connection.ts";
 import { ConnectionPlaces } from "./connection_places.ts";
 import { Core, CoreBroken, type CoreHost, INCOMING, NONE, Verdict } from "./core.ts";
 import {
@@ -57,7 +57,7 @@ export class Endpoint implements Disposable {
   readonly #touched = new Set<Connection>();
   /** Connections that wait for room on the link. */
   readonly #stalled = new Set<Connection>();
-  #answers: { remote: string; datagram: Uint8Array }[] = [];
+  #answers: { remote: string; local: string; datagram: Uint8Array }[] = [];
   #pumpQueued = false;
   /** The time of this turn of the event loop; NaN between turns. */
   #turn = NaN;
@@ -101,8 +101,11 @@ export class Endpoint implements Disposable {
     this.#running = this.#start();
   }
 
-  /** Takes one datagram from `remote`, and copies what it needs of it. */
-  receive(remote: string, datagram: Uint8Array): void {
+  /**
+   * Takes one datagram from `remote`, and copies what it needs of it. `local` is where it arrived,
+   * if connections are dialled from several places.
+   */
+  receive(remote: string, datagram: Uint8Array, local = ""): void {
     if (this.#closed || datagram.length === 0) return;
     this.#unlessBroken(() => {
       if (!this.#running) {
@@ -113,25 +116,27 @@ export class Endpoint implements Disposable {
       if (isInitial(datagram)) this.#renewIdentity(running.core);
       const connection = this.#deliver(running, remote, datagram);
       if (connection) this.#touch(connection);
-      else this.#keepAnswer(running.core, remote);
+      else this.#keepAnswer(running.core, remote, local);
     });
   }
 
   /**
    * Dials `remote` and resolves after the handshake. `remoteNode` is what the peer's certificate is
    * checked against. Rejects with a `QuicError`, with a `TypeError` if our own certificate and key
-   * are not usable, or with the signal's reason.
+   * are not usable, or with the signal's reason. `local` tells where it is dialled from, if that
+   * matters to whoever sends.
    */
   async connect(
     remote: string,
     tls: ClientTls,
     remoteNode: string,
-    options: { signal?: AbortSignal | undefined } = {},
+    options: { signal?: AbortSignal | undefined; local?: string } = {},
   ): Promise<Connection> {
     options.signal?.throwIfAborted();
     if (this.#closed) throw new Error("the QUIC endpoint is closed");
     using check = this.#checks.addForServer((chain) => tls.verifyServer(chain, remoteNode));
-    const connection = this.#dial(remote, check.token, tls.identity);
+    const { local = "" } = options;
+    const connection = this.#dial({ remote, local }, check.token, tls.identity);
     try {
       await connection.handshake(options.signal);
     } catch (error) {
@@ -142,12 +147,13 @@ export class Endpoint implements Disposable {
   }
 
   /**
-   * Ends the dials to `remote` at once: the mesh says that nobody is there. Anybody could say so,
-   * so connections with a completed handshake are not affected.
+   * Ends the dials from `local` to `remote` at once: the mesh says that nobody is there. Anybody
+   * who knows these could say so, so connections with a completed handshake are not affected.
    */
-  unreachable(remote: string, problem: string): void {
+  unreachable(remote: string, problem: string, local = ""): void {
     for (const connection of [...this.#connections.values()]) {
-      if (connection.remote !== remote || !connection.dialled || !connection.handshaking) continue;
+      if (connection.remote !== remote || connection.local !== local) continue;
+      if (!connection.dialled || !connection.handshaking) continue;
       connection.abandon(new QuicError(`${remote} is unreachable: ${problem}`, "unreachable"));
     }
   }
@@ -186,6 +192,13 @@ export class Endpoint implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Whether a connection that was dialled from `local` is not forgotten yet. */
+  has(local: string): boolean {
+    return this.#connections.values().some((connection) =>
+      connection.dialled && connection.local === local
+    );
   }
 
   /** Connections that take up memory: those that are over do so for a few more round trips. */
@@ -239,26 +252,30 @@ export class Endpoint implements Disposable {
     const judgement = this.#places.judge(remote, proven);
     const id = core.call.admit(this.#now(), Verdict[judgement.verdict]);
     if (id === NONE || judgement.verdict !== "accept") return undefined;
-    const connection = this.#add(running, id, remote, false);
+    const connection = this.#add(running, id, { remote, dialled: false, local: "" });
     this.#places.begin(connection, judgement.place);
     return connection;
   }
 
-  #dial(remote: string, token: number, identity: Identity | undefined): Connection {
+  #dial(
+    { remote, local }: { remote: string; local: string },
+    token: number,
+    identity: Identity | undefined,
+  ): Connection {
     const running = this.#running ??= this.#start();
     const { core } = running;
     const number = this.#remotes.number(remote);
     const id = core.call.connect(this.#now(), number, token, core.pass(identityArgument(identity)));
     if (id === NONE) throw new TypeError(core.outputText());
-    const connection = this.#add(running, id, remote, true);
+    const connection = this.#add(running, id, { remote, dialled: true, local });
     this.#touch(connection);
     return connection;
   }
 
-  #add({ owner }: Running, id: number, remote: string, dialled: boolean): Connection {
-    const connection = new Connection(owner, id, remote, dialled, this.#limits);
+  #add({ owner }: Running, id: number, ends: ConnectionEnds): Connection {
+    const connection = new Connection(owner, id, ends, this.#limits);
     this.#connections.set(id, connection);
-    this.#remotes.retain(remote);
+    this.#remotes.retain(ends.remote);
     return connection;
   }
 
@@ -272,12 +289,15 @@ export class Endpoint implements Disposable {
     this.#checks.takeRefusal(remote);
     this.#remotes.release(remote);
     if (!core.broken) core.call.connection_free(id);
+    if (connection.dialled) {
+      this.#attempt("forgetting a dial", () => this.#options.onDialOver?.(connection.local));
+    }
     if (this.#connections.size === 0) this.#setTimer(Infinity);
   }
 
-  #keepAnswer(core: Core, remote: string): void {
+  #keepAnswer(core: Core, remote: string, local: string): void {
     if (!core.call.answer() || this.#answers.length >= MOST_ANSWERS) return;
-    this.#answers.push({ remote, datagram: core.output().slice() });
+    this.#answers.push({ remote, local, datagram: core.output().slice() });
     this.#queuePump();
   }
 
@@ -309,8 +329,8 @@ export class Endpoint implements Disposable {
     if (Number.isNaN(this.#turn)) this.#turn = this.#options.clock.now();
     const now = this.#turn;
     try {
-      for (const { remote, datagram } of this.#answers.splice(0)) {
-        this.#attempt(`sending to ${remote}`, () => this.#options.send(remote, datagram));
+      for (const { remote, local, datagram } of this.#answers.splice(0)) {
+        this.#attempt(`sending to ${remote}`, () => this.#options.send(remote, datagram, local));
       }
       for (const connection of this.#touched) {
         // If it is touched again while being handled, it is handled once more.
@@ -344,9 +364,9 @@ export class Endpoint implements Disposable {
   #transmit(connection: Connection, now: number): void {
     const { core } = this.#running!;
     const { send, writable } = this.#options;
-    const { remote } = connection;
+    const { remote, local } = connection;
     for (;;) {
-      if (writable && !writable.call(this.#options, remote)) {
+      if (writable && !writable.call(this.#options, remote, local)) {
         this.#stalled.add(connection);
         return;
       }
@@ -354,7 +374,8 @@ export class Endpoint implements Disposable {
       if (size === 0) return;
       const end = core.word(0) + core.word(1);
       for (let at = end - core.word(1); at < end; at += size) {
-        send.call(this.#options, remote, core.heap().subarray(at, Math.min(at + size, end)));
+        const datagram = core.heap().subarray(at, Math.min(at + size, end));
+        send.call(this.#options, remote, datagram, local);
       }
     }
   }

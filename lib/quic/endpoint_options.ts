@@ -11,13 +11,15 @@ export interface EndpointOptions {
   random: Random;
   /**
    * Sends one datagram to `remote`. The view is valid only during the call: it may point into
-   * WebAssembly memory.
+   * WebAssembly memory. `local` is what the connection's dial gave, "" if it was accepted.
    */
-  send(remote: string, datagram: Uint8Array): void;
+  send(remote: string, datagram: Uint8Array, local: string): void;
   /**
    * Whether the link towards `remote` has room now. If not, sending to it pauses until `resume()`.
    */
-  writable?(remote: string): boolean;
+  writable?(remote: string, local: string): boolean;
+  /** The connection that was dialled from `local` is forgotten: nothing more is sent from there. */
+  onDialOver?(local: string): void;
   /** If present, connections are accepted. Its `identity` is read again for each handshake. */
   server?: ServerTls | undefined;
   /** The server's identity changed to an unusable one: the earlier one stays in use. */

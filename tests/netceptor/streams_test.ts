@@ -174,40 +174,48 @@ Deno.test("a firewall that rejects a dial ends it at once", async () => {
   ok(mesh.clock.now() - start < 1000);
 });
 
-Deno.test("no notice ends a stream that is up, and none from a node off the route ends a dial", async () => {
+Deno.test("no notice ends a stream that is up, nor a dial from a service that it does not name", async () => {
   await using mesh = new SimMesh();
-  const [near, far, evil] = ["near", "far", "evil"].map((id) => mesh.add(id));
-  mesh.link(near!, far!);
-  const evilLink = mesh.link(near!, evil!);
+  const [near, hub, far, evil] = ["near", "hub", "far", "evil"].map((id) => mesh.add(id));
+  mesh.link(near!, hub!);
+  mesh.link(hub!, far!);
+  mesh.link(hub!, evil!);
   await mesh.converge();
-  await using listener = await far!.netceptor.listen("echo");
-  const serving = serveEcho(listener);
-  // A node that was dialled once knows the service from which all dials are made.
-  await using trap = await evil!.netceptor.listen("trap");
-  const trapped = trap[Symbol.asyncIterator]().next();
-  const bait = await inTime(mesh.clock, near!.netceptor.dial("evil", "trap"));
-  const fromService = ((await inTime(mesh.clock, trapped)).value as MeshConn).remoteService;
-  const lie = (by: SimNode, problem: string) => {
-    using port = by.netceptor.openDatagramPort("", {});
-    const notice = { fromNode: "near", toNode: "far", fromService, toService: "echo", problem };
-    port.send("near", "unreach", encodeUnreachable(notice));
+  /** A stream from `near`, and the service that it comes from. */
+  const dial = async (by: SimNode) => {
+    await using listener = await by.netceptor.listen("once");
+    const accepted = listener[Symbol.asyncIterator]().next();
+    const conn = await inTime(mesh.clock, near!.netceptor.dial(by.netceptor.nodeId, "once"));
+    const { remoteService } = (await inTime(mesh.clock, accepted)).value as MeshConn;
+    conn.close();
+    return remoteService;
   };
+  const bait = await dial(evil!);
+  await using listener = await far!.netceptor.listen("echo");
+  const accepted = listener[Symbol.asyncIterator]().next();
   const conn = await inTime(mesh.clock, near!.netceptor.dial("far", "echo"));
-  for (const by of [evil!, far!]) {
-    for (const problem of ["blocked by firewall", "service unknown"]) lie(by, problem);
-  }
-  await mesh.clock.advance(100);
-  const payload = encoder.encode("still there");
-  deepEqual(await inTime(mesh.clock, exchange(conn, payload)), payload);
+  const other = (await inTime(mesh.clock, accepted)).value as MeshConn;
+  ok(other.remoteService !== bait);
 
-  const dialling = near!.netceptor.dial("far", "echo");
-  lie(evil!, "blocked by firewall");
-  const dialled = await inTime(mesh.clock, dialling);
-  deepEqual(await inTime(mesh.clock, exchange(dialled, payload)), payload);
-  bait.close();
-  evilLink.cut();
-  await listener[Symbol.asyncDispose]();
-  await serving;
+  const lie = (by: SimNode, fromService: string, toService: string) => {
+    using port = by.netceptor.openDatagramPort("", {});
+    for (const problem of ["blocked by firewall", "service unknown"]) {
+      const notice = { fromNode: "near", toNode: "far", fromService, toService, problem };
+      port.send("near", "unreach", encodeUnreachable(notice));
+    }
+  };
+  for (const by of [evil!, far!]) lie(by, other.remoteService, "echo");
+  await mesh.clock.advance(100);
+  await conn.write(encoder.encode("up"));
+  equal(await inTime(mesh.clock, other.read(new Uint8Array(10))), 2);
+
+  // From a node that was dialled and is behind the same neighbour, and under the dialled one's name.
+  await using _next = await far!.netceptor.listen("next");
+  const dialling = near!.netceptor.dial("far", "next");
+  for (const by of [evil!, far!]) lie(by, bait, "next");
+  (await inTime(mesh.clock, dialling)).close();
+  conn.close();
+  other.close();
 });
 
 Deno.test("a listener that closes ends its streams and frees its name", async () => {
