@@ -10,8 +10,8 @@ const QUIET_WINDOW_MS = 250;
 const QUIET_TICKS = 5;
 const QUIET_LIMIT_MS = 60_000;
 
-/** Streams that linger for a moment, files being looked at. */
-const SPARE_DESCRIPTORS = 4;
+/** Streams that linger for a moment, files being looked at, and what the first job opens for good. */
+const SPARE_DESCRIPTORS = 10;
 
 /** How a bug in our code shows in a daemon's log. */
 const MISTAKE =
