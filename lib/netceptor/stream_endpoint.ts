@@ -45,8 +45,6 @@ export class StreamEndpoint implements Disposable {
     this.#acceptor = acceptor;
     this.#port = new StreamPort(deps, service, {
       receive: (key, datagram) => this.#receive(key, datagram),
-      // It dials nobody.
-      unreachable() {},
     });
   }
 

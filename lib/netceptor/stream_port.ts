@@ -22,8 +22,8 @@ export interface StreamPortDeps {
 export interface StreamPortHandler {
   /** A datagram from `key`; the view is valid during the call. */
   receive(key: string, datagram: Uint8Array): void;
-  /** The mesh says that nobody is there at `key`. */
-  unreachable(key: string, problem: string): void;
+  /** The mesh says that nobody is there at `key`, which matters to those who dial. */
+  unreachable?(key: string, problem: string): void;
 }
 
 export class StreamPort implements Disposable {
@@ -74,7 +74,7 @@ export class StreamPort implements Disposable {
     // Only the node itself knows its services; a firewall may be anywhere on the way.
     const counts = (problem === Problem.Rejected && this.#isOnTheWay(reporter, node)) ||
       (problem === Problem.ServiceUnknown && reporter === toNode);
-    if (counts) this.#handler.unreachable(streamKey(node.id, service), problem);
+    if (counts) this.#handler.unreachable?.(streamKey(node.id, service), problem);
   }
 
   /** Whether packets to `node` may pass `reporter`, as far as routes show it. */

@@ -42,6 +42,15 @@ function dialTcp(port: number): Promise<Deno.TcpConn> {
   return Deno.connect({ hostname: "127.0.0.1", port });
 }
 
+/** A client that comes in on the way to `to` is cut off, and the log says why. */
+async function assertNoWayOn(nodes: TwoNodes, to: typeof TO_FAR, reason: RegExp): Promise<void> {
+  const entrance = new TcpEntrance(nodes.deps, ANY_PORT);
+  nodes.join(entrance, meshExit(nodes.near, to));
+  using client = await dialTcp(entrance.port);
+  await assertCutOff(client);
+  await nodes.waitForLog(reason);
+}
+
 /** The far side of the mesh: the service `svc`, which leads to `exit`. */
 async function farService(nodes: TwoNodes, exit: Exit): Promise<() => Promise<void>> {
   return nodes.join(await MeshEntrance.open(nodes.far, TO_FAR.service, {}), exit);
@@ -146,11 +155,7 @@ for (
   Deno.test(`a client is cut off when the ${what} behind the service does not answer`, async () => {
     await using nodes = await TwoNodes.create();
     await farService(nodes, exit());
-    const entrance = new TcpEntrance(nodes.deps, ANY_PORT);
-    nodes.join(entrance, meshExit(nodes.near, TO_FAR));
-    using client = await dialTcp(entrance.port);
-    await assertCutOff(client);
-    await nodes.waitForLog(reason);
+    await assertNoWayOn(nodes, TO_FAR, reason);
   });
 }
 
@@ -162,11 +167,7 @@ Deno.test("a client is cut off when there is no such service or node", async () 
       [{ node: "nobody", service: "svc" }, /Receptor network: no route to node/],
     ] as const
   ) {
-    const entrance = new TcpEntrance(nodes.deps, ANY_PORT);
-    nodes.join(entrance, meshExit(nodes.near, to));
-    using client = await dialTcp(entrance.port);
-    await assertCutOff(client);
-    await nodes.waitForLog(reason);
+    await assertNoWayOn(nodes, to, reason);
   }
 });
 
