@@ -9,6 +9,7 @@
  * Numbers are big-endian. Frames of other kinds are for later versions: whoever does not know them
  * ignores them.
  */
+import { concatBytes } from "../base/concat_bytes.ts";
 
 export type TerminalFrame =
   | { readonly kind: "typed"; readonly bytes: Uint8Array<ArrayBuffer> }
@@ -44,12 +45,12 @@ export function encodeTerminalFrame(frame: TerminalFrame): Uint8Array<ArrayBuffe
         if (!(size >= 0 && size <= 0xffff)) throw new RangeError(`no window has size ${size}`);
         view.setUint16(2 * index, size);
       }
-      return join([header(Kind.window, content.length), content]);
+      return concatBytes(header(Kind.window, content.length), content);
     }
     case "terminal": {
       if (!isTerminalName(frame.name)) throw new RangeError(`no terminal is a ${frame.name}`);
       const content = new TextEncoder().encode(frame.name);
-      return join([header(Kind.terminal, content.length), content]);
+      return concatBytes(header(Kind.terminal, content.length), content);
     }
   }
 }
@@ -60,21 +61,11 @@ function encodeTyped(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     const content = bytes.subarray(at, at + MAX_CONTENT_BYTES);
     parts.push(header(Kind.typed, content.length), content);
   }
-  return join(parts);
+  return concatBytes(...parts);
 }
 
 function header(kind: number, length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(kind, length >> 8, length & 0xff);
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** Takes bytes as they arrive. Holds no more than one incomplete frame. */
@@ -83,7 +74,7 @@ export class TerminalFrameDecoder {
 
   /** The frames that are complete now. Throws a `SyntaxError` for one that is none. */
   push(bytes: Uint8Array): TerminalFrame[] {
-    const all = join([this.#rest, bytes]);
+    const all = concatBytes(this.#rest, bytes);
     const frames: TerminalFrame[] = [];
     let at = 0;
     while (all.length - at >= HEADER_BYTES) {

@@ -1,4 +1,5 @@
 /** A neighbour made of a bare TCP connection: it can say anything, and does nothing by itself. */
+import { concatBytes } from "../../lib/base/concat_bytes.ts";
 import {
   DESTINATION_SERVICE_AT,
   encodePacketHeader,
@@ -81,12 +82,12 @@ export class RawLink implements Disposable {
       sourceService: serviceFromText(from)!,
       destinationService: serviceFromText(service)!,
     }, hops);
-    return concat(header, payload);
+    return concatBytes(header, payload);
   }
 
   /** Sends one message in its frame. Nothing happens on a connection that has ended. */
   async send(...messages: Uint8Array[]): Promise<void> {
-    await this.write(concat(...messages.flatMap((message) => {
+    await this.write(concatBytes(...messages.flatMap((message) => {
       const { length } = message;
       if (length > MAX_MESSAGE_BYTES) throw new RangeError(`${length} bytes fit into no frame`);
       return [Uint8Array.of(length & 0xff, length >> 8), message];
@@ -162,7 +163,7 @@ export class RawLink implements Disposable {
     let rest = new Uint8Array();
     try {
       for (let count; (count = await this.#conn.read(buffer)) !== null;) {
-        const bytes = concat(rest, buffer.subarray(0, count));
+        const bytes = concatBytes(rest, buffer.subarray(0, count));
         let at = 0;
         while (at + 2 <= bytes.length) {
           const length = bytes[at]! | bytes[at + 1]! << 8;
@@ -179,14 +180,4 @@ export class RawLink implements Disposable {
     }
     this.#end();
   }
-}
-
-function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

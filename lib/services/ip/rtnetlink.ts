@@ -7,6 +7,7 @@
  *     8    sequence number           12    zero
  *     16   a structure, by type; then attributes: length, type, value
  */
+import { concatBytes } from "../../base/concat_bytes.ts";
 import type { IpNetwork } from "../../base/ip_network.ts";
 import { Errno, type Libc, type SystemCallError } from "../../base/libc.ts";
 
@@ -57,7 +58,7 @@ export interface RouteTarget {
 
 /** Gives an interface its own address and that of the other end, both IPv4. */
 export function addressMessage(index: number, own: Uint8Array, other: Uint8Array): Message {
-  const body = concat(
+  const body = concatBytes(
     [Family[4], own.length * 8, 0, 0],
     u32(index),
     attribute(AddressAttribute.local, own),
@@ -67,7 +68,7 @@ export function addressMessage(index: number, own: Uint8Array, other: Uint8Array
 }
 
 export function upMessage(index: number, mtu: number): Message {
-  const body = concat(
+  const body = concatBytes(
     [0, 0, 0, 0],
     u32(index),
     u32(INTERFACE_IS_UP),
@@ -83,7 +84,7 @@ export function routeMessage(
   { address, prefix, family }: IpNetwork,
   { index, gateway }: RouteTarget,
 ): Message {
-  const body = concat(
+  const body = concatBytes(
     [Family[family], prefix, 0, 0, MAIN_TABLE, BOOT_PROTOCOL, 0, UNICAST],
     u32(0),
     attribute(RouteAttribute.destination, address),
@@ -100,7 +101,7 @@ export function encodeRequest(
   { type, flags, body }: Message,
   sequence: number,
 ): Uint8Array<ArrayBuffer> {
-  return concat(
+  return concatBytes(
     u32(HEADER_BYTES + body.length),
     u16(type),
     u16(flags | Flag.request | Flag.acknowledge),
@@ -167,7 +168,7 @@ export class Rtnetlink implements Disposable {
       const first = this.#sequence;
       const requests = messages.slice(at, at + MAX_AT_ONCE)
         .map((message) => encodeRequest(message, this.#sequence++));
-      const bytes = concat(...requests);
+      const bytes = concatBytes(...requests);
       const sent = this.#libc.call.send(this.#fd, bytes, BigInt(bytes.length), 0);
       this.#libc.check(Number(sent), "write to the rtnetlink socket");
       const results = this.#results(first, requests.length);
@@ -201,7 +202,7 @@ function aligned(length: number): number {
 
 function attribute(type: number, value: Uint8Array): Uint8Array<ArrayBuffer> {
   const length = 4 + value.length;
-  return concat(u16(length), u16(type), value, new Uint8Array(aligned(length) - length));
+  return concatBytes(u16(length), u16(type), value, new Uint8Array(aligned(length) - length));
 }
 
 function u16(value: number): Uint8Array {
@@ -210,14 +211,4 @@ function u16(value: number): Uint8Array {
 
 function u32(value: number): Uint8Array {
   return Uint8Array.of(value, value >> 8, value >> 16, value >> 24);
-}
-
-function concat(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

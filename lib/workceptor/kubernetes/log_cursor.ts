@@ -12,6 +12,7 @@
  * So each line that began later than all before it can be found again by its stamp: it is our
  * anchor, and what we have is so many bytes of output after the anchor's beginning.
  */
+import { concatBytes } from "../../base/concat_bytes.ts";
 import { compareStamps, formatSecond, type LogStamp, StampReader } from "./log_stamp.ts";
 
 /** A line whose stamp is later than that of any line before it. */
@@ -129,7 +130,7 @@ export class LogCursor {
     const outputs: LogOutput[] = [];
     let rest = chunk;
     if (this.#cut.length > 0) {
-      rest = concat(this.#cut, chunk);
+      rest = concatBytes(this.#cut, chunk);
       this.#cut = NOTHING;
     }
     while (rest.length > 0) {
@@ -219,11 +220,4 @@ export class LogCursor {
     outputs.push({ is: "new", bytes: fresh });
     this.#taken += fresh.length;
   }
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

@@ -1,4 +1,5 @@
 /** The log of one container, as an API server gives it. */
+import { concatBytes } from "../../../lib/base/concat_bytes.ts";
 
 interface LogLine {
   /** RFC 3339 with nanoseconds. */
@@ -54,7 +55,7 @@ export class FakeLog {
       if (line !== undefined) {
         at++;
         if (Math.floor(Date.parse(line.time) / 1000) < since) continue;
-        yield timestamps ? joined(encoder.encode(`${line.time} `), line.bytes) : line.bytes;
+        yield timestamps ? concatBytes(encoder.encode(`${line.time} `), line.bytes) : line.bytes;
       } else if (this.#ended || !follow || signal.aborted) return;
       else await Promise.race([this.#changed.promise, aborted(signal)]);
     }
@@ -68,13 +69,6 @@ export class FakeLog {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(a.length + b.length);
-  bytes.set(a);
-  bytes.set(b, a.length);
-  return bytes;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

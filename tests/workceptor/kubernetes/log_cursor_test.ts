@@ -1,6 +1,7 @@
 /** A container's log, cut, repeated and rotated at random, against what the container wrote. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { concatBytes } from "../../../lib/base/concat_bytes.ts";
 import { LogCursor, type LogOutput } from "../../../lib/workceptor/kubernetes/log_cursor.ts";
 import { StampReader } from "../../../lib/workceptor/kubernetes/log_stamp.ts";
 
@@ -31,17 +32,7 @@ function served(file: readonly LogRecord[], sinceTime: string | undefined): Uint
     }
     isNewLine = content.length === 0 || content.at(-1) === 0x0a;
   }
-  return joined(parts);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return concatBytes(...parts);
 }
 
 /** Checks what should be known, and returns what is new. */
@@ -54,7 +45,7 @@ function take(outputs: readonly LogOutput[], have: Uint8Array): Uint8Array {
       assert.deepEqual(output.bytes, have.slice(output.offset, end));
     }
   }
-  return joined(fresh);
+  return concatBytes(...fresh);
 }
 
 const content = fc.oneof(
@@ -90,7 +81,7 @@ const records = fc.boolean().chain((stepsBack) =>
     if (pauseNs > 0n) at = stamp;
     // A runtime writes no piece without content.
     const whole = isWhole || content.length === 0;
-    return { at: stamp, content: whole ? joined([content, encoder.encode("\n")]) : content };
+    return { at: stamp, content: whole ? concatBytes(content, encoder.encode("\n")) : content };
   });
 });
 
@@ -120,7 +111,7 @@ Deno.test("output is whole however often and wherever reads of the log are cut",
         // Another daemon takes over.
         if (cut % 3 === 0) cursor = new LogCursor(cursor.position);
       }
-      assert.deepEqual(have, joined(log.map(({ content }) => content)));
+      assert.deepEqual(have, concatBytes(...log.map(({ content }) => content)));
     }),
     { numRuns: 2_000 },
   );
@@ -145,7 +136,7 @@ Deno.test("a rotation is noticed, and what the new log has comes once", () => {
     assert.equal(cursor.begin().sinceTime, undefined);
     have = take(cursor.push(served(later, undefined)), have);
     assert.equal(cursor.position.base, taken);
-    assert.deepEqual(have.subarray(taken), joined(later.map(({ content }) => content)));
+    assert.deepEqual(have.subarray(taken), concatBytes(...later.map(({ content }) => content)));
   }));
 });
 

@@ -6,6 +6,7 @@ import {
   readHttpHead,
 } from "../../../backends/http_head.ts";
 import { type ByteConn, writeAll } from "../../../base/byte_conn.ts";
+import { concatBytes } from "../../../base/concat_bytes.ts";
 import { LineReader } from "../../../base/line_reader.ts";
 import { ChunkDecoder } from "./http_chunks.ts";
 
@@ -46,7 +47,7 @@ export class HttpConn {
     const all = [...headers];
     if (body !== undefined) all.push(["Content-Length", String(body.length)]);
     const head = formatHttpHead(`${method} ${target} HTTP/1.1`, all);
-    await writeAll(this.#reader, body === undefined ? head : joined(head, body));
+    await writeAll(this.#reader, body === undefined ? head : concatBytes(head, body));
     for (;;) {
       const { startLine, headers: answered } = await readHttpHead(this.#reader);
       const { status, text } = parseStatusLine(startLine);
@@ -79,13 +80,6 @@ export class HttpConn {
   close(): void {
     this.#reader.close();
   }
-}
-
-function joined(head: Uint8Array, body: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(head.length + body.length);
-  bytes.set(head);
-  bytes.set(body, head.length);
-  return bytes;
 }
 
 function bodyOf(
